@@ -1,0 +1,7 @@
+"""The routes of everything about NATS identities."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []

@@ -1,0 +1,1 @@
+"""The Django project around `identities`: settings, middleware, logging, health and the server."""

@@ -1,0 +1,66 @@
+"""The pages for what went wrong, each with a plain text in reserve when its template can't be rendered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+from django.template import loader
+from django.template.exceptions import TemplateDoesNotExist
+
+from nscweb import seal as secrets
+
+log = structlog.get_logger("nscweb.errors")
+
+
+def _page(request: HttpRequest | None, name: str, status: int, text: str, **context: Any) -> HttpResponse:
+    try:
+        content = loader.render_to_string(f"errors/{name}.html", {"message": text, **context}, request)
+    except TemplateDoesNotExist:
+        return HttpResponse(text + "\n", status=status, content_type="text/plain; charset=utf-8")
+    return HttpResponse(content, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """400: the request itself is malformed, or came under a host name that is not ours."""
+    return _page(None, "400", 400, "This request can't be understood. Go back and try again.")
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """403: visible, but not permitted; the exception's text is the reason."""
+    reason = str(exception or "") or "You are not allowed to do this."
+    return _page(request, "403", 403, reason)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403: the form's token is missing or belongs to another session. Nothing was changed."""
+    log.warning("form token refused", reason=reason)
+    text = "This form is no longer valid, so nothing was changed. Load the page again and send the form once more."
+    return _page(request, "403", 403, text)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """404: there is nothing here, or nothing that this person may see."""
+    return _page(request, "404", 404, "There is nothing at this address.")
+
+
+def too_many_requests(request: HttpRequest) -> HttpResponse:
+    """429: a rate limit of the sign-in pages."""
+    return _page(request, "429", 429, "Too many attempts. Wait a few minutes, then try again.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500: a mistake of ours; rendered without the request, so without the database."""
+    return _page(
+        None, "500", 500, "Something went wrong here. The log of the server says what, by the request's id."
+    )
+
+
+def sealed(request: HttpRequest) -> HttpResponse:
+    """503: no usable master key; rendered without session or database."""
+    reason = secrets.sealed_reason()
+    text = f"nscweb is sealed: {reason} Nothing is written or signed until the right master key is given."
+    response = _page(None, "sealed", 503, text, reason=reason)
+    response["Retry-After"] = "30"
+    return response

@@ -1,0 +1,156 @@
+"""What happens to every request, from the outside in: context, metrics, headers, host, seal, sign-in."""
+
+from __future__ import annotations
+
+import re
+import secrets as random_text
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import structlog
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import resolve_url
+from django.utils.cache import patch_vary_headers
+from django_htmx.http import HttpResponseClientRedirect
+
+from identities.policy import routes
+from nscweb import seal as secrets
+from nscweb import addresses, errors, metrics
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+ACCOUNT_SERVER = re.compile(r"^/(?:o/[^/]+/)?jwt/v1(?:/|$)")
+"""Paths that nats-servers read: any host name, never https only, also while sealed."""
+_PROBES = frozenset({"/livez", "/readyz"})
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+log = structlog.get_logger("nscweb.request")
+
+
+class _Middleware:
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+
+class RequestContext(_Middleware):
+    """Give every request an id, in its log lines and in `X-Request-ID`, and write one line when it is done."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request inside a log context of its own."""
+        request_id = random_text.token_hex(8)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started = time.perf_counter()
+        response = self.get_response(request)
+        response["X-Request-ID"] = request_id
+        # The view's name, not the path: a path may hold a one-time link.
+        log.info(
+            "request",
+            method=request.method,
+            view=metrics.view_name(request),
+            status=response.status_code,
+            milliseconds=round((time.perf_counter() - started) * 1000, 1),
+        )
+        structlog.contextvars.clear_contextvars()
+        return response
+
+
+class Metrics(_Middleware):
+    """Count and time every request by the name of its view."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request and observe it."""
+        started = time.perf_counter()
+        response = self.get_response(request)
+        metrics.observe(request, response.status_code, time.perf_counter() - started)
+        return response
+
+
+class SecurityHeaders(_Middleware):
+    """The constant headers of every answer; pages are never kept by browsers or proxies."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request and add the headers."""
+        response = self.get_response(request)
+        for name, value in _HEADERS.items():
+            response[name] = value
+        if request.path.startswith(settings.STATIC_URL) or ACCOUNT_SERVER.match(request.path):
+            return response
+        response["Cache-Control"] = "no-store"
+        patch_vary_headers(response, ["HX-Request"])
+        if metrics.view_name(request) == "account_logout" and request.method == "POST":
+            response["Clear-Site-Data"] = '"cache"'
+        return response
+
+
+class AnyHost(_Middleware):
+    """Answer nats-servers and probes under whatever name they reach us by; every other page checks the name."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request, with our own host name in the place of the client's."""
+        if ACCOUNT_SERVER.match(request.path) or request.path in _PROBES or request.path == "/metrics":
+            request.META["HTTP_HOST"] = urlsplit(settings.NSCWEB_URL).netloc
+        return self.get_response(request)
+
+
+class Sealed(_Middleware):
+    """Without a usable master key answer 503 and touch nothing; stands ahead of sessions."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request, or say that nscweb is sealed and why."""
+        reading_tokens = request.method in {"GET", "HEAD"} and ACCOUNT_SERVER.match(request.path)
+        if request.path in _PROBES or reading_tokens or not secrets.is_sealed():
+            return self.get_response(request)
+        return errors.sealed(request)
+
+
+class RequireLogin(_Middleware):
+    """Default deny: the permission table says of each route whether it needs a session; others do not exist."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request; the decision falls in `process_view`, once the route is known."""
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., HttpResponse], args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        """None to go on, or the answer instead of the view's."""
+        name = metrics.view_name(request)
+        route = routes.ROUTES.get(name)
+        if route is None:
+            log.error("route missing in the permission table", view=name)
+            return errors.not_found(request)
+        if request.user.is_authenticated:
+            structlog.contextvars.bind_contextvars(actor=request.user.get_username())
+            return None
+        if route.access == "session":
+            return sign_in_first(request)
+        return None
+
+
+def sign_in_first(request: HttpRequest) -> HttpResponse:
+    """Send an anonymous request to the sign-in page and from there back; htmx is told to load it as a page."""
+    htmx = getattr(request, "htmx", None)
+    if htmx:
+        back = htmx.current_url_abs_path or "/"
+        return HttpResponseClientRedirect(f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': back})}")
+    if request.method not in {"GET", "HEAD"}:
+        return redirect_to_login("/")
+    return redirect_to_login(request.get_full_path())

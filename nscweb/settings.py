@@ -1,0 +1,213 @@
+"""Django settings. Every environment name is declared, with its default, in `nscweb/configuration.py`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from nscweb import configuration, keyfile, sqlite
+
+sqlite.use_safe_library()  # before anything imports Django's SQLite backend
+
+import environ  # noqa: E402
+from django.core.exceptions import ImproperlyConfigured  # noqa: E402
+
+from nscweb import logging as nscweb_logging  # noqa: E402
+
+# --- where things are -------------------------------------------------------------------------------------------------
+BASE_DIR = configuration.BASE_DIR
+DATA_DIR = configuration.data_dir()
+DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+NSCWEB_URL = configuration.url()
+_url = urlsplit(NSCWEB_URL)
+_host = _url.hostname or ""
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+HTTPS = _url.scheme == "https"
+if _url.scheme not in {"http", "https"} or not _host or _url.path or _url.query:
+    raise ImproperlyConfigured(
+        f"NSCWEB_URL: {NSCWEB_URL!r} is not an address such as https://nscweb.example.com"
+    )
+if not HTTPS and _host not in {"localhost", "127.0.0.1", "::1"}:
+    raise ImproperlyConfigured(
+        f"NSCWEB_URL: plain http is accepted for a loopback name only, not for {_host!r}. "
+        "Put a TLS proxy in front and give its https address."
+    )
+
+# --- Django -----------------------------------------------------------------------------------------------------------
+DEBUG = configuration.flag("NSCWEB_DEBUG")
+SECRET_KEY = configuration.read("NSCWEB_SECRET_KEY") or keyfile.read_or_create(DATA_DIR / "secret.key")
+ALLOWED_HOSTS = [_host if ":" not in _host else f"[{_host}]", *_LOOPBACK]
+ALLOWED_HOSTS += [
+    name.strip() for name in configuration.read("NSCWEB_ALLOWED_HOSTS").split(",") if name.strip()
+]
+ROOT_URLCONF = "nscweb.urls"
+WSGI_APPLICATION = "nscweb.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = configuration.read("NSCWEB_TIME_ZONE") or "UTC"
+LANGUAGE_CODE = "en"
+USE_I18N = False
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
+
+INSTALLED_APPS = [
+    "nscweb",
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "allauth",
+    "allauth.account",
+    "identities",
+]
+
+MIDDLEWARE = [
+    "nscweb.middleware.RequestContext",
+    "nscweb.middleware.Metrics",
+    "nscweb.middleware.SecurityHeaders",
+    "nscweb.middleware.AnyHost",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "nscweb.middleware.Sealed",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "nscweb.middleware.RequireLogin",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# --- database ---------------------------------------------------------------------------------------------------------
+_database_url = configuration.read("DATABASE_URL")
+_database: dict[str, Any] = (
+    dict(environ.Env.db_url_config(_database_url))
+    if _database_url
+    else {"ENGINE": "django.db.backends.sqlite3", "NAME": str(DATA_DIR / "nscweb.sqlite3")}
+)
+_database.setdefault("OPTIONS", {})
+WAL_REFUSAL: str | None = None
+if _database["ENGINE"] == "django.db.backends.sqlite3":
+    WAL_REFUSAL = sqlite.wal_refusal(
+        configuration.read("NSCWEB_SQLITE_WAL") or "auto", sqlite.library_version()
+    )
+    _journal: Literal["WAL", "TRUNCATE"] = "TRUNCATE" if WAL_REFUSAL else "WAL"
+    _database["OPTIONS"].update(sqlite.options(_journal))
+    _database["CONN_MAX_AGE"] = None
+elif _database["ENGINE"] == "django.db.backends.postgresql":
+    _database["CONN_MAX_AGE"] = 600
+    _database["CONN_HEALTH_CHECKS"] = True
+else:
+    raise ImproperlyConfigured(
+        "DATABASE_URL: nscweb works with SQLite (sqlite:///path) and PostgreSQL (postgres://…)."
+    )
+_database["ATOMIC_REQUESTS"] = False
+DATABASES = {"default": _database}
+
+# Shared by all processes and hosts: sign-in rate limits count in it.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "nscweb_cache"}}
+
+# --- people -----------------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "identities.Person"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "account_login"
+
+ACCOUNT_ADAPTER = "nscweb.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False  # every other session ends, this one is kept
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_CHANGE_PASSWORD_REDIRECT_URL = "/"
+ACCOUNT_SESSION_REMEMBER = True  # the session ends by NSCWEB_SESSION_HOURS, not with the browser
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "10/m/ip,5/5m/key",
+    "change_password": "5/m/user",
+    "reauthenticate": "10/m/user",
+}
+TRUSTED_PROXIES = configuration.integer("NSCWEB_TRUSTED_PROXIES")
+ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXIES
+
+# --- sessions, cookies, transport: NSCWEB_URL decides -----------------------------------------------------------------
+_prefix = "__Host-" if HTTPS else ""
+SESSION_COOKIE_NAME = f"{_prefix}nscweb_session"
+SESSION_COOKIE_AGE = configuration.integer("NSCWEB_SESSION_HOURS", minimum=1) * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_NAME = f"{_prefix}nscweb_csrf"
+CSRF_COOKIE_HTTPONLY = True  # pages carry the token in the form and in hx-headers
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SECURE = HTTPS
+CSRF_TRUSTED_ORIGINS = [NSCWEB_URL]
+CSRF_FAILURE_VIEW = "nscweb.errors.csrf_failure"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+SECURE_SSL_REDIRECT = HTTPS
+# nats-servers and probes ask over plain http and by any name (nats-server's URL resolver follows no redirect to TLS)
+SECURE_REDIRECT_EXEMPT = [r"^(o/[^/]+/)?jwt/v1(/|$)", r"^(livez|readyz|metrics)$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = False
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+METRICS_TOKEN = configuration.read("NSCWEB_METRICS_TOKEN")
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # HSTS for subdomains is the decision of whoever owns the parent domain
+    "security.W021",  # and so is preloading
+]
+
+# --- static files -----------------------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# --- logs -------------------------------------------------------------------------------------------------------------
+LOGGING_CONFIG = None
+nscweb_logging.configure(
+    log_format=configuration.read("NSCWEB_LOG_FORMAT") or "console",
+    level=configuration.read("NSCWEB_LOG_LEVEL") or "INFO",
+)
+if WAL_REFUSAL and "runserver" not in sys.argv:
+    nscweb_logging.announce(WAL_REFUSAL)
+for _name in configuration.unknown_names():
+    nscweb_logging.announce(configuration.unknown_name_message(_name))
