@@ -1,0 +1,87 @@
+"""What a person fills in to create something: plain values that forms, the API and commands hand to services."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from identities.claims.limits import OperatorLimits
+from identities.claims.permissions import UserPermissionLimits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorDraft:
+    """A new operator, with the options of `nsc add operator`. Times are unix seconds, 0 = not set."""
+
+    name: str
+    generate_signing_key: bool = True
+    system_account: bool = True
+    require_signing_keys: bool = False
+    account_server_url: str = ""
+    service_urls: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    expires: int = 0
+    not_before: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorEdit:
+    """The whole editable state of an operator. `system_account` is a public key, "" for none."""
+
+    name: str
+    account_server_url: str = ""
+    service_urls: tuple[str, ...] = ()
+    require_signing_keys: bool = False
+    tags: tuple[str, ...] = ()
+    expires: int = 0
+    not_before: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountDraft:
+    """A new account. `public_key` brings an existing A key whose seed stays elsewhere."""
+
+    name: str
+    public_key: str = ""
+    description: str = ""
+    info_url: str = ""
+    limits: OperatorLimits | None = None
+    tags: tuple[str, ...] = ()
+    expires: int = 0
+    not_before: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountEdit:
+    """Name, texts, tags and times of an account (its limits are edited apart)."""
+
+    name: str
+    description: str = ""
+    info_url: str = ""
+    tags: tuple[str, ...] = ()
+    expires: int = 0
+    not_before: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserDraft:
+    """A new user. `signer` chooses one of the account's keys ("" = the account's choice); for a scoped one
+    `limits` must be None."""
+
+    name: str
+    public_key: str = ""
+    limits: UserPermissionLimits | None = None
+    tags: tuple[str, ...] = ()
+    expires: int = 0
+    not_before: int = 0
+    signer: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserEdit:
+    """The whole editable state of a user; `limits` None keeps a role-issued user as it is."""
+
+    name: str
+    limits: UserPermissionLimits | None = None
+    tags: tuple[str, ...] = ()
+    expires: int = 0
+    not_before: int = 0

@@ -1,0 +1,1 @@
+"""Files that NATS people exchange, read and written: creds, server configuration, contexts; numbers and times."""

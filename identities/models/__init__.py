@@ -1,0 +1,36 @@
+"""Rows, constraints and QuerySets."""
+
+from identities.models.access import Grant
+from identities.models.accounts import Account
+from identities.models.audit import AuditEvent, AuditHead, AuditTarget
+from identities.models.installation import Installation
+from identities.models.jobs import Job, JobState, WorkerBeat
+from identities.models.keys import Key, Purpose
+from identities.models.operators import Operator
+from identities.models.people import FirstAdminLink, Person, SignInFailure
+from identities.models.permissions import Mode, Permission, SubjectPattern
+from identities.models.tokens import IssuedToken
+from identities.models.users import User
+
+__all__ = [
+    "Account",
+    "AuditEvent",
+    "AuditHead",
+    "AuditTarget",
+    "FirstAdminLink",
+    "Grant",
+    "Installation",
+    "IssuedToken",
+    "Job",
+    "JobState",
+    "Key",
+    "Mode",
+    "Operator",
+    "Permission",
+    "Person",
+    "Purpose",
+    "SignInFailure",
+    "SubjectPattern",
+    "User",
+    "WorkerBeat",
+]

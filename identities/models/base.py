@@ -1,0 +1,33 @@
+"""What several models share."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Aggregate(models.Model):
+    """A row that owns one JWT: the exact claims document, its current token, and what guards concurrent edits.
+
+    `claims` is the exact payload text of the current JWT, never re-ordered. `last_iat` only rises. `version`
+    counts edits; a write with a stale one is refused. Times inside claims are unix seconds, 0 = not set.
+    """
+
+    public_key = models.CharField(max_length=56)
+    name = models.CharField(max_length=255)
+    claims = models.TextField()
+    token = models.ForeignKey("identities.IssuedToken", null=True, on_delete=models.PROTECT, related_name="+")
+    issuer = models.CharField(max_length=56)
+    last_iat = models.BigIntegerField()
+    expires = models.BigIntegerField(default=0)
+    not_before = models.BigIntegerField(default=0)
+    version = models.IntegerField(default=1)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+    updated_by = models.CharField(max_length=255)
+    deleted_at = models.DateTimeField(null=True, default=None)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,41 @@
+"""Operators: the root of trust of a NATS installation."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
+
+from identities.models.base import Aggregate
+from identities.policy.principal import Principal, ScopeKind
+
+
+class OperatorQuerySet(QuerySet["Operator"]):
+    """Operators, narrowed by adjectives."""
+
+    def live(self) -> OperatorQuerySet:
+        return self.filter(deleted_at=None)
+
+    def visible_to(self, principal: Principal) -> OperatorQuerySet:
+        """Only what the principal's grants reach."""
+        if any(held.kind is ScopeKind.INSTALLATION for held in principal.roles):
+            return self
+        return self.filter(pk__in={held.operator for held in principal.roles if held.operator is not None})
+
+
+class Operator(Aggregate):
+    """One operator; `system_account` is the A key its JWT names ("" for none)."""
+
+    system_account = models.CharField(max_length=56, blank=True, default="")
+    strict = models.BooleanField(default=False)
+
+    objects: ClassVar = OperatorQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["public_key"], condition=Q(deleted_at=None), name="operator_key_unique"),
+            models.UniqueConstraint(Lower("name"), condition=Q(deleted_at=None), name="operator_name_unique"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["name", "id"], name="operator_by_name")]

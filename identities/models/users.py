@@ -1,0 +1,55 @@
+"""Users: what a NATS client connects as."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q, QuerySet
+
+from identities.models.base import Aggregate
+from identities.policy.principal import Principal, ScopeKind
+
+
+class UserQuerySet(QuerySet["User"]):
+    """Users, narrowed by adjectives."""
+
+    def live(self) -> UserQuerySet:
+        return self.filter(deleted_at=None)
+
+    def visible_to(self, principal: Principal) -> UserQuerySet:
+        """Only what the principal's grants reach."""
+        if any(held.kind is ScopeKind.INSTALLATION for held in principal.roles):
+            return self
+        operators = {h.operator for h in principal.roles if h.kind is ScopeKind.OPERATOR}
+        accounts = {h.account for h in principal.roles if h.kind is ScopeKind.ACCOUNT}
+        return self.filter(Q(operator_id__in=operators) | Q(account_id__in=accounts))
+
+
+class User(Aggregate):
+    """One user. `has_seed`: its creds can be handed out from here. `bearer`: its JWT alone logs in.
+
+    `pub_mode` and `sub_mode` say where its permission comes from: see `permissions.Mode`.
+    """
+
+    operator = models.ForeignKey("identities.Operator", on_delete=models.PROTECT, related_name="users")
+    account = models.ForeignKey("identities.Account", on_delete=models.PROTECT, related_name="users")
+    has_seed = models.BooleanField(default=False)
+    bearer = models.BooleanField(default=False)
+    pub_mode = models.CharField(max_length=8, default="default")
+    sub_mode = models.CharField(max_length=8, default="default")
+
+    objects: ClassVar = UserQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "public_key"], condition=Q(deleted_at=None), name="user_key_unique"
+            ),
+            models.UniqueConstraint(fields=["account", "name"], condition=Q(deleted_at=None), name="user_name_unique"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["operator", "name", "id"], name="user_by_name"),
+            models.Index(fields=["public_key"], name="user_by_key"),
+            models.Index(fields=["expires", "id"], condition=Q(expires__gt=0), name="user_by_expiry"),
+        ]

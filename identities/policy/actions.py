@@ -1,0 +1,48 @@
+"""Every action that a person, a command or the worker can take, by its stable name (audit events carry it)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What can be done. The part before the dot is the noun it is done to."""
+
+    VIEW = "installation.view"
+    INSTALLATION_EDIT = "installation.edit"
+    AUDIT_VIEW = "audit.view"
+    TOKEN_INSPECT = "token.inspect"  # noqa: S105 - an action's name, not a secret
+    OPERATOR_CREATE = "operator.create"
+    OPERATOR_EDIT = "operator.edit"
+    OPERATOR_DELETE = "operator.delete"
+    CONFIG_DOWNLOAD = "operator.download-config"
+    ACCOUNT_CREATE = "account.create"
+    ACCOUNT_EDIT = "account.edit"
+    ACCOUNT_DELETE = "account.delete"
+    USER_CREATE = "user.create"
+    USER_EDIT = "user.edit"
+    USER_DELETE = "user.delete"
+    USER_REVOKE = "user.revoke"
+    JWT_DOWNLOAD = "jwt.download"
+    BEARER_DOWNLOAD = "jwt.download-bearer"
+    CREDS_DOWNLOAD = "creds.download"
+    CLIENT_TEST = "client-test.run"
+    PASSWORD_CHANGE = "person.change-password"  # noqa: S105 - an action's name, not a secret
+    SIGN_IN = "person.sign-in"
+    SIGN_OUT = "person.sign-out"
+    SIGN_IN_FAILED = "person.sign-in-failed"
+    FIRST_ADMINISTRATOR = "person.first-administrator"
+
+
+READING = frozenset(
+    {
+        Action.VIEW,
+        Action.AUDIT_VIEW,
+        Action.TOKEN_INSPECT,
+        Action.CONFIG_DOWNLOAD,
+        Action.JWT_DOWNLOAD,
+        Action.PASSWORD_CHANGE,
+        Action.SIGN_OUT,
+    }
+)
+"""What a viewer may do: look, and take what holds no secret. A bearer user's JWT is a secret."""

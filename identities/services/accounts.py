@@ -1,0 +1,245 @@
+"""What can be done with accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from django.db import transaction
+
+from identities.claims import names
+from identities.claims.account import AccountBody
+from identities.claims.common import Claims
+from identities.claims.drafts import AccountDraft, AccountEdit
+from identities.claims.limits import OperatorLimits
+from identities.claims.scopes import SigningKey
+from identities.errors import IdentityError
+from identities.models import Account, Key, Operator, Purpose, User
+from identities.nkeys import KeyKind, PublicKey
+from identities.policy import decisions
+from identities.policy.actions import Action
+from identities.policy.principal import Principal, Scope
+from identities.services import audit, changes, clock, signing
+
+
+def create(*, principal: Principal, operator: Operator, draft: AccountDraft) -> Account:
+    """Make an account, signed by the operator; under a strict operator it gets a plain signing key as well.
+
+    Raises:
+        IdentityError: a taken or impossible name, a key that is not an account's. InvalidClaims: bad limits.
+    """
+    decisions.require(principal, Action.ACCOUNT_CREATE, Scope(operator=operator.pk))
+    with transaction.atomic():
+        parent = changes.locked(operator, None)
+        account = create_unaudited(
+            principal=principal, operator=parent, draft=draft, with_signing_key=parent.strict
+        )
+        audit.record(principal, Action.ACCOUNT_CREATE, [target(account)], f"Created account “{account.name}”")
+    return account
+
+
+def create_unaudited(
+    *,
+    principal: Principal,
+    operator: Operator,
+    draft: AccountDraft,
+    body: AccountBody | None = None,
+    with_signing_key: bool = False,
+) -> Account:
+    """The work of `create`, for a service that audits a larger whole; runs in its transaction."""
+    names.check_name(draft.name)
+    _refuse_taken_name(operator, draft.name)
+    identity = _identity(operator, draft.public_key)
+    moment = clock.now()
+    account = Account(
+        operator=operator,
+        public_key=identity.public_key,
+        name=draft.name,
+        issuer=operator.public_key,
+        last_iat=0,
+        version=0,
+        created_at=moment,
+        updated_at=moment,
+        updated_by=principal.name,
+    )
+    account.save()
+    keys = [identity]
+    signing_keys: tuple[SigningKey, ...] = ()
+    if with_signing_key:
+        extra, pair = signing.new_key(KeyKind.ACCOUNT, purpose=Purpose.SIGNING)
+        pair.wipe()
+        keys.append(extra)
+        signing_keys = (SigningKey(key=extra.public_key),)
+    for key in keys:
+        key.operator, key.account = operator, account
+        key.save()
+    claims = Claims(
+        nats=replace(
+            body or AccountBody(),
+            limits=draft.limits or OperatorLimits.unlimited(),
+            signing_keys=signing_keys,
+            description=draft.description,
+            info_url=draft.info_url,
+            tags=draft.tags,
+        ),
+        sub=account.public_key,
+        name=draft.name,
+        exp=draft.expires,
+        nbf=draft.not_before,
+    )
+    signer = signing.account_signer(operator, changes.claims_of(operator))
+    return changes.first(account, claims, principal=principal, key=signer, reason="Created account")
+
+
+def update(*, principal: Principal, account: Account, edit: AccountEdit, version: int) -> Account:
+    """Edit name, texts, tags and times.
+
+    Raises:
+        StaleWrite: somebody else changed it meanwhile.
+    """
+
+    def apply(claims: Claims[AccountBody]) -> Claims[AccountBody]:
+        body = replace(claims.nats, description=edit.description, info_url=edit.info_url, tags=edit.tags)
+        return replace(claims, name=edit.name, exp=edit.expires, nbf=edit.not_before, nats=body)
+
+    decisions.require(principal, Action.ACCOUNT_EDIT, scope(account))
+    with transaction.atomic():
+        row = changes.locked(account, version)
+        if edit.name != row.name:
+            names.check_name(edit.name)
+            _refuse_taken_name(row.operator, edit.name, other_than=row)
+        return _apply(row, changes.plan(row, apply, now=clock.unix()), principal, "Edited account")
+
+
+def update_limits(*, principal: Principal, account: Account, limits: OperatorLimits, version: int) -> Account:
+    """Replace the account's limits, JetStream included.
+
+    Raises:
+        StaleWrite: somebody else changed it meanwhile. InvalidClaims: what the Go library or nats-server refuses.
+        IdentityError: JetStream on the system account; forbidding bearer users while there are some.
+    """
+    decisions.require(principal, Action.ACCOUNT_EDIT, scope(account))
+    with transaction.atomic():
+        row = changes.locked(account, version)
+        if limits.jetstream_enabled and row.operator.system_account == row.public_key:
+            raise IdentityError(
+                "The system account can't have JetStream: nats-server refuses it. Leave its storage limits at 0.",
+                field="mem_storage",
+            )
+        if limits.disallow_bearer:
+            _refuse_while_bearer_users(row)
+        change = changes.plan(row, changes.edit_body(limits=limits), now=clock.unix())
+        return _apply(row, change, principal, "Edited limits of account")
+
+
+def revoke(
+    *, principal: Principal, account: Account, entries: Mapping[str, int], reason: str = "Revoked users"
+) -> Account:
+    """Revoke users (or `*`) by time: every JWT of the key issued at or before that second is refused.
+
+    Never blocked by what else is wrong with the account; an entry that is already later stays.
+    """
+    decisions.require(principal, Action.USER_REVOKE, scope(account))
+    with transaction.atomic():
+        row = revoke_unaudited(principal=principal, account=account, entries=entries, reason=reason)
+        revoked = ", ".join(sorted(entries))
+        audit.record(principal, Action.USER_REVOKE, [target(row)], f"{reason} in “{row.name}”: {revoked}")
+    return row
+
+
+def revoke_unaudited(
+    *, principal: Principal, account: Account, entries: Mapping[str, int], reason: str
+) -> Account:
+    """The work of `revoke`, for a service that audits a larger whole; runs in its transaction."""
+    row = changes.locked(account, None)
+    held = changes.claims_of(row).nats.revocations
+    merged = {**held, **{key: max(at, held.get(key, 0)) for key, at in entries.items()}}
+    change = changes.plan(row, changes.edit_body(revocations=merged), now=clock.unix())
+    lenient = replace(change, report=type(change.report)())
+    return changes.commit(row, lenient, principal=principal, key=_signer(row), reason=reason)
+
+
+def delete(*, principal: Principal, account: Account, version: int) -> None:
+    """Delete an account with its users; tombstones keep key, name and last JWT.
+
+    The servers go on with the account until its JWT is deleted there, or until they get a configuration without it.
+
+    Raises:
+        IdentityError: it is the operator's system account.
+    """
+    decisions.require(principal, Action.ACCOUNT_DELETE, scope(account))
+    with transaction.atomic():
+        row = changes.locked(account, version)
+        if row.operator.system_account == row.public_key:
+            raise IdentityError(
+                f"“{row.name}” is the system account of “{row.operator.name}”: its servers can't do without it."
+            )
+        moment = clock.now()
+        gone = {"deleted_at": moment, "updated_at": moment, "updated_by": principal.name}
+        user_rows = list(User.objects.live().filter(account=row).only("public_key", "name"))
+        User.objects.live().filter(account=row).update(**gone)
+        Key.objects.filter(account=row, deleted_at=None).update(deleted_at=moment)
+        Key.objects.filter(account=row, user__isnull=False).update(sealed=None)
+        Account.objects.filter(pk=row.pk).update(user_count=0, **gone)
+        users = [audit.Target(kind="user", key=user.public_key, name=user.name) for user in user_rows]
+        audit.record(
+            principal,
+            Action.ACCOUNT_DELETE,
+            [target(row), *users],
+            f"Deleted account “{row.name}” with {len(user_rows)} users",
+        )
+
+
+def scope(account: Account) -> Scope:
+    """Where an account stands, for policy."""
+    return Scope(operator=account.operator_id, account=account.pk)
+
+
+def target(account: Account) -> audit.Target:
+    """How the audit names an account."""
+    return audit.Target(
+        kind="account", key=account.public_key, name=account.name, operator_key=account.operator.public_key
+    )
+
+
+def _apply(row: Account, change: changes.Change, principal: Principal, done: str) -> Account:
+    if change.is_empty:
+        return row
+    row = changes.commit(row, change, principal=principal, key=_signer(row), reason=done)
+    audit.record(principal, Action.ACCOUNT_EDIT, [target(row)], changes.said(done, row.name, change))
+    return row
+
+
+def _signer(row: Account) -> Key:
+    return signing.account_signer(row.operator, changes.claims_of(row.operator), previous=row.issuer)
+
+
+def _identity(operator: Operator, public_key: str) -> Key:
+    if not public_key:
+        key, pair = signing.new_key(KeyKind.ACCOUNT, purpose=Purpose.IDENTITY)
+        pair.wipe()
+        return key
+    given = PublicKey.parse(public_key, KeyKind.ACCOUNT)
+    if Key.objects.filter(operator=operator, public_key=given.text, deleted_at=None).exists():
+        raise IdentityError(f"{given.text} is already a key under “{operator.name}”.", field="public_key")
+    return Key(public_key=given.text, kind="account", purpose=Purpose.IDENTITY, created_at=clock.now())
+
+
+def _refuse_taken_name(operator: Operator, name: str, other_than: Account | None = None) -> None:
+    others = Account.objects.live().filter(operator=operator, name__iexact=name)
+    if other_than is not None:
+        others = others.exclude(pk=other_than.pk)
+    if others.exists():
+        raise IdentityError(
+            f"“{operator.name}” already has an account named “{name}” (case is ignored, as in nsc). Choose another name.",
+            field="name",
+        )
+
+
+def _refuse_while_bearer_users(row: Account) -> None:
+    bearer = User.objects.live().filter(account=row, bearer=True).first()
+    if bearer is not None:
+        raise IdentityError(
+            f"User “{bearer.name}” is a bearer user: make it a normal user or delete it, then forbid bearer users.",
+            field="disallow_bearer",
+        )

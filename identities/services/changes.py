@@ -1,0 +1,154 @@
+"""Plan, then commit: what every edit of an operator, account or user stands on.
+
+`plan` shows what an edit would do (claims before and after, validation report, field-by-field diff) and writes
+nothing. `commit` locks the row, refuses a stale version, signs, and writes row, ledger and permission rows; the
+service that called it records the audit event last, in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
+
+from identities.claims import codec, diff, report, stricter, validate
+from identities.claims.common import Claims
+from identities.errors import IdentityError
+from identities.models import Account, IssuedToken, Key, Operator, Purpose, User
+from identities.policy.principal import Principal
+from identities.services import clock, columns, signing
+
+Row = TypeVar("Row", Operator, Account, User)
+AnyClaims = Claims[Any]
+
+
+class StaleWrite(IdentityError):
+    """Somebody else changed the object after this person's page was loaded."""
+
+    code = "stale"
+
+    def __init__(self, current: Operator | Account | User) -> None:
+        super().__init__(
+            f"“{current.name}” was changed by {current.updated_by} meanwhile. Compare both values below, then save again."
+        )
+        self.current = current
+
+
+class InvalidClaims(IdentityError):
+    """The claims would not be accepted by nats-server or by our stricter rules."""
+
+    code = "invalid-claims"
+
+    def __init__(self, found: report.Report) -> None:
+        super().__init__(" ".join(dict.fromkeys(issue.message for issue in found if issue.grade is not report.Grade.WARNING)))
+        self.report = found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What an edit would do. `after` still carries the old `iat`, `iss` and `jti`; signing sets them."""
+
+    before: AnyClaims
+    after: AnyClaims
+    report: report.Report
+    diff: tuple[diff.FieldChange, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.diff
+
+
+def claims_of(row: Operator | Account | User) -> AnyClaims:
+    """The typed claims of a row's current document."""
+    return codec.from_payload(row.claims)
+
+
+def plan(row: Operator | Account | User, edit: Callable[[AnyClaims], AnyClaims], *, now: int) -> Change:
+    """Work out what `edit` would change on `row`; writes nothing."""
+    before = claims_of(row)
+    after = edit(before)
+    return Change(before=before, after=after, report=check(after, before, now=now), diff=diff.claims(before, after))
+
+
+def check(after: AnyClaims, before: AnyClaims | None, *, now: int) -> report.Report:
+    """All findings on `after`: the Go library's, ours, and a time in the past that was just typed in as an error."""
+    found = [*validate.validate(after, now=now), *stricter.stricter_issues(after, before)]
+    if after.exp and after.exp <= now and (before is None or before.exp != after.exp):
+        found.append(report.Issue(report.Grade.ERROR, "exp", "The expiry is in the past: choose a later one, or none."))
+    if after.exp and after.nbf and after.exp <= after.nbf and (before is None or (before.exp, before.nbf) != (after.exp, after.nbf)):
+        found.append(report.Issue(report.Grade.ERROR, "exp", "The expiry is before the start: nobody could ever use it."))
+    return report.Report.of(found)
+
+
+def refuse_invalid(found: report.Report) -> None:
+    """Raise `InvalidClaims` when the report holds an error."""
+    if found.blocking:
+        raise InvalidClaims(found)
+
+
+def locked(row: Row, version: int | None) -> Row:
+    """The row as it is now, locked until the transaction ends.
+
+    Raises:
+        StaleWrite: `version` is not the row's any more, or the row was deleted.
+    """
+    current = cast(Row, type(row).objects.select_for_update().get(pk=row.pk))
+    if current.deleted_at is not None or (version is not None and current.version != version):
+        raise StaleWrite(current)
+    return current
+
+
+def commit(
+    row: Row, change: Change, *, principal: Principal, key: Key, reason: str, unchanged: bool = False
+) -> Row:
+    """Sign `change.after` with `key` and store it on the locked `row`: document, columns, ledger, permission rows.
+
+    With nothing changed and `unchanged` false the row stays as it is: no new token for no change.
+    """
+    refuse_invalid(change.report)
+    if change.is_empty and not unchanged:
+        return row
+    now = clock.unix()
+    iat = signing.next_iat(row.last_iat, now)
+    with signing.signer_for(key) as signer:
+        token = codec.encode_checked(change.after, signer, iat)
+    columns.fill(row, token, scoped=key.purpose == Purpose.ROLE)
+    row.token = _into_ledger(row, token, principal=principal, reason=reason)
+    row.version += 1
+    row.updated_at = clock.at(now)
+    row.updated_by = principal.name
+    row.save()
+    columns.write_permissions(row, token.claims)
+    return row
+
+
+def first(row: Row, claims: AnyClaims, *, principal: Principal, key: Key, reason: str) -> Row:
+    """Sign the first claims of a just inserted `row` and store them: `commit` for something that had none yet."""
+    change = Change(before=claims, after=claims, report=check(claims, None, now=clock.unix()), diff=())
+    return commit(row, change, principal=principal, key=key, reason=reason, unchanged=True)
+
+
+def said(done: str, name: str, change: Change) -> str:
+    """An audit summary that names what was edited, by path, without the values."""
+    return f"{done} “{name}”: " + ", ".join(dict.fromkeys(field.path for field in change.diff))
+
+
+def _into_ledger(
+    row: Operator | Account | User, token: codec.Token, *, principal: Principal, reason: str
+) -> IssuedToken:
+    operator = row if isinstance(row, Operator) else row.operator
+    entry = signing.ledger_row(
+        token,
+        principal=principal,
+        operator=operator,
+        reason=reason,
+        replaces=row.token_id,
+        credential=columns.is_credential(token.claims),
+    )
+    entry.save()
+    return entry
+
+
+def edit_body(**fields: Any) -> Callable[[AnyClaims], AnyClaims]:
+    """An edit that replaces fields of the `nats` body."""
+    return lambda claims: replace(claims, nats=replace(claims.nats, **fields))

@@ -1,0 +1,161 @@
+"""Keeps the columns and permission rows that people list, filter and search in step with the claims document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from identities.claims import codec
+from identities.claims.account import AccountBody
+from identities.claims.common import Claims
+from identities.claims.permissions import Permissions, UserPermissionLimits
+from identities.claims.user import UserBody
+from identities.models import Account, Key, Mode, Operator, Permission, Purpose, SubjectPattern, User
+from identities.services import clock
+
+Rule = tuple[str, str, str, str]
+"""direction, effect, subject, queue"""
+
+
+def fill(row: Operator | Account | User, token: codec.Token, *, scoped: bool = False) -> None:
+    """Copy onto `row` what its new token says: document, name, times, and the columns of its kind.
+
+    `scoped`: a user signed by a role's key.
+    """
+    claims = token.claims
+    row.claims = token.payload
+    row.name = claims.name
+    row.issuer = claims.iss
+    row.last_iat = claims.iat
+    row.expires = claims.exp
+    row.not_before = claims.nbf
+    body = claims.nats
+    if isinstance(row, Operator):
+        row.system_account = body.system_account
+        row.strict = body.strict_signing_key_usage
+    elif isinstance(row, Account):
+        row.description = body.description
+        row.jetstream = body.limits.jetstream_enabled
+        row.default_pub, row.default_sub = default_modes(body.default_permissions)
+    else:
+        row.bearer = body.limits.bearer_token
+        row.pub_mode, row.sub_mode = user_modes(body.limits, scoped=scoped)
+
+
+def is_credential(claims: Claims[Any]) -> bool:
+    """True for a bearer user's claims: the signed text alone logs in, so it is treated as a seed."""
+    return isinstance(claims.nats, UserBody) and claims.nats.limits.bearer_token
+
+
+def user_modes(limits: UserPermissionLimits, *, scoped: bool) -> tuple[str, str]:
+    """Where a user's rights to publish and to subscribe come from (nats-server `auth.go`; spec §9.4, item 26)."""
+    if scoped:
+        return Mode.ROLE, Mode.ROLE
+    if limits.pub.is_empty and limits.sub.is_empty and limits.resp is None:
+        return Mode.DEFAULT, Mode.DEFAULT
+    return _modes(limits)
+
+
+def default_modes(permissions: Permissions) -> tuple[str, str]:
+    """What an account's default permissions give to users that have none of their own."""
+    return _modes(permissions)
+
+
+def _modes(rules: UserPermissionLimits | Permissions) -> tuple[str, str]:
+    if rules.pub.allow:
+        pub = Mode.RULES
+    else:
+        pub = Mode.OPEN if rules.resp is None else Mode.REPLIES
+    return pub, Mode.RULES if rules.sub.allow else Mode.OPEN
+
+
+def rules_of(rules: UserPermissionLimits | Permissions) -> Iterator[Rule]:
+    """Every entry of the four lists, with a subscribe entry's queue apart."""
+    for direction, lists in (("pub", rules.pub), ("sub", rules.sub)):
+        for effect, entries in (("allow", lists.allow), ("deny", lists.deny)):
+            for entry in entries:
+                subject, _, queue = entry.partition(" ")
+                yield direction, effect, subject, queue
+
+
+def interned(subjects: Iterable[str]) -> dict[str, int]:
+    """The ids of the pattern rows of `subjects`, made where missing: one insert and one select per 500."""
+    wanted = list(dict.fromkeys(subjects))
+    found: dict[str, int] = {}
+    for start in range(0, len(wanted), 500):
+        part = wanted[start : start + 500]
+        found.update(SubjectPattern.objects.filter(text__in=part).values_list("text", "pk"))
+        missing = [text for text in part if text not in found]
+        if missing:
+            SubjectPattern.objects.bulk_create(
+                [SubjectPattern(text=text, first_token=text.split(".", 1)[0][:255]) for text in missing],
+                ignore_conflicts=True,
+            )
+            found.update(SubjectPattern.objects.filter(text__in=missing).values_list("text", "pk"))
+    return found
+
+
+def write_permissions(row: Operator | Account | User, claims: Claims[Any]) -> None:
+    """Make the permission rows of `row` say what its claims say; a role's template counts for its key."""
+    if isinstance(row, Operator):
+        return
+    if isinstance(row, User):
+        _replace(list(rules_of(claims.nats.limits)), operator=row.operator_id, account=row.account_id, user=row.pk)
+        return
+    body: AccountBody = claims.nats
+    _replace(list(rules_of(body.default_permissions)), operator=row.operator_id, account=row.pk)
+    sync_signing_keys(row, body)
+
+
+def sync_signing_keys(row: Account, body: AccountBody) -> None:
+    """Keep key rows for the account's signing keys and roles, with the permission rows of each role."""
+    keys = {key.public_key: key for key in Key.objects.filter(account=row, user=None, deleted_at=None)}
+    for entry in body.signing_keys:
+        key = keys.get(entry.key)
+        purpose = Purpose.ROLE if entry.is_scoped else Purpose.SIGNING
+        if key is None:
+            key = Key(
+                operator_id=row.operator_id, account=row, public_key=entry.key, kind="account", created_at=clock.now()
+            )
+        if key.pk is None or (key.purpose, key.role) != (purpose, entry.role):
+            key.purpose, key.role = purpose, entry.role
+            key.save()
+        template = entry.template
+        rules = list(rules_of(template)) if template is not None else []
+        _replace(rules, operator=row.operator_id, account=row.pk, key=key.pk)
+    gone = set(keys) - {entry.key for entry in body.signing_keys} - {row.public_key, body.authorization.xkey}
+    if gone:
+        Permission.objects.filter(account=row, key__public_key__in=gone).delete()
+        Key.objects.filter(account=row, user=None, public_key__in=gone).update(deleted_at=clock.now())
+
+
+def _replace(
+    rules: list[Rule], *, operator: int, account: int, user: int | None = None, key: int | None = None
+) -> None:
+    held = Permission.objects.filter(account_id=account, user_id=user, key_id=key)
+    before = {
+        (direction, effect, text, queue): pk
+        for pk, direction, effect, text, queue in held.values_list(
+            "pk", "direction", "effect", "pattern__text", "queue"
+        )
+    }
+    wanted = dict.fromkeys(rules)
+    gone = [pk for rule, pk in before.items() if rule not in wanted]
+    fresh = [rule for rule in wanted if rule not in before]
+    if gone:
+        Permission.objects.filter(pk__in=gone).delete()
+    if fresh:
+        patterns = interned(rule[2] for rule in fresh)
+        Permission.objects.bulk_create(
+            Permission(
+                operator_id=operator,
+                account_id=account,
+                user_id=user,
+                key_id=key,
+                direction=direction,
+                effect=effect,
+                pattern_id=patterns[subject],
+                queue=queue[:255],
+            )
+            for direction, effect, subject, queue in fresh
+        )

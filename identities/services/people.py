@@ -1,0 +1,148 @@
+"""People: the first administrator, sign-in failures, and what the audit hears of sign-in and sign-out."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets as random
+from datetime import timedelta
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
+
+from identities.errors import IdentityError
+from identities.models import FirstAdminLink, Grant, Person, SignInFailure
+from identities.policy.actions import Action
+from identities.policy.principal import Principal, Role, ScopeKind, Way
+from identities.services import audit, clock
+
+LINK_HOURS = 24
+FAILURES_ALLOWED = 10
+WINDOW = timedelta(minutes=15)
+
+
+class LinkRefused(IdentityError):
+    """A first-administrator link that does not (any longer) open anything."""
+
+    code = "link-refused"
+
+
+def needs_first_administrator() -> bool:
+    """True while nobody can administer this installation."""
+    return not Grant.objects.filter(
+        role=Role.ADMINISTRATOR, scope_kind=ScopeKind.INSTALLATION, person__is_active=True
+    ).exists()
+
+
+def first_admin_token(*, principal: Principal) -> str:
+    """Make a one-time token for the first administrator's link; earlier unused ones stop working.
+
+    Raises:
+        IdentityError: there is an administrator already.
+    """
+    with transaction.atomic():
+        if not needs_first_administrator():
+            raise IdentityError("There is an administrator already: sign in, or have a password reset.")
+        token = random.token_urlsafe(32)
+        moment = clock.now()
+        FirstAdminLink.objects.filter(used_at=None).delete()
+        FirstAdminLink.objects.create(
+            token_hash=_hash(token), created_at=moment, expires_at=moment + timedelta(hours=LINK_HOURS)
+        )
+        audit.record(principal, Action.FIRST_ADMINISTRATOR, [], "Printed a link for the first administrator")
+    return token
+
+
+def first_admin_link_opens(token: str) -> bool:
+    """True when the link with this token can still be used."""
+    return needs_first_administrator() and _open_links(token).exists()
+
+
+def make_first_administrator(*, principal: Principal, token: str, username: str, password: str) -> Person:
+    """Use the one-time link: make the first person, an administrator of the installation.
+
+    Raises:
+        LinkRefused: used, expired or unknown link. IdentityError: a password or name that won't do.
+    """
+    with transaction.atomic():
+        link = _open_links(token).select_for_update().first()
+        if link is None or not needs_first_administrator():
+            raise LinkRefused("This link was used already or has expired. Print a new one: manage.py first_admin")
+        person = add_person(username=username, password=password, role=Role.ADMINISTRATOR)
+        link.used_at = clock.now()
+        link.save(update_fields=["used_at"])
+        audit.record(principal, Action.FIRST_ADMINISTRATOR, [target(person)], f"“{person}” is the first administrator")
+    return person
+
+
+def add_person(*, username: str, password: str, role: Role) -> Person:
+    """Insert a person holding `role` on the whole installation; runs in its caller's transaction."""
+    wanted = username.strip()
+    if not wanted:
+        raise IdentityError("Choose a name to sign in with.", field="username")
+    if Person.objects.filter(username__iexact=wanted).exists():
+        raise IdentityError(f"“{wanted}” is taken. Choose another name.", field="username")
+    person = Person(username=wanted)
+    try:
+        validate_password(password, person)
+    except ValidationError as refused:
+        raise IdentityError(" ".join(refused.messages), field="password") from None
+    person.set_password(password)
+    person.save()
+    Grant.objects.create(
+        person=person, role=role, scope_kind=ScopeKind.INSTALLATION, created_at=clock.now()
+    )
+    return person
+
+
+def may_try(username: str) -> bool:
+    """False while too many sign-ins as `username` failed lately; survives a lost cache."""
+    row = SignInFailure.objects.filter(username=_fold(username)).first()
+    return row is None or row.failures < FAILURES_ALLOWED or row.first_at < clock.now() - WINDOW
+
+
+def record_failure(*, username: str, address: str) -> None:
+    """Count a failed sign-in, and audit it."""
+    moment = clock.now()
+    with transaction.atomic():
+        row, _ = SignInFailure.objects.select_for_update().get_or_create(
+            username=_fold(username), defaults={"first_at": moment, "last_at": moment}
+        )
+        if row.first_at < moment - WINDOW:
+            row.failures, row.first_at = 0, moment
+        row.failures += 1
+        row.last_at = moment
+        row.save()
+        audit.record(
+            Principal.nobody(address),
+            Action.SIGN_IN_FAILED,
+            [audit.Target(kind="username", key=_fold(username), name=_fold(username))],
+            "Sign-in failed",
+        )
+
+
+def record(*, person: Person, action: Action, address: str, summary: str) -> None:
+    """Audit a sign-in, a sign-out or a changed password; a sign-in clears the failures."""
+    who = Principal(key=person.audit_key, name=str(person), way=Way.PAGE, address=address)
+    with transaction.atomic():
+        if action is Action.SIGN_IN:
+            SignInFailure.objects.filter(username=_fold(person.username)).delete()
+        audit.record(who, action, [target(person)], summary)
+
+
+def target(person: Person) -> audit.Target:
+    """How the audit names a person."""
+    return audit.Target(kind="person", key=person.audit_key, name=str(person))
+
+
+def _open_links(token: str) -> QuerySet[FirstAdminLink]:
+    return FirstAdminLink.objects.filter(token_hash=_hash(token), used_at=None, expires_at__gt=clock.now())
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _fold(username: str) -> str:
+    return username.strip().lower()[:150]

@@ -1,0 +1,174 @@
+"""Who signs, when, and how: opens one seed for one block, signs, checks our own output, and writes the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from identities.claims import codec
+from identities.claims.account import AccountBody
+from identities.claims.common import Claims
+from identities.claims.operator import OperatorBody
+from identities.errors import IdentityError
+from identities.models import Account, IssuedToken, Key, Operator
+from identities.nkeys import KeyPair, SecretBytes
+from identities.policy.principal import Principal
+from identities.services import clock, secrets
+
+MOST_AHEAD = 5
+"""How many seconds an `iat` may run ahead of the clock when one subject is re-issued in quick succession."""
+
+
+class NoSigner(IdentityError):
+    """None of the keys that could sign has its seed here."""
+
+    code = "no-signer"
+
+
+class TooSoon(IdentityError):
+    """The same subject was re-issued too often within a few seconds."""
+
+    code = "too-soon"
+
+
+def new_key(kind: object, **columns: object) -> tuple[Key, KeyPair]:
+    """Make a fresh key pair and its unsaved row with the sealed seed; the caller wipes the pair."""
+    from identities.nkeys import KeyKind
+
+    pair = KeyPair.create(KeyKind(str(kind)))
+    row = Key(public_key=pair.public.text, kind=str(kind), created_at=clock.now(), **columns)
+    row.sealed = seal_seed(pair.seed(), pair.public.text)
+    return row, pair
+
+
+def seal_seed(seed: SecretBytes, public_key: str) -> bytes:
+    """Seal a seed for the keys table."""
+    return secrets.seal(seed, table="key", public_key=public_key, purpose="seed")
+
+
+@contextmanager
+def signer_for(key: Key) -> Iterator[KeyPair]:
+    """Open the seed of `key` for the length of a block.
+
+    Raises:
+        NoSigner: the key is public only.
+        VaultError: the sealed seed was changed or swapped with another row's.
+    """
+    if key.sealed is None:
+        raise NoSigner(f"The seed of {key.public_key} is not here, so nothing can be signed with it.")
+    with secrets.opened(key.sealed, table="key", public_key=key.public_key, purpose="seed") as seed:
+        pair = KeyPair.from_seed(seed)
+        try:
+            if pair.public.text != key.public_key:
+                raise NoSigner(f"The seed stored for {key.public_key} belongs to another key.")
+            yield pair
+        finally:
+            pair.wipe()
+
+
+def next_iat(last_iat: int, now: int) -> int:
+    """The issue time after `last_iat`: strictly later, and at most `MOST_AHEAD` seconds ahead of the clock.
+
+    Raises:
+        TooSoon: it would run further ahead (spec §9.1: two versions in one second would share a `jti`).
+    """
+    iat = max(now, last_iat + 1)
+    if iat > now + MOST_AHEAD:
+        raise TooSoon("This was re-issued several times within a few seconds. Wait a moment, then save again.")
+    return iat
+
+
+def operator_signer(operator: Operator) -> Key:
+    """The key that signs the operator's own JWT: always its identity key."""
+    return _first([operator.public_key], operator, "the operator's own JWT")
+
+
+def account_signer(operator: Operator, claims: Claims[OperatorBody], previous: str = "") -> Key:
+    """The key that signs an account: the previous issuer, else the first plain signing key, else the identity key.
+
+    Under a strict operator the identity key never signs an account (spec §3.8).
+    """
+    candidates = [*claims.nats.signing_keys]
+    if not claims.nats.strict_signing_key_usage:
+        candidates.append(operator.public_key)
+    if previous in candidates:
+        candidates = [previous, *candidates]
+    return _first(candidates, operator, "accounts of this operator")
+
+
+def user_signer(
+    account: Account, claims: Claims[AccountBody], *, strict: bool, previous: str = "", chosen: str = ""
+) -> Key:
+    """The key that signs a user: the chosen one, else the previous issuer, else the first plain signing key, else
+    (not under a strict operator) the account's identity key; a scoped key only when chosen or when it signed before.
+    """
+    known = {signing_key.key: signing_key for signing_key in claims.nats.signing_keys}
+    if chosen:
+        if chosen not in known and (strict or chosen != account.public_key):
+            raise IdentityError(f"{chosen} is no signing key of this account. Choose one of its keys.", field="signer")
+        return _first([chosen], account.operator, "users of this account")
+    candidates = [key for key, signing_key in known.items() if not signing_key.is_scoped]
+    if not strict:
+        candidates.append(account.public_key)
+    if previous in known or previous in candidates:
+        candidates = [previous, *candidates]
+    return _first(candidates, account.operator, "users of this account")
+
+
+def ledger_row(
+    token: codec.Token,
+    *,
+    principal: Principal,
+    operator: Operator | None,
+    reason: str,
+    replaces: int | None = None,
+    credential: bool = False,
+) -> IssuedToken:
+    """The unsaved ledger row of a token just signed. `credential`: its text alone logs in, so it is sealed."""
+    claims = token.claims
+    row = IssuedToken(
+        operator=operator,
+        kind=token.type,
+        subject=claims.sub,
+        name=claims.name,
+        issuer=claims.iss,
+        jti=claims.jti,
+        iat=claims.iat,
+        exp=claims.exp,
+        text="" if credential else token.text,
+        replaces_id=replaces,
+        by=principal.key,
+        by_name=principal.name,
+        reason=reason,
+        created_at=clock.now(),
+    )
+    if credential:
+        row.sealed = secrets.seal(
+            SecretBytes(token.text.encode()), table="token", public_key=claims.sub, purpose="bearer"
+        )
+    return row
+
+
+@contextmanager
+def token_text(token: IssuedToken) -> Iterator[str]:
+    """The text of a ledger row, opened when it is sealed. Callers audit and check before they open a sealed one."""
+    if token.sealed is None:
+        yield token.text
+        return
+    with secrets.opened(token.sealed, table="token", public_key=token.subject, purpose="bearer") as text:
+        yield text.reveal().decode()
+
+
+def _first(candidates: Sequence[str], operator: Operator, what: str) -> Key:
+    rows = {
+        key.public_key: key
+        for key in Key.objects.filter(
+            operator=operator, public_key__in=candidates, deleted_at=None, sealed__isnull=False
+        )
+    }
+    for candidate in candidates:
+        if candidate in rows:
+            return rows[candidate]
+    if not candidates:
+        raise NoSigner(f"There is no key that may sign {what}: add a signing key first.")
+    raise NoSigner(f"No key that may sign {what} has its seed here. Looked for: {', '.join(candidates)}.")

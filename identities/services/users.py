@@ -1,0 +1,182 @@
+"""What can be done with users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from django.db import transaction
+from django.db.models import F
+
+from identities.claims.common import Claims
+from identities.claims.drafts import UserDraft, UserEdit
+from identities.claims.user import UserBody
+from identities.errors import IdentityError
+from identities.models import Account, Key, User
+from identities.policy import decisions
+from identities.policy.actions import Action
+from identities.policy.principal import Principal, Scope
+from identities.services import accounts, audit, changes, clock, issuing, signing
+
+
+def create(*, principal: Principal, account: Account, draft: UserDraft) -> User:
+    """Make one user; see `create_many`."""
+    return create_many(principal=principal, account=account, drafts=[draft])[0]
+
+
+def create_many(*, principal: Principal, account: Account, drafts: Sequence[UserDraft]) -> list[User]:
+    """Make users in one transaction, each with a fresh key (or its own public key), signed by one account key.
+
+    Raises:
+        IdentityError: a taken or impossible name, a bearer user where the account forbids them, limits on a
+            user that a role issues. InvalidClaims: what the Go library or our stricter rules refuse.
+    """
+    decisions.require(principal, Action.USER_CREATE, accounts.scope(account))
+    with transaction.atomic():
+        parent = changes.locked(account, None)
+        made = create_unaudited(principal=principal, account=parent, drafts=drafts)
+        summary = f"Created user “{made[0].name}”" if len(made) == 1 else f"Created {len(made)} users"
+        audit.record(
+            principal,
+            Action.USER_CREATE,
+            [accounts.target(parent), *(target(user, parent) for user in made)],
+            f"{summary} in “{parent.name}”",
+        )
+    return made
+
+
+def create_unaudited(*, principal: Principal, account: Account, drafts: Sequence[UserDraft]) -> list[User]:
+    """The work of `create_many`, for a service that audits a larger whole; runs in its transaction."""
+    claims = changes.claims_of(account)
+    made: list[User] = []
+    for chosen in dict.fromkeys(draft.signer for draft in drafts):
+        batch = [draft for draft in drafts if draft.signer == chosen]
+        key = signing.user_signer(account, claims, strict=account.operator.strict, chosen=chosen)
+        made += issuing.issue(principal=principal, account=account, claims=claims, key=key, drafts=batch)
+    Account.objects.filter(pk=account.pk).update(user_count=F("user_count") + len(made))
+    return made
+
+
+def plan_edit(user: User, edit: UserEdit) -> changes.Change:
+    """What `edit` would change on the user's claims."""
+
+    def apply(claims: Claims[UserBody]) -> Claims[UserBody]:
+        limits = claims.nats.limits if edit.limits is None else edit.limits
+        body = replace(claims.nats, limits=limits, tags=edit.tags)
+        return replace(claims, name=edit.name, exp=edit.expires, nbf=edit.not_before, nats=body)
+
+    return changes.plan(user, apply, now=clock.unix())
+
+
+def update(*, principal: Principal, user: User, edit: UserEdit, version: int) -> User:
+    """Edit a user and re-issue its JWT, by the previous issuer where its seed is here.
+
+    Creds already handed out keep working with their old rights: see `revoke_earlier`.
+
+    Raises:
+        StaleWrite: somebody else changed it meanwhile.
+    """
+    decisions.require(principal, Action.USER_EDIT, scope(user))
+    with transaction.atomic():
+        account = changes.locked(user.account, None)
+        row = changes.locked(user, version)
+        if edit.name != row.name:
+            issuing.refuse_names(account, [edit.name])
+        body = changes.claims_of(account)
+        key = signing.user_signer(account, body, strict=account.operator.strict, previous=row.issuer)
+        if edit.limits is not None:
+            issuing.refuse_unfit(edit.limits, body, key, edit.name)
+        change = plan_edit(row, edit)
+        if change.is_empty:
+            return row
+        row = _reissue(row, change, account=account, key=key, principal=principal, reason="Edited user")
+        summary = changes.said("Edited user", row.name, change)
+        audit.record(principal, Action.USER_EDIT, [target(row, account)], summary)
+    return row
+
+
+def delete(*, principal: Principal, user: User, version: int, revoke: bool = True) -> None:
+    """Delete a user; by default its key is revoked in the account, so that creds already handed out stop working.
+
+    A tombstone keeps key, name and last `iat`; the seed is erased.
+    """
+    decisions.require(principal, Action.USER_DELETE, scope(user))
+    with transaction.atomic():
+        account = changes.locked(user.account, None)
+        row = changes.locked(user, version)
+        if revoke:
+            account = accounts.revoke_unaudited(
+                principal=principal,
+                account=account,
+                entries={row.public_key: max(clock.unix(), row.last_iat)},
+                reason=f"Deleted user {row.name}",
+            )
+        moment = clock.now()
+        Key.objects.filter(user=row).update(deleted_at=moment, sealed=None)
+        User.objects.filter(pk=row.pk).update(
+            deleted_at=moment, updated_at=moment, updated_by=principal.name, has_seed=False
+        )
+        Account.objects.filter(pk=account.pk).update(user_count=F("user_count") - 1)
+        how = "and revoked its key" if revoke else "without revoking: creds handed out go on working"
+        audit.record(
+            principal,
+            Action.USER_DELETE,
+            [target(row, account), accounts.target(account)],
+            f"Deleted user “{row.name}” of “{account.name}” {how}",
+        )
+
+
+def revoke_earlier(*, principal: Principal, user: User) -> User:
+    """Revoke every JWT of the user before its current one; re-issues it first when there is nothing to keep.
+
+    Revocation time = the `iat` of the token before the current one, so the current creds stay valid
+    (spec §8.7: refused is what was issued at or before that second).
+
+    Raises:
+        IdentityError: the user has only ever had one JWT.
+    """
+    decisions.require(principal, Action.USER_REVOKE, scope(user))
+    with transaction.atomic():
+        account = changes.locked(user.account, None)
+        row = changes.locked(user, None)
+        previous = row.token.replaces if row.token is not None else None
+        if previous is None:
+            raise IdentityError(f"“{row.name}” has had one JWT only: there is no earlier version to revoke.")
+        account = accounts.revoke_unaudited(
+            principal=principal,
+            account=account,
+            entries={row.public_key: previous.iat},
+            reason=f"Revoked earlier versions of user {row.name}",
+        )
+        audit.record(
+            principal,
+            Action.USER_REVOKE,
+            [target(row, account), accounts.target(account)],
+            f"Revoked earlier versions of user “{row.name}”",
+        )
+    return row
+
+
+def scope(user: User) -> Scope:
+    """Where a user stands, for policy."""
+    return Scope(operator=user.operator_id, account=user.account_id)
+
+
+def target(user: User, account: Account) -> audit.Target:
+    """How the audit names a user."""
+    return audit.Target(
+        kind="user", key=user.public_key, name=user.name, operator_key=account.operator.public_key
+    )
+
+
+def _reissue(
+    row: User, change: changes.Change, *, account: Account, key: Key, principal: Principal, reason: str
+) -> User:
+    """Commit an edit of a user; `issuer_account` is set whenever a signing key signs (spec §2.7)."""
+    body: UserBody = change.after.nats
+    if key.public_key != account.public_key and body.issuer_account != account.public_key:
+        change = replace(
+            change, after=replace(change.after, nats=replace(body, issuer_account=account.public_key))
+        )
+    return changes.commit(row, change, principal=principal, key=key, reason=reason)
+
