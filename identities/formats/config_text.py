@@ -108,7 +108,9 @@ def nats(config: ServerConfig, preload: Sequence[Preload]) -> str:
 
 
 def _operator(config: ServerConfig) -> str:
-    return quoted(config.operator_path, field="operator_path") if config.operator_path else config.operator_jwt
+    return (
+        quoted(config.operator_path, field="operator_path") if config.operator_path else config.operator_jwt
+    )
 
 
 def comment(name: str) -> str:

@@ -47,7 +47,9 @@ def format_creds(jwt: str, seed: SecretBytes) -> str:
     """
     subject = _user_subject(jwt)
     if seed.reveal()[:2] != b"SU":
-        raise FormatError("Creds need a user's seed (it starts with SU); this is another kind of key.", field="seed")
+        raise FormatError(
+            "Creds need a user's seed (it starts with SU); this is another kind of key.", field="seed"
+        )
     try:
         pair = KeyPair.from_seed(seed)
     except NkeyError as wrong:
@@ -97,7 +99,9 @@ def parse_creds(text: str) -> ParsedCreds:
     if not seed:
         seed = next((line for line in lines if line[:2] in _SEED_STARTS and looks_like_seed(line)), "")
     if not jwt and not seed:
-        raise FormatError("No JWT and no seed found here. Paste a whole creds file, or a JWT alone.", field="creds")
+        raise FormatError(
+            "No JWT and no seed found here. Paste a whole creds file, or a JWT alone.", field="creds"
+        )
     return ParsedCreds(jwt=jwt, seed=SecretBytes(seed.encode("ascii")) if seed else None)
 
 
@@ -106,7 +110,11 @@ def _blocks(lines: list[str]) -> list[str]:
     found = []
     position = 1
     while position < len(lines) - 1:
-        if _fence(lines[position - 1]) and _fence(lines[position + 1]) and _CONTENT.fullmatch(lines[position]):
+        if (
+            _fence(lines[position - 1])
+            and _fence(lines[position + 1])
+            and _CONTENT.fullmatch(lines[position])
+        ):
             found.append(lines[position])
             position += 2
         position += 1

@@ -35,7 +35,9 @@ _RELATIVE = re.compile(r"(-?[0-9]{1,9})([mhdwMy])", re.ASCII)
 _UNIX = re.compile(r"[0-9]{1,12}", re.ASCII)
 _LAST_SECOND = timegm((9999, 12, 31, 23, 59, 59))
 
-EXPIRY_GRAMMAR = "a date (2027-06-30), a date with time (2027-06-30 12:00:00 UTC), or a span: 90m, 12h, 30d, 2w, 6M, 1y"
+EXPIRY_GRAMMAR = (
+    "a date (2027-06-30), a date with time (2027-06-30 12:00:00 UTC), or a span: 90m, 12h, 30d, 2w, 6M, 1y"
+)
 
 
 def parse_duration(text: str, *, field: str = "") -> int:
@@ -46,7 +48,8 @@ def parse_duration(text: str, *, field: str = "") -> int:
     found = _duration(text)
     if found is None:
         raise FormatError(
-            f"{shown(text)} is no duration. Write a number with a unit, such as 500ms, 2m or 1h30m.", field=field
+            f"{shown(text)} is no duration. Write a number with a unit, such as 500ms, 2m or 1h30m.",
+            field=field,
         )
     return found
 
@@ -116,7 +119,9 @@ def parse_expiry(text: str, *, now: int, field: str = "expiry") -> int:
     except (ValueError, OverflowError):
         found = None
     if found is None or not 0 <= found <= _LAST_SECOND:
-        raise FormatError(f"{shown(text)} is no date or span. Write {EXPIRY_GRAMMAR}; 0 for none.", field=field)
+        raise FormatError(
+            f"{shown(text)} is no date or span. Write {EXPIRY_GRAMMAR}; 0 for none.", field=field
+        )
     return found
 
 
@@ -162,6 +167,7 @@ def parse_moment(text: str, *, now: int, field: str = "at") -> int:
         moment = None
     if moment is None or moment.tzinfo is None or "T" not in value.upper():
         raise FormatError(
-            f"{shown(text)} is no moment. Write 2027-06-30T12:00:00Z, unix seconds, or 0 for now.", field=field
+            f"{shown(text)} is no moment. Write 2027-06-30T12:00:00Z, unix seconds, or 0 for now.",
+            field=field,
         )
     return int(moment.timestamp())

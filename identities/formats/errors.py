@@ -16,5 +16,7 @@ LONGEST_SHOWN = 60
 
 def shown(text: str) -> str:
     """The offending value for a message: control characters made visible, cut to a readable length."""
-    clean = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text[: LONGEST_SHOWN + 1])
+    clean = "".join(
+        char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text[: LONGEST_SHOWN + 1]
+    )
     return f"“{clean}”" if len(clean) <= LONGEST_SHOWN else f"“{clean[:LONGEST_SHOWN]}…”"

@@ -8,7 +8,9 @@ import re
 from identities.formats.errors import FormatError, shown
 
 _FORBIDDEN = ("/", "\\", "..", "\0")
-_HTML = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+_HTML = str.maketrans(
+    {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+)
 
 
 def render(
@@ -27,7 +29,9 @@ def render(
     Source: jsm.go `natscontext/context.go` (`settings`, `Save`); nsc `cmd/generatecontext.go`.
     """
     if creds and nsc:
-        raise FormatError("A context holds either a creds file or an nsc:// lookup. Remove one of them.", field="nsc")
+        raise FormatError(
+            "A context holds either a creds file or an nsc:// lookup. Remove one of them.", field="nsc"
+        )
     settings: dict[str, str | bool] = {
         "description": description,
         "url": url,
@@ -67,5 +71,7 @@ def check_name(name: str) -> str:
     Raises: FormatError. Source: jsm.go `natscontext/context.go validName`.
     """
     if not name or any(part in name for part in _FORBIDDEN):
-        raise FormatError(f"{shown(name)} can't name a context. Leave out /, \\ and two dots in a row.", field="name")
+        raise FormatError(
+            f"{shown(name)} can't name a context. Leave out /, \\ and two dots in a row.", field="name"
+        )
     return name

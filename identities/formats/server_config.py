@@ -93,7 +93,9 @@ def _check_operator(config: ServerConfig) -> None:
     if config.operator_path:
         config_text.quoted(config.operator_path, field="operator_path")
     elif _JWT.fullmatch(config.operator_jwt) is None:
-        raise FormatError("The operator's JWT is missing or damaged. Give the JWT, or a path to it.", field="operator")
+        raise FormatError(
+            "The operator's JWT is missing or damaged. Give the JWT, or a path to it.", field="operator"
+        )
     if config.system_account and not is_public(config.system_account, KeyKind.ACCOUNT):
         raise FormatError(
             f"{shown(config.system_account)} is no account's public key (56 characters, starting with A).",
@@ -118,16 +120,22 @@ def _check_options(config: ServerConfig) -> None:
     for option in ("interval", "timeout", "ttl"):
         text: str = getattr(config, option)
         if text and parse_duration(text, field=option) <= 0:
-            raise FormatError(f"{option} is {shown(text)}; it must be longer than nothing, such as 2m.", field=option)
+            raise FormatError(
+                f"{option} is {shown(text)}; it must be longer than nothing, such as 2m.", field=option
+            )
     if config.limit is not None and config.limit < 1:
-        raise FormatError(f"limit is {config.limit}; it must be at least 1. Leave it out for no limit.", field="limit")
+        raise FormatError(
+            f"limit is {config.limit}; it must be at least 1. Leave it out for no limit.", field="limit"
+        )
 
 
 def _check_preload(config: ServerConfig) -> None:
     label = _LABELS[config.resolver]
     if config.resolver is Resolver.URL:
         if config.preload:
-            raise FormatError("The URL resolver takes no preload: it asks the account server.", field="preload")
+            raise FormatError(
+                "The URL resolver takes no preload: it asks the account server.", field="preload"
+            )
         return
     keys = set()
     for _name, key, jwt in config.preload:
@@ -137,7 +145,9 @@ def _check_preload(config: ServerConfig) -> None:
     if len(keys) != len(config.preload):
         raise FormatError("An account is preloaded twice. Name each account once.", field="preload")
     if config.resolver is Resolver.MEMORY and not keys:
-        raise FormatError("The MEMORY resolver knows only preloaded accounts. Add at least one.", field="preload")
+        raise FormatError(
+            "The MEMORY resolver knows only preloaded accounts. Add at least one.", field="preload"
+        )
     if config.resolver is not Resolver.MEMORY and not config.system_account:
         raise FormatError(
             f"The {label} resolver needs a system account: system account is not set. "
@@ -152,5 +162,6 @@ def _check_preload(config: ServerConfig) -> None:
         )
     if config.limit is not None and config.limit < len(keys):
         raise FormatError(
-            f"limit is {config.limit}, but {len(keys)} accounts are preloaded. Raise the limit.", field="limit"
+            f"limit is {config.limit}, but {len(keys)} accounts are preloaded. Raise the limit.",
+            field="limit",
         )

@@ -45,14 +45,13 @@ def issue(
     """
     refuse_names(account, [draft.name for draft in drafts])
     _refuse_taken_keys(account, [draft.public_key for draft in drafts if draft.public_key])
-    checked: set[UserPermissionLimits] = set()
     now = clock.unix()
     issued: list[_Issued] = []
     with signing.signer_for(key) as signer:
         for draft in drafts:
             limits = _limits(draft, key)
             refuse_unfit(limits, claims, key, draft.name)
-            issued.append(_issue_one(principal, account, key, signer, draft, limits, now, checked))
+            issued.append(_issue_one(principal, account, key, signer, draft, limits, now))
     _insert(account, issued)
     return [one.user for one in issued]
 
@@ -104,7 +103,6 @@ def _issue_one(
     draft: UserDraft,
     limits: UserPermissionLimits,
     now: int,
-    checked: set[UserPermissionLimits],
 ) -> _Issued:
     identity = _identity(draft)
     claims = Claims(

@@ -40,7 +40,9 @@ def seal(ring: KeyRing, plain: SecretBytes, *, table: str, public_key: str, purp
     noise = random(KEY_SIZE + 2 * _NONCE)
     data_key, outer, inner = noise[:KEY_SIZE], noise[KEY_SIZE:-_NONCE], noise[-_NONCE:]
     head = _head(ring.primary)
-    wrapped = crypto_aead_xchacha20poly1305_ietf_encrypt(data_key, head + b"key" + place, outer, ring.key(ring.primary))
+    wrapped = crypto_aead_xchacha20poly1305_ietf_encrypt(
+        data_key, head + b"key" + place, outer, ring.key(ring.primary)
+    )
     sealed = crypto_aead_xchacha20poly1305_ietf_encrypt(plain.reveal(), _DATA + place, inner, data_key)
     return b"".join((head, outer, wrapped, inner, sealed))
 
@@ -71,7 +73,9 @@ def rewrap(ring: KeyRing, blob: bytes, *, table: str, public_key: str, purpose: 
     if key_id == ring.primary:
         return bytes(blob)
     head, outer = _head(ring.primary), random(_NONCE)
-    wrapped = crypto_aead_xchacha20poly1305_ietf_encrypt(data_key, head + b"key" + place, outer, ring.key(ring.primary))
+    wrapped = crypto_aead_xchacha20poly1305_ietf_encrypt(
+        data_key, head + b"key" + place, outer, ring.key(ring.primary)
+    )
     return b"".join((head, outer, wrapped, body[_WRAPPED:]))
 
 
@@ -96,7 +100,9 @@ def _place(*parts: str) -> bytes:
 def _split(blob: bytes) -> tuple[str, bytes]:
     blob = bytes(blob)  # a database driver may hand over a memoryview
     if len(blob) < _SHORTEST or blob[0] != FORMAT or len(blob) < _SHORTEST - 1 + blob[1]:
-        raise VaultError("This is no sealed secret of a format known here. It was cut off, or made by a newer version.")
+        raise VaultError(
+            "This is no sealed secret of a format known here. It was cut off, or made by a newer version."
+        )
     key_id = blob[2 : 2 + blob[1]]
     if not key_id.isascii():
         raise _tampered("?")

@@ -15,7 +15,9 @@ from identities.vault.errors import VaultError
 KEY_SIZE: Final = 32
 _KEY_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}", re.ASCII)
 _LONGEST_TEXT = 64 * 1024
-FORM = "one key or several as id:base64 (32 bytes each), separated by commas or line ends, the sealing key first"
+FORM = (
+    "one key or several as id:base64 (32 bytes each), separated by commas or line ends, the sealing key first"
+)
 
 
 class KeyRing:

@@ -52,7 +52,9 @@ def load_or_create(
         try:
             _create(path)
         except OSError as failure:
-            return Sealed(f"The master key file {path} can't be written: {failure.strerror}. Make it writable.")
+            return Sealed(
+                f"The master key file {path} can't be written: {failure.strerror}. Make it writable."
+            )
     return _read(path, "The master key file is")
 
 
