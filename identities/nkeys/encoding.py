@@ -89,7 +89,9 @@ def decode_seed(text: str) -> tuple[KeyKind, bytes]:
         raise NkeyError(f"A seed has {SEED_LENGTH} characters; this has {len(text)}. Paste the whole seed.")
     data = _from_text(text)
     if data is None:
-        raise NkeyError("This is not a seed: a character is wrong or missing. Paste it again from its source.")
+        raise NkeyError(
+            "This is not a seed: a character is wrong or missing. Paste it again from its source."
+        )
     kind = _KIND_OF_PREFIX.get((data[0] & 7) << 5 | (data[1] & 0xF8) >> 3)
     if data[0] & 0xF8 != _SEED_MARKER or kind is None or data[1] & 7:
         raise NkeyError("This is not a seed of a NATS key.")
@@ -126,7 +128,7 @@ def refusal(text: str, kinds: tuple[KeyKind, ...]) -> NkeyError:
     if _MAY_BE_SECRET.search(text.upper()):
         return NkeyError(f"This is not a public key of kind {wanted}.")
     shown = text if len(text) <= 80 else text[:80] + "…"
-    return NkeyError(f"“{shown}” is not a public key of kind {wanted}: it has {PUBLIC_LENGTH} capital letters and digits.")
+    return NkeyError(f"“{shown}” is not a public key of kind {wanted}, which has {PUBLIC_LENGTH} letters.")
 
 
 def _to_text(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Keys that verify, sign and seal: Ed25519 for all kinds but curve keys, which are X25519 (nkeys `keypair.go`, `xkeys.go`)."""
+"""Keys that verify, sign and seal: Ed25519, and X25519 for curve keys (nkeys `keypair.go`, `xkeys.go`)."""
 
 from __future__ import annotations
 
@@ -111,22 +111,30 @@ class KeyPair:
             NkeyError: one of the two is no curve key.
         """
         nonce = os.urandom(_NONCE_BYTES)
-        return SEALED_PREFIX + nonce + bindings.crypto_box(plain, nonce, recipient.raw, self._box_secret(recipient))
+        return (
+            SEALED_PREFIX
+            + nonce
+            + bindings.crypto_box(plain, nonce, recipient.raw, self._box_secret(recipient))
+        )
 
     def open(self, sealed: bytes, sender: PublicKey) -> bytes:
         """Decrypt what `sender` sealed for this key.
 
         Raises:
-            NkeyError: one of the two is no curve key, or the text is not from that sender, not for this key, or changed.
+            NkeyError: one of the two is no curve key, or this is not what that sender sealed for this key.
         """
         secret = self._box_secret(sender)
         start = len(SEALED_PREFIX) + _NONCE_BYTES
         if not sealed.startswith(SEALED_PREFIX) or len(sealed) < start:
             raise NkeyError("This was not encrypted by a NATS curve key (xkv1).")
         try:
-            return bindings.crypto_box_open(sealed[start:], sealed[len(SEALED_PREFIX) : start], sender.raw, secret)
+            return bindings.crypto_box_open(
+                sealed[start:], sealed[len(SEALED_PREFIX) : start], sender.raw, secret
+            )
         except CryptoError:
-            raise NkeyError(f"This cannot be decrypted as a message from {sender} to {self.public}.") from None
+            raise NkeyError(
+                f"This cannot be decrypted as a message from {sender} to {self.public}."
+            ) from None
 
     def wipe(self) -> None:
         """Zero the secret half; the pair cannot sign afterwards."""
