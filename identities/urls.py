@@ -47,7 +47,9 @@ urlpatterns = [
     path("activity", activity.activity, name="activity"),
     path("inspector", inspector.inspector, name="inspector"),
     path("installation", installation.installation, name="installation"),
-    path("installation/default-operator", installation.default_operator, name="installation-default-operator"),
+    path(
+        "installation/default-operator", installation.default_operator, name="installation-default-operator"
+    ),
     path("first/<str:token>", people.first_admin, name="first-admin"),
     path("operators/", operators.index, name="operators"),
     path("operators/new", operators.create, name="operator-create"),
@@ -86,7 +88,11 @@ urlpatterns = [
     path("jwt/v1/<path:rest>", account_server.other, name="account-server-other"),
     path("o/<key:operator_key>/jwt/v1/operator", account_server.operator, name="o-account-server-operator"),
     path("o/<key:operator_key>/jwt/v1/accounts/", account_server.accounts, name="o-account-server-accounts"),
-    path("o/<key:operator_key>/jwt/v1/accounts/<str:key>", account_server.account, name="o-account-server-account"),
+    path(
+        "o/<key:operator_key>/jwt/v1/accounts/<str:key>",
+        account_server.account,
+        name="o-account-server-account",
+    ),
     path("o/<key:operator_key>/jwt/v1/help", account_server.help_text, name="o-account-server-help"),
     path("o/<key:operator_key>/jwt/v1/<path:rest>", account_server.other, name="o-account-server-other"),
 ]

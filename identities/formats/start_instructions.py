@@ -53,6 +53,5 @@ def _docker(config: ServerConfig, file_name: str) -> str:
 
 
 def _mount(outside: str, inside: str) -> str:
-    if outside.startswith("/"):
-        return f"-v {shlex.quote(f'{outside}:{inside}:ro')}"
-    return f'-v "$PWD"/{shlex.quote(f"{outside.removeprefix("./")}:{inside}:ro")}'
+    bind = shlex.quote(f"{outside.removeprefix('./')}:{inside}:ro")
+    return f"-v {bind}" if outside.startswith("/") else f'-v "$PWD"/{bind}'

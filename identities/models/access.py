@@ -26,14 +26,22 @@ class Grant(models.Model):
                 | Q(scope_kind="account", operator__isnull=False, account__isnull=False),
                 name="grant_scope_fits",
             ),
-            models.CheckConstraint(condition=Q(role__in=["administrator", "viewer"]), name="grant_role_known"),
-            models.UniqueConstraint(
-                fields=["person", "role"], condition=Q(scope_kind="installation"), name="grant_installation_unique"
+            models.CheckConstraint(
+                condition=Q(role__in=["administrator", "viewer"]), name="grant_role_known"
             ),
             models.UniqueConstraint(
-                fields=["person", "role", "operator"], condition=Q(scope_kind="operator"), name="grant_operator_unique"
+                fields=["person", "role"],
+                condition=Q(scope_kind="installation"),
+                name="grant_installation_unique",
             ),
             models.UniqueConstraint(
-                fields=["person", "role", "account"], condition=Q(scope_kind="account"), name="grant_account_unique"
+                fields=["person", "role", "operator"],
+                condition=Q(scope_kind="operator"),
+                name="grant_operator_unique",
+            ),
+            models.UniqueConstraint(
+                fields=["person", "role", "account"],
+                condition=Q(scope_kind="account"),
+                name="grant_account_unique",
             ),
         ]

@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Lower
 
 from identities.models.base import Aggregate
 from identities.policy.principal import Principal, ScopeKind
@@ -28,12 +27,13 @@ class AccountQuerySet(QuerySet["Account"]):
 
 
 class Account(Aggregate):
-    """One account; its name is unique among its operator's live accounts, ignoring case.
+    """One account; its name (folded in `name_fold`) is unique among its operator's live accounts, ignoring case.
 
     `default_pub` and `default_sub` say what the account's default permissions give: see `permissions.Mode`.
     """
 
     operator = models.ForeignKey("identities.Operator", on_delete=models.PROTECT, related_name="accounts")
+    name_fold = models.CharField(max_length=255)
     description = models.TextField(blank=True, default="")
     user_count = models.IntegerField(default=0)
     jetstream = models.BooleanField(default=False)
@@ -48,7 +48,7 @@ class Account(Aggregate):
                 fields=["operator", "public_key"], condition=Q(deleted_at=None), name="account_key_unique"
             ),
             models.UniqueConstraint(
-                "operator", Lower("name"), condition=Q(deleted_at=None), name="account_name_unique"
+                fields=["operator", "name_fold"], condition=Q(deleted_at=None), name="account_name_unique"
             ),
         ]
         indexes: ClassVar = [

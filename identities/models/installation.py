@@ -13,5 +13,7 @@ class Installation(models.Model):
 
     canary = models.BinaryField()
     audit_key = models.BinaryField()
-    default_operator = models.ForeignKey("identities.Operator", null=True, on_delete=models.PROTECT, related_name="+")
+    default_operator = models.ForeignKey(
+        "identities.Operator", null=True, on_delete=models.PROTECT, related_name="+"
+    )
     created_at = models.DateTimeField()

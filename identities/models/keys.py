@@ -24,7 +24,9 @@ class Key(models.Model):
     """
 
     operator = models.ForeignKey("identities.Operator", on_delete=models.PROTECT, related_name="keys")
-    account = models.ForeignKey("identities.Account", null=True, on_delete=models.PROTECT, related_name="keys")
+    account = models.ForeignKey(
+        "identities.Account", null=True, on_delete=models.PROTECT, related_name="keys"
+    )
     user = models.ForeignKey("identities.User", null=True, on_delete=models.PROTECT, related_name="keys")
     public_key = models.CharField(max_length=56)
     kind = models.CharField(max_length=16)

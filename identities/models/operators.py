@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Lower
 
 from identities.models.base import Aggregate
 from identities.policy.principal import Principal, ScopeKind
@@ -26,8 +25,9 @@ class OperatorQuerySet(QuerySet["Operator"]):
 
 
 class Operator(Aggregate):
-    """One operator; `system_account` is the A key its JWT names ("" for none)."""
+    """One operator; `name_fold` is its name folded for comparison, `system_account` is the A key its JWT names ("" for none)."""
 
+    name_fold = models.CharField(max_length=255)
     system_account = models.CharField(max_length=56, blank=True, default="")
     strict = models.BooleanField(default=False)
 
@@ -35,7 +35,11 @@ class Operator(Aggregate):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["public_key"], condition=Q(deleted_at=None), name="operator_key_unique"),
-            models.UniqueConstraint(Lower("name"), condition=Q(deleted_at=None), name="operator_name_unique"),
+            models.UniqueConstraint(
+                fields=["public_key"], condition=Q(deleted_at=None), name="operator_key_unique"
+            ),
+            models.UniqueConstraint(
+                fields=["name_fold"], condition=Q(deleted_at=None), name="operator_name_unique"
+            ),
         ]
         indexes: ClassVar = [models.Index(fields=["name", "id"], name="operator_by_name")]

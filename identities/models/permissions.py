@@ -36,7 +36,9 @@ class Permission(models.Model):
 
     operator = models.ForeignKey("identities.Operator", on_delete=models.PROTECT, related_name="+")
     account = models.ForeignKey("identities.Account", on_delete=models.PROTECT, related_name="permissions")
-    user = models.ForeignKey("identities.User", null=True, on_delete=models.CASCADE, related_name="permissions")
+    user = models.ForeignKey(
+        "identities.User", null=True, on_delete=models.CASCADE, related_name="permissions"
+    )
     key = models.ForeignKey("identities.Key", null=True, on_delete=models.CASCADE, related_name="permissions")
     direction = models.CharField(max_length=3)
     effect = models.CharField(max_length=5)

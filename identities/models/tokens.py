@@ -15,7 +15,9 @@ class IssuedToken(models.Model):
     `replaces` names the token of the same subject before it.
     """
 
-    operator = models.ForeignKey("identities.Operator", null=True, on_delete=models.PROTECT, related_name="tokens")
+    operator = models.ForeignKey(
+        "identities.Operator", null=True, on_delete=models.PROTECT, related_name="tokens"
+    )
     kind = models.CharField(max_length=16)
     subject = models.CharField(max_length=56)
     name = models.CharField(max_length=255)

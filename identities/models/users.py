@@ -46,7 +46,9 @@ class User(Aggregate):
             models.UniqueConstraint(
                 fields=["account", "public_key"], condition=Q(deleted_at=None), name="user_key_unique"
             ),
-            models.UniqueConstraint(fields=["account", "name"], condition=Q(deleted_at=None), name="user_name_unique"),
+            models.UniqueConstraint(
+                fields=["account", "name"], condition=Q(deleted_at=None), name="user_name_unique"
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["operator", "name", "id"], name="user_by_name"),

@@ -40,7 +40,9 @@ def decide(principal: Principal, action: Action, scope: Scope | None = None) -> 
             return Allowed(held.role)
     if not principal.roles:
         return Denied(f"“{principal.name}” holds no role here; an administrator can grant one.")
-    return Denied(f"“{action.value}” needs the role administrator here, which “{principal.name}” does not hold.")
+    return Denied(
+        f"“{action.value}” needs the role administrator here, which “{principal.name}” does not hold."
+    )
 
 
 def require(principal: Principal, action: Action, scope: Scope | None = None) -> None:

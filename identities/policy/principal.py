@@ -71,7 +71,10 @@ class Principal:
     def command(cls, name: str) -> Principal:
         """Somebody with a shell on the server: may do everything, and is named so in the audit."""
         return cls(
-            key=f"command:{name}", name=f"manage.py {name}", way=Way.COMMAND, roles=(HeldRole(role=Role.ADMINISTRATOR),)
+            key=f"command:{name}",
+            name=f"manage.py {name}",
+            way=Way.COMMAND,
+            roles=(HeldRole(role=Role.ADMINISTRATOR),),
         )
 
     @classmethod

@@ -19,7 +19,7 @@ from identities.nkeys import KeyKind, PublicKey
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import audit, changes, clock, signing
+from identities.services import audit, changes, clock, columns, signing
 
 
 def create(*, principal: Principal, operator: Operator, draft: AccountDraft) -> Account:
@@ -55,6 +55,7 @@ def create_unaudited(
         operator=operator,
         public_key=identity.public_key,
         name=draft.name,
+        name_fold=columns.folded(draft.name),
         issuer=operator.public_key,
         last_iat=0,
         version=0,
@@ -226,7 +227,7 @@ def _identity(operator: Operator, public_key: str) -> Key:
 
 
 def _refuse_taken_name(operator: Operator, name: str, other_than: Account | None = None) -> None:
-    others = Account.objects.live().filter(operator=operator, name__iexact=name)
+    others = Account.objects.live().filter(operator=operator, name_fold=columns.folded(name))
     if other_than is not None:
         others = others.exclude(pk=other_than.pk)
     if others.exists():

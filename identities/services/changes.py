@@ -40,7 +40,11 @@ class InvalidClaims(IdentityError):
     code = "invalid-claims"
 
     def __init__(self, found: report.Report) -> None:
-        super().__init__(" ".join(dict.fromkeys(issue.message for issue in found if issue.grade is not report.Grade.WARNING)))
+        super().__init__(
+            " ".join(
+                dict.fromkeys(issue.message for issue in found if issue.grade is not report.Grade.WARNING)
+            )
+        )
         self.report = found
 
 
@@ -67,16 +71,29 @@ def plan(row: Operator | Account | User, edit: Callable[[AnyClaims], AnyClaims],
     """Work out what `edit` would change on `row`; writes nothing."""
     before = claims_of(row)
     after = edit(before)
-    return Change(before=before, after=after, report=check(after, before, now=now), diff=diff.claims(before, after))
+    return Change(
+        before=before, after=after, report=check(after, before, now=now), diff=diff.claims(before, after)
+    )
 
 
 def check(after: AnyClaims, before: AnyClaims | None, *, now: int) -> report.Report:
     """All findings on `after`: the Go library's, ours, and a time in the past that was just typed in as an error."""
     found = [*validate.validate(after, now=now), *stricter.stricter_issues(after, before)]
     if after.exp and after.exp <= now and (before is None or before.exp != after.exp):
-        found.append(report.Issue(report.Grade.ERROR, "exp", "The expiry is in the past: choose a later one, or none."))
-    if after.exp and after.nbf and after.exp <= after.nbf and (before is None or (before.exp, before.nbf) != (after.exp, after.nbf)):
-        found.append(report.Issue(report.Grade.ERROR, "exp", "The expiry is before the start: nobody could ever use it."))
+        found.append(
+            report.Issue(report.Grade.ERROR, "exp", "The expiry is in the past: choose a later one, or none.")
+        )
+    if (
+        after.exp
+        and after.nbf
+        and after.exp <= after.nbf
+        and (before is None or (before.exp, before.nbf) != (after.exp, after.nbf))
+    ):
+        found.append(
+            report.Issue(
+                report.Grade.ERROR, "exp", "The expiry is before the start: nobody could ever use it."
+            )
+        )
     return report.Report.of(found)
 
 

@@ -30,6 +30,8 @@ def fill(row: Operator | Account | User, token: codec.Token, *, scoped: bool = F
     row.expires = claims.exp
     row.not_before = claims.nbf
     body = claims.nats
+    if not isinstance(row, User):
+        row.name_fold = folded(claims.name)
     if isinstance(row, Operator):
         row.system_account = body.system_account
         row.strict = body.strict_signing_key_usage
@@ -40,6 +42,11 @@ def fill(row: Operator | Account | User, token: codec.Token, *, scoped: bool = F
     else:
         row.bearer = body.limits.bearer_token
         row.pub_mode, row.sub_mode = user_modes(body.limits, scoped=scoped)
+
+
+def folded(name: str) -> str:
+    """A name as it is compared where case is ignored."""
+    return name.casefold()[:255]
 
 
 def is_credential(claims: Claims[Any]) -> bool:
@@ -100,7 +107,9 @@ def write_permissions(row: Operator | Account | User, claims: Claims[Any]) -> No
     if isinstance(row, Operator):
         return
     if isinstance(row, User):
-        _replace(list(rules_of(claims.nats.limits)), operator=row.operator_id, account=row.account_id, user=row.pk)
+        _replace(
+            list(rules_of(claims.nats.limits)), operator=row.operator_id, account=row.account_id, user=row.pk
+        )
         return
     body: AccountBody = claims.nats
     _replace(list(rules_of(body.default_permissions)), operator=row.operator_id, account=row.pk)
@@ -115,7 +124,11 @@ def sync_signing_keys(row: Account, body: AccountBody) -> None:
         purpose = Purpose.ROLE if entry.is_scoped else Purpose.SIGNING
         if key is None:
             key = Key(
-                operator_id=row.operator_id, account=row, public_key=entry.key, kind="account", created_at=clock.now()
+                operator_id=row.operator_id,
+                account=row,
+                public_key=entry.key,
+                kind="account",
+                created_at=clock.now(),
             )
         if key.pk is None or (key.purpose, key.role) != (purpose, entry.role):
             key.purpose, key.role = purpose, entry.role

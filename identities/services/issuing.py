@@ -67,7 +67,9 @@ def refuse_names(account: Account, wanted: Sequence[str]) -> None:
         seen.add(name)
     for start in range(0, len(wanted), 500):
         part = wanted[start : start + 500]
-        taken = User.objects.live().filter(account=account, name__in=part).values_list("name", flat=True).first()
+        taken = (
+            User.objects.live().filter(account=account, name__in=part).values_list("name", flat=True).first()
+        )
         if taken is not None:
             raise IdentityError(
                 f"“{account.name}” already has a user named “{taken}”. Choose another name.", field="name"
@@ -173,7 +175,9 @@ def _insert(account: Account, issued: list[_Issued]) -> None:
 
 
 def _refuse_taken_keys(account: Account, wanted: Sequence[str]) -> None:
-    taken = Key.objects.filter(operator_id=account.operator_id, public_key__in=wanted, deleted_at=None).first()
+    taken = Key.objects.filter(
+        operator_id=account.operator_id, public_key__in=wanted, deleted_at=None
+    ).first()
     if taken is not None:
         raise IdentityError(f"{taken.public_key} is already a key under this operator.", field="public_key")
     revoked = User.objects.filter(account=account, public_key__in=wanted).exclude(deleted_at=None).first()

@@ -19,7 +19,7 @@ from identities.nkeys import KeyKind
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import accounts, audit, changes, clock, signing, users
+from identities.services import accounts, audit, changes, clock, columns, signing, users
 
 DOCS = "https://docs.nats.io/nats-server/configuration/sys_accounts"
 SYSTEM_EXPORTS = (
@@ -55,7 +55,8 @@ def create(*, principal: Principal, draft: OperatorDraft) -> Operator:
     names.check_name(draft.name)
     if draft.require_signing_keys and not draft.generate_signing_key:
         raise IdentityError(
-            "Requiring signing keys needs at least one: also generate a signing key.", field="require_signing_keys"
+            "Requiring signing keys needs at least one: also generate a signing key.",
+            field="require_signing_keys",
         )
     with transaction.atomic():
         _refuse_taken_name(draft.name)
@@ -66,7 +67,8 @@ def create(*, principal: Principal, draft: OperatorDraft) -> Operator:
             principal,
             Action.OPERATOR_CREATE,
             [target(operator)],
-            f"Created operator “{operator.name}”" + (" with a system account" if draft.system_account else ""),
+            f"Created operator “{operator.name}”"
+            + (" with a system account" if draft.system_account else ""),
         )
     return operator
 
@@ -108,7 +110,9 @@ def update(*, principal: Principal, operator: Operator, edit: OperatorEdit, vers
         row = changes.commit(
             row, change, principal=principal, key=signing.operator_signer(row), reason="Edited operator"
         )
-        audit.record(principal, Action.OPERATOR_EDIT, [target(row)], changes.said("Edited operator", row.name, change))
+        audit.record(
+            principal, Action.OPERATOR_EDIT, [target(row)], changes.said("Edited operator", row.name, change)
+        )
     return row
 
 
@@ -147,7 +151,9 @@ def add_system_account(*, principal: Principal, operator: Operator, version: int
         if row.system_account:
             raise IdentityError(f"“{row.name}” already has a system account: {row.system_account}.")
         _create_system_account(principal, row)
-        audit.record(principal, Action.OPERATOR_EDIT, [target(row)], f"Added a system account to “{row.name}”")
+        audit.record(
+            principal, Action.OPERATOR_EDIT, [target(row)], f"Added a system account to “{row.name}”"
+        )
     return row
 
 
@@ -170,6 +176,7 @@ def _create_row(principal: Principal, draft: OperatorDraft) -> Operator:
     operator = Operator(
         public_key=identity.public_key,
         name=draft.name,
+        name_fold=columns.folded(draft.name),
         issuer=identity.public_key,
         last_iat=0,
         version=0,
@@ -214,7 +221,10 @@ def _create_system_account(principal: Principal, operator: Operator) -> None:
 
 
 def _free_account_name(operator: Operator, wanted: str) -> str:
-    taken = {name.lower() for name in Account.objects.live().filter(operator=operator).values_list("name", flat=True)}
+    taken = {
+        name.lower()
+        for name in Account.objects.live().filter(operator=operator).values_list("name", flat=True)
+    }
     free, number = wanted, 1
     while free.lower() in taken:
         number += 1
@@ -223,17 +233,20 @@ def _free_account_name(operator: Operator, wanted: str) -> str:
 
 
 def _refuse_taken_name(name: str, other_than: Operator | None = None) -> None:
-    others = Operator.objects.live().filter(name__iexact=name)
+    others = Operator.objects.live().filter(name_fold=columns.folded(name))
     if other_than is not None:
         others = others.exclude(pk=other_than.pk)
     if others.exists():
-        raise IdentityError(f"There is already an operator named “{name}”. Choose another name.", field="name")
+        raise IdentityError(
+            f"There is already an operator named “{name}”. Choose another name.", field="name"
+        )
 
 
 def _refuse_identity_signed(operator: Operator, claims: Claims[OperatorBody]) -> None:
     if not claims.nats.signing_keys:
         raise IdentityError(
-            "Requiring signing keys needs at least one: add a signing key first.", field="require_signing_keys"
+            "Requiring signing keys needs at least one: add a signing key first.",
+            field="require_signing_keys",
         )
     account = Account.objects.live().filter(operator=operator, issuer=operator.public_key).first()
     if account is not None:

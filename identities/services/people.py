@@ -68,11 +68,15 @@ def make_first_administrator(*, principal: Principal, token: str, username: str,
     with transaction.atomic():
         link = _open_links(token).select_for_update().first()
         if link is None or not needs_first_administrator():
-            raise LinkRefused("This link was used already or has expired. Print a new one: manage.py first_admin")
+            raise LinkRefused(
+                "This link was used already or has expired. Print a new one: manage.py first_admin"
+            )
         person = add_person(username=username, password=password, role=Role.ADMINISTRATOR)
         link.used_at = clock.now()
         link.save(update_fields=["used_at"])
-        audit.record(principal, Action.FIRST_ADMINISTRATOR, [target(person)], f"“{person}” is the first administrator")
+        audit.record(
+            principal, Action.FIRST_ADMINISTRATOR, [target(person)], f"“{person}” is the first administrator"
+        )
     return person
 
 
@@ -90,9 +94,7 @@ def add_person(*, username: str, password: str, role: Role) -> Person:
         raise IdentityError(" ".join(refused.messages), field="password") from None
     person.set_password(password)
     person.save()
-    Grant.objects.create(
-        person=person, role=role, scope_kind=ScopeKind.INSTALLATION, created_at=clock.now()
-    )
+    Grant.objects.create(person=person, role=role, scope_kind=ScopeKind.INSTALLATION, created_at=clock.now())
     return person
 
 

@@ -48,11 +48,17 @@ def initialise() -> None:
             raise SealedInstallation(loaded.reason)
         if installed is None:
             if not empty:
-                raise SealedInstallation("This database holds identities but no key canary: it was tampered with.")
+                raise SealedInstallation(
+                    "This database holds identities but no key canary: it was tampered with."
+                )
             Installation.objects.create(
                 canary=master.canary(loaded),
                 audit_key=envelope.seal(
-                    loaded, SecretBytes(random.token_bytes(32)), table="installation", public_key="", purpose="audit"
+                    loaded,
+                    SecretBytes(random.token_bytes(32)),
+                    table="installation",
+                    public_key="",
+                    purpose="audit",
                 ),
                 created_at=clock.now(),
             )
@@ -120,10 +126,14 @@ def _unseal() -> None:
     try:
         installed = Installation.objects.only("canary").first()
     except DatabaseError:
-        _state.reason = "The database can't be read, or its tables are not there yet: run `manage.py migrate`."
+        _state.reason = (
+            "The database can't be read, or its tables are not there yet: run `manage.py migrate`."
+        )
         return
     if installed is None:
-        _state.reason = "This installation has not been started yet: run `make run` or `manage.py first_admin`."
+        _state.reason = (
+            "This installation has not been started yet: run `make run` or `manage.py first_admin`."
+        )
         return
     loaded = _load(database_is_empty=False)
     if isinstance(loaded, master.Sealed):

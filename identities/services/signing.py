@@ -74,7 +74,9 @@ def next_iat(last_iat: int, now: int) -> int:
     """
     iat = max(now, last_iat + 1)
     if iat > now + MOST_AHEAD:
-        raise TooSoon("This was re-issued several times within a few seconds. Wait a moment, then save again.")
+        raise TooSoon(
+            "This was re-issued several times within a few seconds. Wait a moment, then save again."
+        )
     return iat
 
 
@@ -105,7 +107,9 @@ def user_signer(
     known = {signing_key.key: signing_key for signing_key in claims.nats.signing_keys}
     if chosen:
         if chosen not in known and (strict or chosen != account.public_key):
-            raise IdentityError(f"{chosen} is no signing key of this account. Choose one of its keys.", field="signer")
+            raise IdentityError(
+                f"{chosen} is no signing key of this account. Choose one of its keys.", field="signer"
+            )
         return _first([chosen], account.operator, "users of this account")
     candidates = [key for key, signing_key in known.items() if not signing_key.is_scoped]
     if not strict:

@@ -179,4 +179,3 @@ def _reissue(
             change, after=replace(change.after, nats=replace(body, issuer_account=account.public_key))
         )
     return changes.commit(row, change, principal=principal, key=key, reason=reason)
-

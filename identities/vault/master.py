@@ -28,6 +28,7 @@ def load_or_create(
     env_value: str | None,
     file_path: str | Path | None,
     data_dir: str | Path,
+    *,
     database_is_empty: bool,
 ) -> KeyRing | Sealed:
     """Take the ring from `NSCWEB_MASTER_KEY`, from `NSCWEB_MASTER_KEY_FILE`, or from `data_dir`/master.key.

@@ -1,0 +1,57 @@
+"""Triggers that refuse to change or delete what is append-only: the audit chain and the ledger, on both databases.
+
+The ledger's `sealed` column may change (a rotated master key re-wraps it), nothing else.
+"""
+
+from __future__ import annotations
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+LEDGER_COLUMNS = (
+    "operator_id, kind, subject, name, issuer, jti, iat, exp, text, origin, replaces_id, "
+    '"by", by_name, reason, created_at'
+)
+GUARDED = (
+    ("identities_auditevent", "UPDATE"),
+    ("identities_auditevent", "DELETE"),
+    ("identities_audittarget", "UPDATE"),
+    ("identities_audittarget", "DELETE"),
+    ("identities_issuedtoken", f"UPDATE OF {LEDGER_COLUMNS}"),
+    ("identities_issuedtoken", "DELETE"),
+)
+
+
+def install(connection: BaseDatabaseWrapper) -> None:
+    """Create the triggers."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "CREATE OR REPLACE FUNCTION identities_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
+            )
+        for table, event in GUARDED:
+            cursor.execute(_create(connection.vendor, table, event))
+
+
+def remove(connection: BaseDatabaseWrapper) -> None:
+    """Drop the triggers (a migration going backwards; tests that empty the tables)."""
+    with connection.cursor() as cursor:
+        for table, event in GUARDED:
+            on = f" ON {table}" if connection.vendor == "postgresql" else ""
+            cursor.execute(f"DROP TRIGGER IF EXISTS {_name(table, event)}{on}")
+
+
+def _name(table: str, event: str) -> str:
+    return f"{table}_no_{event.split(' ', 1)[0].lower()}"
+
+
+def _create(vendor: str, table: str, event: str) -> str:
+    if vendor == "postgresql":
+        return (
+            f"CREATE TRIGGER {_name(table, event)} BEFORE {event} ON {table} "
+            "FOR EACH ROW EXECUTE FUNCTION identities_append_only()"
+        )
+    return (
+        f"CREATE TRIGGER {_name(table, event)} BEFORE {event} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+    )
