@@ -31,6 +31,27 @@ def _forgotten() -> Iterator[None]:
     yield
     if health := sys.modules.get("nscweb.health"):
         health.forget()
+    if secrets := sys.modules.get("identities.services.secrets"):
+        secrets.forget()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _emptiable_tables() -> Iterator[None]:
+    """Tests that commit empty the tables afterwards; SQLite's append-only triggers stand aside for just that."""
+    from django.db.backends.sqlite3.operations import DatabaseOperations
+
+    from identities.models import append_only
+
+    flush = DatabaseOperations.execute_sql_flush
+
+    def without_triggers(self: DatabaseOperations, sql_list: list[str]) -> None:
+        append_only.remove(self.connection)
+        flush(self, sql_list)
+        append_only.install(self.connection)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseOperations, "execute_sql_flush", without_triggers)
+        yield
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
