@@ -9,7 +9,10 @@ from django.http import HttpRequest
 
 
 def client_address(request: HttpRequest) -> str:
-    """The client's address, "" when unknown; believes `X-Forwarded-For` from the configured number of proxies."""
+    """The client's address, "" when unknown; believes `X-Forwarded-For` from the configured number of proxies.
+
+    The outermost middleware puts it into `REMOTE_ADDR`; asking again gives the same answer.
+    """
     forwarded = [
         part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()
     ]

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template import loader
 from django.template.exceptions import TemplateDoesNotExist
 
-from nscweb import seal as secrets
+from identities.services import secrets
 
 log = structlog.get_logger("nscweb.errors")
 

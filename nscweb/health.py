@@ -11,7 +11,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
-from nscweb import seal as secrets
+from identities.services import secrets
 
 OK = "ok"
 _KEEP_SECONDS = 2.0

@@ -146,4 +146,4 @@ def announce(message: str) -> None:
     """Print a remark about the configuration on standard error, once per process."""
     if message not in _announced:
         _announced.add(message)
-        print(f"nscweb: {message}", file=sys.stderr)
+        sys.stderr.write(f"nscweb: {message}\n")

@@ -18,8 +18,11 @@ from django.shortcuts import resolve_url
 from django.utils.cache import patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 
-from identities.policy import routes
-from nscweb import seal as secrets
+from identities import lookup
+from identities.policy import decisions, routes
+from identities.policy.actions import Action
+from identities.policy.principal import Principal, Scope
+from identities.services import secrets
 from nscweb import addresses, errors, metrics
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -57,6 +60,9 @@ class RequestContext(_Middleware):
         request_id = random_text.token_hex(8)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        request.META["REMOTE_ADDR"] = addresses.client_address(
+            request
+        )  # behind trusted proxies: who asked them
         started = time.perf_counter()
         response = self.get_response(request)
         response["X-Request-ID"] = request_id
@@ -122,7 +128,7 @@ class Sealed(_Middleware):
 
 
 class RequireLogin(_Middleware):
-    """Default deny: the permission table says of each route whether it needs a session; others do not exist."""
+    """Default deny: the permission table says of each route what it asks for; a route not in it does not exist."""
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer the request; the decision falls in `process_view`, once the route is known."""
@@ -137,12 +143,25 @@ class RequireLogin(_Middleware):
         if route is None:
             log.error("route missing in the permission table", view=name)
             return errors.not_found(request)
-        if request.user.is_authenticated:
-            structlog.contextvars.bind_contextvars(actor=request.user.get_username())
+        if route.access is not routes.Access.SESSION:
             return None
-        if route.access == "session":
+        if not request.user.is_authenticated:
             return sign_in_first(request)
+        structlog.contextvars.bind_contextvars(actor=request.user.get_username())
+        refusal = refused(lookup.principal_for(request), route.action)
+        return errors.forbidden(request, refusal) if refusal else None
+
+
+def refused(principal: Principal, action: Action | None) -> decisions.Forbidden | None:
+    """Why nothing that `principal` holds allows `action` anywhere; services decide again, on the object itself."""
+    if action is None:
         return None
+    for held in principal.roles:
+        scope = Scope(operator=held.operator, account=held.account)
+        if isinstance(decisions.decide(principal, action, scope), decisions.Allowed):
+            return None
+    denied = decisions.decide(principal, action)
+    return decisions.Forbidden(denied.reason) if isinstance(denied, decisions.Denied) else None
 
 
 def sign_in_first(request: HttpRequest) -> HttpResponse:

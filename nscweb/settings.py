@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from nscweb import configuration, keyfile, sqlite
 
@@ -15,10 +16,14 @@ from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 
 from nscweb import logging as nscweb_logging  # noqa: E402
 
-# --- where things are -------------------------------------------------------------------------------------------------
+# --- where things are
 BASE_DIR = configuration.BASE_DIR
 DATA_DIR = configuration.data_dir()
 DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+NSCWEB_DATA_DIR = DATA_DIR
+NSCWEB_MASTER_KEY = os.environ.get("NSCWEB_MASTER_KEY", "").strip()
+NSCWEB_MASTER_KEY_FILE = os.environ.get("NSCWEB_MASTER_KEY_FILE", "").strip()
 
 NSCWEB_URL = configuration.url()
 _url = urlsplit(NSCWEB_URL)
@@ -35,7 +40,7 @@ if not HTTPS and _host not in {"localhost", "127.0.0.1", "::1"}:
         "Put a TLS proxy in front and give its https address."
     )
 
-# --- Django -----------------------------------------------------------------------------------------------------------
+# --- Django
 DEBUG = configuration.flag("NSCWEB_DEBUG")
 SECRET_KEY = configuration.read("NSCWEB_SECRET_KEY") or keyfile.read_or_create(DATA_DIR / "secret.key")
 ALLOWED_HOSTS = [_host if ":" not in _host else f"[{_host}]", *_LOOPBACK]
@@ -100,7 +105,7 @@ TEMPLATES = [
     }
 ]
 
-# --- database ---------------------------------------------------------------------------------------------------------
+# --- database
 _database_url = configuration.read("DATABASE_URL")
 _database: dict[str, Any] = (
     dict(environ.Env.db_url_config(_database_url))
@@ -117,6 +122,7 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
     _database["OPTIONS"].update(sqlite.options(_journal))
     _database["CONN_MAX_AGE"] = None
 elif _database["ENGINE"] == "django.db.backends.postgresql":
+    _database["HOST"] = unquote(str(_database["HOST"]))  # a socket directory is written %2Frun%2Fpostgresql
     _database["CONN_MAX_AGE"] = 600
     _database["CONN_HEALTH_CHECKS"] = True
 else:
@@ -129,7 +135,7 @@ DATABASES = {"default": _database}
 # Shared by all processes and hosts: sign-in rate limits count in it.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "nscweb_cache"}}
 
-# --- people -----------------------------------------------------------------------------------------------------------
+# --- people
 AUTH_USER_MODEL = "identities.Person"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
@@ -159,9 +165,9 @@ ACCOUNT_RATE_LIMITS = {
     "reauthenticate": "10/m/user",
 }
 TRUSTED_PROXIES = configuration.integer("NSCWEB_TRUSTED_PROXIES")
-ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXIES
+ALLAUTH_TRUSTED_PROXY_COUNT = 0  # our own middleware has put the client's address in place already
 
-# --- sessions, cookies, transport: NSCWEB_URL decides -----------------------------------------------------------------
+# --- sessions, cookies, transport: NSCWEB_URL decides
 _prefix = "__Host-" if HTTPS else ""
 SESSION_COOKIE_NAME = f"{_prefix}nscweb_session"
 SESSION_COOKIE_AGE = configuration.integer("NSCWEB_SESSION_HOURS", minimum=1) * 3600
@@ -190,9 +196,10 @@ METRICS_TOKEN = configuration.read("NSCWEB_METRICS_TOKEN")
 SILENCED_SYSTEM_CHECKS = [
     "security.W005",  # HSTS for subdomains is the decision of whoever owns the parent domain
     "security.W021",  # and so is preloading
+    "auth.W004",  # usernames are unique by a constraint that ignores case
 ]
 
-# --- static files -----------------------------------------------------------------------------------------------------
+# --- static files
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -201,7 +208,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
-# --- logs -------------------------------------------------------------------------------------------------------------
+# --- logs
 LOGGING_CONFIG = None
 nscweb_logging.configure(
     log_format=configuration.read("NSCWEB_LOG_FORMAT") or "console",

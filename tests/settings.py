@@ -1,4 +1,4 @@
-"""Settings of the tests: the product's own, on a directory of their own, with cheap passwords and plain static files."""
+"""Settings of the tests: the product's own, in a fresh directory, with cheap passwords and plain static files."""
 
 from __future__ import annotations
 

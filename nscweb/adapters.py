@@ -1,0 +1,73 @@
+"""django-allauth as nscweb wants it: no sign-up, throttled and audited sign-in, sign-out and password change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from identities.models import Person
+from identities.policy.actions import Action
+from identities.services import people
+from nscweb import addresses
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types for its base
+    """What allauth asks us about people."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Nobody signs up: the first administrator comes by a one-time link, everybody else is added."""
+        return False
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Refuse before the password is hashed: first by our durable count, then by allauth's limits.
+
+        Raises: ValidationError, the same for known and unknown names.
+        """
+        if not people.may_try(_login(credentials)):
+            raise self.validation_error("too_many_login_attempts")
+        super().pre_authenticate(request, **credentials)
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        """Count and audit a wrong name or password."""
+        people.record_failure(username=_login(credentials), address=addresses.client_address(request))
+
+    def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
+        """Open the session and audit it, both or neither."""
+        with transaction.atomic():
+            super().login(request, user)
+            _record(request, user, Action.SIGN_IN, "Signed in")
+
+    def logout(self, request: HttpRequest) -> None:
+        """Close the session and audit it, both or neither."""
+        with transaction.atomic():
+            if isinstance(request.user, Person):
+                _record(request, request.user, Action.SIGN_OUT, "Signed out")
+            super().logout(request)
+
+    def set_password(self, user: AbstractBaseUser, password: str) -> None:
+        """Change the password and audit it, both or neither; every other session of the person ends by it."""
+        with transaction.atomic():
+            super().set_password(user, password)
+            _record(self.request, user, Action.PASSWORD_CHANGE, "Changed the password")
+
+    def respond_user_inactive(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
+        """Somebody who may no longer sign in is told nothing more than anybody else."""
+        return redirect("account_login")
+
+    def add_message(self, *args: Any, **kwargs: Any) -> None:
+        """Say nothing: "signed in as" on the next page is noise."""
+
+
+def _login(credentials: dict[str, Any]) -> str:
+    return str(credentials.get("username") or credentials.get("email") or "")
+
+
+def _record(request: HttpRequest, person: AbstractBaseUser, action: Action, summary: str) -> None:
+    if not isinstance(person, Person):
+        raise TypeError(f"{type(person).__name__} is no Person")
+    people.record(person=person, action=action, address=addresses.client_address(request), summary=summary)
