@@ -16,7 +16,7 @@ from identities.services import people
 from nscweb import addresses
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types for its base
+class AccountAdapter(DefaultAccountAdapter):
     """What allauth asks us about people."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:

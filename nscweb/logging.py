@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import logging.config
+import os
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
@@ -63,9 +64,9 @@ def redact_event(_logger: object, _method: str, event: MutableMapping[str, Any])
     return event
 
 
-def redact_line(_logger: object, _method: str, line: str) -> str:
+def redact_line(_logger: object, _method: str, line: Any) -> str:
     """structlog processor behind the renderer: whatever still looks like a secret leaves here."""
-    return redact(line)
+    return redact(str(line))
 
 
 def _drop_colour_marks(
@@ -143,7 +144,7 @@ _announced: set[str] = set()
 
 
 def announce(message: str) -> None:
-    """Print a remark about the configuration on standard error, once per process."""
-    if message not in _announced:
+    """Print a remark about the configuration on standard error, once per process and start."""
+    if message not in _announced and "_NSCWEB_ANNOUNCED" not in os.environ:
         _announced.add(message)
         sys.stderr.write(f"nscweb: {message}\n")

@@ -108,7 +108,7 @@ TEMPLATES = [
 # --- database
 _database_url = configuration.read("DATABASE_URL")
 _database: dict[str, Any] = (
-    dict(environ.Env.db_url_config(_database_url))
+    dict(environ.Env.db_url_config(_database_url))  # type: ignore[no-untyped-call]
     if _database_url
     else {"ENGINE": "django.db.backends.sqlite3", "NAME": str(DATA_DIR / "nscweb.sqlite3")}
 )
