@@ -44,7 +44,9 @@ def _docker(config: ServerConfig, file_name: str) -> str:
     words.append("--network host" if host in _LOOPBACK else "-p 4222:4222")
     words.append(_mount(file_name, inside))
     if config.operator_path:
-        words.append(_mount(config.operator_path, posixpath.normpath(posixpath.join(_HOME, config.operator_path))))
+        words.append(
+            _mount(config.operator_path, posixpath.normpath(posixpath.join(_HOME, config.operator_path)))
+        )
     if config.resolver in (Resolver.FULL, Resolver.CACHE):
         stored = posixpath.normpath(posixpath.join(_HOME, config.dir or "./jwt"))
         words.append(f"-v nats-jwt:{shlex.quote(stored)}")

@@ -1,4 +1,6 @@
-"""Where the master key ring comes from, and the reasons to start sealed instead."""
+"""Where the master key ring comes from, the reasons to start sealed instead, and the canary that tells whether the
+ring is the one this database was sealed with.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,15 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from identities.nkeys import SecretBytes
+from identities.vault import envelope
 from identities.vault.errors import VaultError
 from identities.vault.keyring import FORM, KeyRing, new_key_text
 
 KEY_FILE = "master.key"
 _LARGEST_FILE = 64 * 1024
+_SONG = b"nscweb canary 1"
+_TABLE, _PURPOSE = "canary", "check the key ring"
 _COMMENT = """# The master key ring of this nscweb installation: every seed in its database is sealed with it.
 # Keep a copy apart from the database's backups. Without it no seed can ever be opened again.
 # To rotate: put a new key (another id) on the first line, keep the old ones below, then re-seal.
@@ -106,3 +112,19 @@ def _sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def canary(ring: KeyRing) -> bytes:
+    """A canary under the ring's sealing key; keep it in the database."""
+    return envelope.seal(ring, SecretBytes(_SONG), table=_TABLE, public_key=ring.primary, purpose=_PURPOSE)
+
+
+def check_canary(ring: KeyRing, blob: bytes) -> bool:
+    """True when the ring holds the key under which the canary was sealed, and it opens."""
+    try:
+        key_id = envelope.key_id_of(blob)
+        opened = envelope.open_(ring, blob, table=_TABLE, public_key=key_id, purpose=_PURPOSE)
+    except VaultError:
+        return False
+    with opened:
+        return opened == SecretBytes(_SONG)
