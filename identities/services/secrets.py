@@ -107,6 +107,16 @@ def opened(blob: bytes, *, table: str, public_key: str, purpose: str) -> Iterato
         secret.wipe()
 
 
+def reseal(blob: bytes, *, table: str, public_key: str, purpose: str) -> bytes:
+    """The same envelope under the ring's first key; unchanged when it is already. The secret itself stays sealed."""
+    return envelope.rewrap(_ring(), bytes(blob), table=table, public_key=public_key, purpose=purpose)
+
+
+def fresh_canary() -> bytes:
+    """A canary of the ring's first key, for the installation's row."""
+    return master.canary(_ring())
+
+
 def _ring() -> KeyRing:
     if is_sealed() or _state.ring is None:
         raise SealedInstallation(_state.reason)

@@ -1,0 +1,65 @@
+"""Rotation of the master key: every sealed value moves under the first key of the ring, a batch at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from identities.models import Installation, IssuedToken, Key
+from identities.policy import decisions
+from identities.policy.actions import Action
+from identities.policy.principal import Principal
+from identities.services import audit, secrets
+
+BATCH = 500
+
+
+def reseal_all(*, principal: Principal) -> int:
+    """Re-wrap seeds, bearer tokens, canary and audit key; return how many envelopes changed.
+
+    It can be stopped and run again: what is already under the first key stays as it is. Afterwards the older keys
+    may leave the ring.
+    """
+    decisions.require(principal, Action.INSTALLATION_EDIT)
+    changed = _reseal_keys() + _reseal_tokens()
+    with transaction.atomic():
+        installed = Installation.objects.select_for_update().get()
+        installed.canary = secrets.fresh_canary()
+        installed.audit_key = secrets.reseal(
+            bytes(installed.audit_key), table="installation", public_key="", purpose="audit"
+        )
+        installed.save(update_fields=["canary", "audit_key"])
+        first = secrets.key_ids()[0]
+        audit.record(
+            principal, Action.INSTALLATION_EDIT, [], f"Resealed {changed} secrets under master key “{first}”"
+        )
+    return changed
+
+
+def _reseal_keys() -> int:
+    return _reseal(Key.objects.only("pk", "public_key", "sealed"), "public_key", table="key", purpose="seed")
+
+
+def _reseal_tokens() -> int:
+    return _reseal(IssuedToken.objects.only("pk", "subject", "sealed"), "subject", table="token", purpose="bearer")
+
+
+def _reseal(sealed: QuerySet[Any], named: str, *, table: str, purpose: str) -> int:
+    changed, last = 0, 0
+    while True:
+        with transaction.atomic():
+            rows = list(
+                sealed.select_for_update().filter(pk__gt=last, sealed__isnull=False).order_by("pk")[:BATCH]
+            )
+            if not rows:
+                return changed
+            moved = []
+            for row in rows:
+                before = bytes(row.sealed)
+                row.sealed = secrets.reseal(before, table=table, public_key=getattr(row, named), purpose=purpose)
+                if row.sealed != before:
+                    moved.append(row)
+            sealed.model.objects.bulk_update(moved, ["sealed"])
+        changed, last = changed + len(moved), rows[-1].pk
