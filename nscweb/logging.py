@@ -69,6 +69,20 @@ def redact_line(_logger: object, _method: str, line: Any) -> str:
     return redact(str(line))
 
 
+class RouteForPath(logging.Filter):
+    """Django's own lines name the path of a request, which may hold a one-time link: name the route instead."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrite the record in place; nothing is held back."""
+        request = getattr(record, "request", None)
+        path = getattr(request, "path", None)
+        if path and isinstance(record.args, tuple):
+            match = getattr(request, "resolver_match", None)
+            route = f"/{match.route}" if match is not None else "[no route]"
+            record.args = tuple(route if argument == path else argument for argument in record.args)
+        return True
+
+
 def _drop_colour_marks(
     _logger: object, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
@@ -124,6 +138,10 @@ def configure(*, log_format: str, level: str) -> None:
     root.addHandler(handler)
     root.setLevel(level.upper())
     logging.captureWarnings(True)
+    for name in ("django.request", "django.security.csrf"):
+        logging.getLogger(name).filters = [RouteForPath()]
+    # a wrong host name is the client's mistake; the line of the request itself says 400
+    logging.getLogger("django.security.DisallowedHost").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -1,20 +1,48 @@
-"""What all tests share: Hypothesis profiles, full or reduced counts, and clean state between tests."""
+"""What all tests share: Hypothesis profiles, full or reduced counts, clean database and memory between tests."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db.backends.base.operations import BaseDatabaseOperations
 from hypothesis import HealthCheck, settings
 
-FULL = os.environ.get("NSCWEB_TEST_FULL", "").lower() in {"1", "true", "yes", "on"}
-NO_SKIPS = os.environ.get("NSCWEB_TEST_NO_SKIPS", "").lower() in {"1", "true", "yes", "on"}
+_TRUE = {"1", "true", "yes", "on"}
+FULL = os.environ.get("NSCWEB_TEST_FULL", "").lower() in _TRUE
+NO_SKIPS = os.environ.get("NSCWEB_TEST_NO_SKIPS", "").lower() in _TRUE
 
-_common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
-settings.register_profile("quick", max_examples=40, derandomize=True, database=None, **_common)
-settings.register_profile("full", max_examples=1000, database=None, **_common)
+_common: dict[str, Any] = {
+    "deadline": None,
+    "database": None,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
+}
+settings.register_profile("quick", max_examples=40, derandomize=True, **_common)
+settings.register_profile("full", max_examples=1000, **_common)
 settings.load_profile("full" if FULL else "quick")
+
+_MARKS = {"interop": "server", "e2e": "browser"}
+_flush = BaseDatabaseOperations.execute_sql_flush
+
+
+def _flush_all(self: BaseDatabaseOperations, sql_list: Sequence[str]) -> None:
+    """Empty every table, the append-only ones and the cache too (tests that really commit)."""
+    from identities.models import append_only
+
+    with self.connection.cursor() as cursor:
+        cursor.execute("DELETE FROM nscweb_cache")
+    append_only.remove(self.connection)
+    try:
+        _flush(self, sql_list)
+    finally:
+        append_only.install(self.connection)
+
+
+BaseDatabaseOperations.execute_sql_flush = _flush_all  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session")
@@ -26,41 +54,25 @@ def full() -> bool:
 @pytest.fixture(autouse=True)
 def _forgotten() -> Iterator[None]:
     """Nothing that a process remembers about its database reaches the next test."""
-    import sys
-
     yield
-    if health := sys.modules.get("nscweb.health"):
-        health.forget()
-    if secrets := sys.modules.get("identities.services.secrets"):
-        secrets.forget()
+    for name in ("nscweb.health", "identities.services.secrets"):
+        if module := sys.modules.get(name):
+            module.forget()
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _emptiable_tables() -> Iterator[None]:
-    """Tests that commit empty the tables afterwards; SQLite's append-only triggers stand aside for just that."""
-    from django.db.backends.sqlite3.operations import DatabaseOperations
-
-    from identities.models import append_only
-
-    flush = DatabaseOperations.execute_sql_flush
-
-    def without_triggers(self: DatabaseOperations, sql_list: list[str]) -> None:
-        append_only.remove(self.connection)
-        flush(self, sql_list)
-        append_only.install(self.connection)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DatabaseOperations, "execute_sql_flush", without_triggers)
-        yield
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark by directory: interop needs servers, e2e a browser."""
+    here = Path(__file__).parent
+    for item in items:
+        if mark := _MARKS.get(item.path.relative_to(here).parts[0]):
+            item.add_marker(mark)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if NO_SKIPS and terminalreporter.stats.get("skipped"):
-        terminalreporter.write_line("skipped tests are forbidden here (NSCWEB_TEST_NO_SKIPS)", red=True)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Where skips are forbidden, one fails the run."""
+    yield
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if NO_SKIPS and exitstatus == 0 and reporter is not None and reporter.stats.get("skipped"):
+    if NO_SKIPS and session.exitstatus == 0 and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        reporter.write_line("NSCWEB_TEST_NO_SKIPS: skipped tests are forbidden here", red=True)

@@ -1,0 +1,95 @@
+"""A real chromium, driven by playwright, against the live server of pytest-django."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+# playwright's synchronous API runs an event loop in this thread, and Django would refuse to touch the database there
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+
+def _executable() -> str:
+    found = (
+        os.environ.get("NSCWEB_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    )
+    if not found:
+        pytest.skip("there is no chromium (Debian: apt install chromium; or set NSCWEB_TEST_CHROMIUM)")
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One chromium for the whole run."""
+    executable = _executable()
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=executable, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_context(browser: Browser, live_server: Any) -> Iterator[Callable[..., BrowserContext]]:
+    """Makes browser contexts whose pages start at the live server; options are playwright's.
+
+    A page that violates the content security policy, or whose script throws, fails the test.
+    """
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def make(**options: Any) -> BrowserContext:
+        context = browser.new_context(base_url=live_server.url, accept_downloads=True, **options)
+        context.set_default_timeout(10_000)
+        context.on("weberror", lambda error: complaints.append(f"script error: {error.error}"))
+        context.on("console", lambda message: _hear(message, complaints))
+        contexts.append(context)
+        return context
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert not complaints, complaints
+
+
+def _hear(message: Any, complaints: list[str]) -> None:
+    if "Content Security Policy" in message.text:
+        complaints.append(message.text)
+
+
+@pytest.fixture
+def page(open_context: Callable[..., BrowserContext]) -> Page:
+    """A page with JavaScript, light theme."""
+    return open_context(color_scheme="light").new_page()
+
+
+@pytest.fixture
+def dark_page(open_context: Callable[..., BrowserContext]) -> Page:
+    """A page with JavaScript, dark theme."""
+    return open_context(color_scheme="dark").new_page()
+
+
+@pytest.fixture
+def plain_page(open_context: Callable[..., BrowserContext]) -> Page:
+    """A page with JavaScript switched off."""
+    return open_context(java_script_enabled=False).new_page()
+
+
+@pytest.fixture
+def accessible() -> Callable[[Page], None]:
+    """Asserts that axe-core finds nothing on the page as it stands."""
+    axe = Axe()
+
+    def check(page: Page) -> None:
+        results = axe.run(page)
+        assert results.violations_count == 0, f"{page.url}\n{results.generate_report()}"
+
+    return check

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from identities.models import AuditEvent, Person, SignInFailure
+from tests.nscweb.conftest import PASSWORD
+
+pytestmark = pytest.mark.django_db
+
+
+def _try(client: Client, username: str, password: str) -> bool:
+    response = client.post("/account/login/", {"login": username, "password": password})
+    return response.status_code == 302
+
+
+def _actions() -> list[str]:
+    return list(AuditEvent.objects.order_by("seq").values_list("action", flat=True))
+
+
+def test_a_person_signs_in_ignoring_case_and_both_ends_are_audited(client: Client, alice: Person) -> None:
+    assert _try(client, "aLICE", PASSWORD)
+    client.post("/account/logout/")
+    assert _actions()[-2:] == ["person.sign-in", "person.sign-out"]
+
+
+def test_a_wrong_password_is_counted_and_audited(client: Client, alice: Person) -> None:
+    assert not _try(client, "Alice", "wrong")
+    assert SignInFailure.objects.get(username="alice").failures == 1
+    assert _actions()[-1] == "person.sign-in-failed"
+
+
+def test_known_and_unknown_names_are_told_the_same(client: Client, alice: Person) -> None:
+    known = client.post("/account/login/", {"login": "alice", "password": "wrong"})
+    unknown = client.post("/account/login/", {"login": "carol", "password": "wrong"})
+    assert known.status_code == unknown.status_code == 200
+    errors = [response.context["form"].non_field_errors() for response in (known, unknown)]
+    assert errors[0]
+    assert errors[0] == errors[1]
+
+
+def test_throttling_survives_a_lost_cache(client: Client, alice: Person) -> None:
+    for _ in range(10):
+        cache.clear()
+        assert not _try(client, "alice", "wrong")
+    cache.clear()
+    assert not _try(client, "alice", PASSWORD)
+    SignInFailure.objects.all().delete()
+    assert _try(client, "alice", PASSWORD)
+
+
+def test_the_shared_cache_throttles_too(client: Client, alice: Person) -> None:
+    for _ in range(5):
+        assert not _try(client, "alice", "wrong")
+    SignInFailure.objects.all().delete()
+    assert not _try(client, "alice", PASSWORD)
+
+
+def test_signing_in_clears_the_failures(client: Client, alice: Person) -> None:
+    assert not _try(client, "alice", "wrong")
+    assert _try(client, "alice", PASSWORD)
+    assert not SignInFailure.objects.exists()
+
+
+def test_somebody_switched_off_gets_in_no_more(client: Client, alice: Person) -> None:
+    Person.objects.update(is_active=False)
+    client.post("/account/login/", {"login": "alice", "password": PASSWORD})
+    assert "_auth_user_id" not in client.session
+
+
+@pytest.mark.parametrize(
+    "route", ["signup", "email", "password/reset", "password/set", "reauthenticate", "login/code"]
+)
+def test_nothing_else_of_allauth_exists(signed_in: Client, route: str) -> None:
+    assert signed_in.get(f"/account/{route}/").status_code == 404
+
+
+def test_a_changed_password_ends_every_other_session_and_is_audited(alice: Person) -> None:
+    here, elsewhere = Client(), Client()
+    here.force_login(alice)
+    elsewhere.force_login(alice)
+    new = "a quite different passphrase"
+    response = here.post("/account/password/", {"oldpassword": PASSWORD, "password1": new, "password2": new})
+    assert response.status_code == 302
+    assert _actions()[-1] == "person.change-password"
+    assert here.get("/account/password/").status_code == 200
+    assert elsewhere.get("/account/password/").status_code == 302
+
+
+def test_the_session_cookie_is_closed_to_scripts(client: Client, alice: Person) -> None:
+    _try(client, "alice", PASSWORD)
+    cookie = client.cookies["nscweb_session"]
+    assert cookie["httponly"]
+    assert cookie["samesite"] == "Lax"
+    assert cookie["path"] == "/"
