@@ -1,4 +1,4 @@
-"""The whole product in one terminal: `python -m nscweb.serve [--demo]`.
+"""The whole product in one terminal: `python -m nscweb.serve [--demo | --web]`.
 
 Prepares the installation, then supervises granian (web) and the worker, and with `--demo` a nats-server; a helper that
 dies is started again with growing pauses. Imports no Django: the supervisor itself stays small.
@@ -113,13 +113,11 @@ def web_command(host: str, port: int) -> list[str]:
     ]
 
 
-def children(host: str, port: int, *, demo: bool) -> list[Child]:
+def children(host: str, port: int, *, worker: bool, demo: bool) -> list[Child]:
     """What is to run, in the order of starting."""
-    manage = str(configuration.BASE_DIR / "manage.py")
-    family = [
-        Child("web server", web_command(host, port), vital=True),
-        Child("worker", [sys.executable, manage, "worker"]),
-    ]
+    family = [Child("web server", web_command(host, port), vital=True)]
+    if worker:
+        family.append(Child("worker", [sys.executable, str(configuration.BASE_DIR / "manage.py"), "worker"]))
     if demo:
         family.append(Child("nats-server", [nats_server(), "-c", str(demo_config())]))
     return family
@@ -239,6 +237,7 @@ def main() -> int:
     """Prepare, run, and end with 0 after SIGTERM or Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m nscweb.serve", description=__doc__)
     parser.add_argument("--demo", action="store_true", help="with a sample operator and a nats-server")
+    parser.add_argument("--web", action="store_true", help="without the worker, which then runs elsewhere")
     options = parser.parse_args()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -248,7 +247,7 @@ def main() -> int:
         prepare = [sys.executable, "-m", "nscweb.prepare", *(["--demo"] if options.demo else [])]
         if code := subprocess.run(prepare, cwd=configuration.BASE_DIR, check=False).returncode:  # noqa: S603
             return code
-        family = children(host, port, demo=options.demo)
+        family = children(host, port, worker=not options.web, demo=options.demo)
     except (StartRefused, ValueError) as refused:
         sys.stderr.write(f"nscweb: {refused}\n")
         return 1
