@@ -1,25 +1,139 @@
-"""Stub."""
+"""Account JWTs over HTTP, as nats-account-server serves them: what `resolver: URL(…)` of a nats-server asks.
+
+Answered without session and person, also while the installation is sealed. Source: nats-account-server
+`core/jwthandler.go`; nats-jwt.md §7.4. Put right here: no negative `max-age`, HEAD is answered.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from identities.formats.decoded_jwt import decoded_text
+from identities.queries import account_server as queries
+from identities.services import clock
+from identities.views.account_server_help import HELP
+
+P = ParamSpec("P")
+Answer = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+ALLOWED = "GET, HEAD, OPTIONS"
+STALE = 3600
+_UNCACHED = {"Cache-Control": "no-cache, no-store, must-revalidate", "Pragma": "no-cache", "Expires": "0"}
 
 
+def served(answer: Answer[P]) -> Answer[P]:
+    """Answer GET and HEAD, pre-flight questions by OPTIONS, and 405 to every other method; readable from any origin."""
+
+    @csrf_exempt
+    @wraps(answer)
+    def view(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if request.method in {"GET", "HEAD"}:
+            response = answer(request, *args, **kwargs)
+        elif request.method == "OPTIONS":
+            response = HttpResponse(status=204, headers={"Allow": ALLOWED})
+            del response["Content-Type"]
+        else:
+            response = _text("Method Not Allowed\n", 405)
+            response["Allow"] = ALLOWED
+        response["Vary"] = "Origin"
+        if "Origin" in request.headers:
+            response["Access-Control-Allow-Origin"] = request.headers["Origin"]
+            response["Access-Control-Expose-Headers"] = "Authorization"
+            if "Access-Control-Request-Method" in request.headers:
+                response["Access-Control-Allow-Methods"] = "GET"
+        return response
+
+    return view
+
+
+@served
 def operator(request: HttpRequest, operator_key: str = "") -> HttpResponse:
-    raise NotImplementedError
+    """The operator's JWT; `?text=true` as plain text, `?decode=true` unpacked."""
+    found = queries.served_operator(operator_key)
+    if found is None:
+        return _no_operator(operator_key)
+    return _as_text(request, found.jwt) or HttpResponse(found.jwt, content_type="application/jwt")
 
 
+@served
 def accounts(request: HttpRequest, operator_key: str = "") -> HttpResponse:
-    raise NotImplementedError
+    """What a nats-server asks for at its start, to see that somebody answers."""
+    if queries.served_operator(operator_key) is None:
+        return _no_operator(operator_key)
+    response = HttpResponse(headers=_UNCACHED)
+    del response["Content-Type"]
+    return response
 
 
-def account(request: HttpRequest, operator_key: str = "", key: str = "") -> HttpResponse:
-    raise NotImplementedError
+@served
+def account(request: HttpRequest, key: str, operator_key: str = "") -> HttpResponse:
+    """An account's JWT with its `jti` as ETag; `?check=true` answers 404 once it has expired."""
+    found = queries.served_operator(operator_key)
+    if found is None:
+        return _no_operator(operator_key)
+    if "jti" in request.GET:
+        return _text("asking for one version by its jti is not implemented\n", 501)
+    jwt = queries.account_jwt(found.id, key)
+    if jwt is None:
+        return _text("no matching account JWT\n", 404)
+    if shown := _as_text(request, jwt.text):
+        return shown
+    now = clock.unix()
+    if _asked(request, "check") and 0 < jwt.expires < now:
+        response = HttpResponse(status=404)
+        del response["Content-Type"]
+        return response
+    tag = f'"{jwt.jti}"'
+    if tag in request.headers.get("If-None-Match", ""):
+        return HttpResponse(status=304, headers={"ETag": tag})
+    fresh = max(0, jwt.expires - now) if jwt.expires else 0
+    caching = f"max-age={fresh}, stale-while-revalidate={STALE}, stale-if-error={STALE}"
+    headers = {"ETag": tag, "Cache-Control": caching}
+    return HttpResponse(jwt.text, content_type="application/jwt", headers=headers)
 
 
+@served
 def help_text(request: HttpRequest, operator_key: str = "") -> HttpResponse:
-    raise NotImplementedError
+    """What can be asked here."""
+    return _text(HELP, 200)
 
 
-def other(request: HttpRequest, operator_key: str = "", rest: str = "") -> HttpResponse:
-    raise NotImplementedError
+@served
+def other(request: HttpRequest, rest: str, operator_key: str = "") -> HttpResponse:
+    """Nothing else exists; the accounts' root also answers without its slash."""
+    if rest == "accounts":
+        return accounts(request, operator_key=operator_key)
+    response = _text("404 page not found\n", 404)
+    response["Content-Type"] = "text/plain; charset=utf-8"
+    return response
+
+
+def _asked(request: HttpRequest, name: str) -> bool:
+    return request.GET.get(name, "").lower() == "true"
+
+
+def _as_text(request: HttpRequest, jwt: str) -> HttpResponse | None:
+    if _asked(request, "text"):
+        return _text(jwt, 200)
+    if _asked(request, "decode"):
+        return _text(decoded_text(jwt), 200)
+    return None
+
+
+def _no_operator(operator_key: str) -> HttpResponse:
+    if operator_key:
+        return _text("no such operator\n", 404)
+    return _text(
+        "no operator to serve: there is none, or there are several and none was chosen as default. "
+        "Ask under /o/<operator key>/jwt/v1/, or choose the default operator on the installation page.\n",
+        404,
+    )
+
+
+def _text(text: str, status: int) -> HttpResponse:
+    return HttpResponse(text, status=status, content_type="text/plain")
