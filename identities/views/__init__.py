@@ -1,0 +1,1 @@
+"""Pages: look up, bind the form, call one service, render."""

@@ -1,0 +1,175 @@
+"""What every form shares: no seed is kept or shown again, findings find their fields, stale pages show both."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+from django import forms
+from django.http import QueryDict
+
+from identities.claims.report import Grade, Report
+from identities.errors import IdentityError
+from identities.forms.fields import MomentField, NumberField, VersionField, shown_value
+from identities.nkeys import looks_like_seed
+
+SEED_REFUSED = (
+    "That is a seed (a private key), which is secret. It was thrown away and not stored. Give the public key instead, "
+    "and replace that key if others can have seen it."
+)
+_INDEX = re.compile(r"\[[^\]]*\]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One field that somebody else changed meanwhile: what stands there now and what was typed here."""
+
+    label: str
+    theirs: str
+    yours: str
+
+
+class BaseForm(forms.Form):
+    """A form over one command. `paths` maps JSON paths (or prefixes of them) of the claims to fields.
+
+    `now` is unix seconds. After `mark_stale` the form carries the new version, so that saving again means "mine".
+    """
+
+    paths: ClassVar[Mapping[str, str]] = {}
+    accepts_seeds: ClassVar[bool] = False
+
+    def __init__(self, data: QueryDict | None = None, *, now: int = 0, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        kept, self._seeded = (data, frozenset[str]()) if self.accepts_seeds else _without_seeds(data)
+        super().__init__(kept, **kwargs)
+        self.now = now
+        self.warnings: list[str] = []
+        self.stale_by = ""
+        self.differences: tuple[Difference, ...] = ()
+        for field in self.fields.values():
+            if isinstance(field, MomentField):
+                field.now = now
+
+    @property
+    def version(self) -> int:
+        """The version of the row that was shown when this was typed."""
+        return int(self.cleaned_data["version"])
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the page that shows this form."""
+        if self.stale_by:
+            return 409
+        return 422 if self.is_bound and self.errors else 200
+
+    def place_issues(self, report: Report) -> None:
+        """Put each error of a validation report on the field of its path, the others above the form."""
+        for issue in report:
+            if issue.grade is Grade.WARNING:
+                self.warnings.append(issue.message)
+            elif issue.grade is Grade.ERROR:
+                self.add_error(self.field_of(issue.path) or None, _sentence(issue.message))
+
+    def field_of(self, path: str) -> str:
+        """The field of a JSON path: the longest mapped prefix, indexes left out; "" for none."""
+        parts = _INDEX.sub("", path).split(".")
+        for length in range(len(parts), 0, -1):
+            name = self.paths.get(".".join(parts[:length]), "")
+            if name in self.fields:
+                return name
+        return ""
+
+    def place_error(self, refused: IdentityError) -> None:
+        """Put a service's refusal on the field that it names, else above the form."""
+        self.add_error(refused.field if refused.field in self.fields else None, refused.user_message)
+
+    def mark_stale(self, *, by: str, version: int, current: Mapping[str, Any], message: str) -> None:
+        """Say that somebody else saved meanwhile; `current` holds the row's values by field."""
+        self.stale_by = by
+        self.differences = tuple(
+            Difference(
+                label=str(field.label or name),
+                theirs=shown_value(field, current[name]),
+                yours=shown_value(field, self.cleaned_data.get(name)),
+            )
+            for name, field in self.fields.items()
+            if name in current and current[name] != self.cleaned_data.get(name)
+        )
+        self.add_error(None, message)
+        self._replace("version", str(version))
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse seeds, and limits below -1 that were not there before."""
+        cleaned = super().clean() or self.cleaned_data
+        for name in self._seeded & set(self.fields):
+            self.errors.pop(name, None)
+            self.add_error(name, SEED_REFUSED)
+        if self._seeded - set(self.fields):
+            self.add_error(None, SEED_REFUSED)
+        for name, field in self.fields.items():
+            value = cleaned.get(name)
+            if (
+                isinstance(field, NumberField)
+                and isinstance(value, int)
+                and value < -1
+                and value != self.get_initial_for_field(field, name)
+            ):
+                self.add_error(name, f"{value} is below -1. Write -1 (or “unlimited”) for no limit.")
+        return cleaned
+
+    def _replace(self, name: str, value: str) -> None:
+        data = cast(QueryDict, self.data).copy()
+        data[self.add_prefix(name)] = value
+        self.data = data
+
+
+class EditForm(BaseForm):
+    """A form over an existing row; carries its version."""
+
+    version_field: ClassVar[str] = "version"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["version"] = VersionField()
+
+
+class ConfirmForm(EditForm):
+    """Asks to type the name of what is about to go."""
+
+    confirm = forms.CharField(strip=True, max_length=300, label="Type the name to confirm")
+
+    def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.name = name
+        self.fields["confirm"].label = f"Type “{name}” to confirm"
+        self.fields["confirm"].widget.attrs.update({"autocomplete": "off", "spellcheck": "false"})
+
+    def clean_confirm(self) -> str:
+        """The name, typed exactly."""
+        typed: str = self.cleaned_data["confirm"]
+        if typed != self.name:
+            raise forms.ValidationError(f"That is not the name. Type “{self.name}” exactly, or go back.")
+        return typed
+
+
+class VersionForm(EditForm):
+    """A form with nothing to fill in: a button that names the version it was shown for."""
+
+
+def _without_seeds(data: QueryDict | None) -> tuple[QueryDict | None, frozenset[str]]:
+    """`data` with every value that holds a seed emptied, and the names of those fields."""
+    if data is None:
+        return None, frozenset()
+    seeded = frozenset(name for name, values in data.lists() if any(looks_like_seed(text) for text in values))
+    if not seeded:
+        return data, seeded
+    clean = data.copy()
+    for name in seeded:
+        clean[name] = ""
+    return clean, seeded
+
+
+def _sentence(message: str) -> str:
+    return message[:1].upper() + message[1:]

@@ -1,0 +1,112 @@
+"""Turns what the services refuse into pages and form errors; the one place where an error becomes a status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, cast
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template import loader
+from django.template.exceptions import TemplateDoesNotExist
+from django.views.decorators.http import require_http_methods
+
+from identities import lookup
+from identities.errors import IdentityError
+from identities.forms.base import BaseForm
+from identities.models import Account, Operator, User
+from identities.policy import decisions
+from identities.policy.actions import Action
+from identities.policy.principal import Principal, Scope
+from identities.services import changes, secrets
+
+Parameters = ParamSpec("Parameters")
+View = Callable[Concatenate[HttpRequest, Parameters], HttpResponse]
+
+
+def page(*methods: str) -> Callable[[View[Parameters]], View[Parameters]]:
+    """A page that answers to `methods` (default GET): invisible → 404, not permitted → 403, sealed → 503."""
+
+    def decorate(view: View[Parameters]) -> View[Parameters]:
+        @require_http_methods(
+            [*(methods or ("GET",)), *(("HEAD",) if not methods or "GET" in methods else ())]
+        )
+        @wraps(view)
+        def guarded(
+            request: HttpRequest, *args: Parameters.args, **kwargs: Parameters.kwargs
+        ) -> HttpResponse:
+            try:
+                return view(request, *args, **kwargs)
+            except lookup.NotFound as missing:
+                raise Http404(missing.user_message) from None
+            except decisions.Forbidden as refused:
+                raise PermissionDenied(refused.user_message) from None
+            except secrets.SealedInstallation as sealed:
+                return _sealed(request, sealed.user_message)
+
+        return cast("View[Parameters]", guarded)
+
+    return decorate
+
+
+@contextmanager
+def errors_on(form: BaseForm, values_of: Callable[[Any], dict[str, Any]] | None = None) -> Iterator[None]:
+    """Run a service: what it refuses is placed on `form`, whose page then says so (422, or 409 when stale).
+
+    `values_of` gives a row's current values by field, for showing both versions of a stale edit.
+    """
+    try:
+        yield
+    except (lookup.NotFound, decisions.Forbidden, secrets.SealedInstallation):
+        raise
+    except changes.StaleWrite as stale:
+        _mark_stale(form, stale, values_of)
+    except changes.InvalidClaims as invalid:
+        form.place_issues(invalid.report)
+    except IdentityError as refused:
+        form.place_error(refused)
+
+
+def require(principal: Principal, action: Action, scope: Scope | None = None) -> None:
+    """Refuse a page (403) before its form is shown to somebody who could not send it."""
+    decisions.require(principal, action, scope)
+
+
+def may(principal: Principal, action: Action, scope: Scope | None = None) -> bool:
+    """Whether to show a button; the service decides again."""
+    return isinstance(decisions.decide(principal, action, scope), decisions.Allowed)
+
+
+def can(principal: Principal, scope: Scope | None, *actions: Action) -> dict[str, bool]:
+    """What to show: `{"account_edit": True, …}` by the names of `actions`."""
+    return {action.name.lower(): may(principal, action, scope) for action in actions}
+
+
+def _mark_stale(
+    form: BaseForm, stale: changes.StaleWrite, values_of: Callable[[Any], dict[str, Any]] | None
+) -> None:
+    current: Operator | Account | User = stale.current
+    if current.deleted_at is not None:
+        message = (
+            f"“{current.name}” was deleted by {current.updated_by} meanwhile: there is nothing left to save."
+        )
+        form.mark_stale(by=current.updated_by, version=current.version, current={}, message=message)
+        return
+    values = values_of(current) if values_of is not None else {}
+    form.mark_stale(
+        by=current.updated_by, version=current.version, current=values, message=stale.user_message
+    )
+
+
+def _sealed(request: HttpRequest, reason: str) -> HttpResponse:
+    try:
+        content = str(
+            loader.render_to_string("errors/sealed.html", {"reason": reason, "message": reason}, request)
+        )
+    except TemplateDoesNotExist:
+        content = f"nscweb is sealed: {reason}\n"
+    response = HttpResponse(content, status=503)
+    response["Retry-After"] = "30"
+    return response

@@ -1,0 +1,80 @@
+"""Answers for pages and for the parts of pages that htmx asks for; every one works without JavaScript too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils.http import content_disposition_header
+from django_htmx.http import HttpResponseClientRedirect
+
+from identities.forms.base import BaseForm
+
+DIALOG = "identities/shared/dialog.html"
+FORM_PAGE = "identities/shared/form_page.html"
+
+
+def wants_part(request: HttpRequest) -> bool:
+    """True when htmx asks for a part of a page: not boosted, and not restoring its history."""
+    asked: Any = getattr(request, "htmx", None)
+    return bool(asked and not asked.boosted and not asked.history_restore_request)
+
+
+def render(
+    request: HttpRequest, template: str, context: Mapping[str, Any], *, part: str = "", status: int = 200
+) -> HttpResponse:
+    """The page, or its `part` (a template of its own) when htmx asks for one."""
+    name = part if part and wants_part(request) else template
+    return TemplateResponse(request, name, dict(context), status=status)
+
+
+def render_form(
+    request: HttpRequest, form: BaseForm, body: str, context: Mapping[str, Any], *, action: str = ""
+) -> HttpResponse:
+    """A form as a dialog for htmx, else as a page; `body` is the template of its fields.
+
+    The status says what became of it: 200 shown, 422 refused, 409 stale.
+    """
+    _focus(form)
+    part = wants_part(request)
+    filled = {
+        **context,
+        "form": form,
+        "body": body,
+        "action": action or request.get_full_path(),
+        "in_dialog": part,
+    }
+    return TemplateResponse(request, DIALOG if part else FORM_PAGE, filled, status=form.status)
+
+
+def done(request: HttpRequest, url: str, message: str, *, warning: str = "") -> HttpResponse:
+    """After a change: on to `url` with a message; htmx is told to load it as a page."""
+    messages.success(request, message)
+    if warning:
+        messages.info(request, warning)
+    if getattr(request, "htmx", None):
+        return HttpResponseClientRedirect(url)
+    return redirect(url)
+
+
+def download(filename: str, text: str, content_type: str) -> HttpResponse:
+    """A file to take away; never kept by browsers or proxies."""
+    response = HttpResponse(text, content_type=content_type)
+    response["Content-Disposition"] = (
+        content_disposition_header(as_attachment=True, filename=filename) or "attachment"
+    )
+    response["Cache-Control"] = "no-store"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _focus(form: BaseForm) -> None:
+    """Put the cursor on the first field that was refused, or on the first one."""
+    visible = [field for field in form.visible_fields() if not field.field.disabled]
+    wrong = [field for field in visible if form.is_bound and field.errors]
+    for field in (wrong or visible)[:1]:
+        field.field.widget.attrs["autofocus"] = True

@@ -1,0 +1,201 @@
+"""What pages show, as plain strings: key chips, times, states, crumbs. Templates print it and ask nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from identities.models import Account, Key, Operator, Purpose, User
+
+DAY = 86_400
+SOON = 30 * DAY
+_LAST_PRINTABLE = 253_402_300_799
+_KEY = re.compile(r"(?<![A-Z2-7])[OAUX][A-Z2-7]{55}(?![A-Z2-7])")
+
+Names = Callable[[str], str]
+"""From a public key to a name people know, "" for a stranger."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chip:
+    """A public key as a chip: `short` to read (or the whole key), `full` to copy, `name` where it is known."""
+
+    short: str
+    full: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class When:
+    """A point in time: `text` for people (UTC), `iso` for `<time datetime>`; both "" for never."""
+
+    text: str
+    iso: str
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """A state as icon and word: `tone` is ok, warn, danger or muted."""
+
+    word: str
+    tone: str
+    icon: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crumb:
+    """One step of the breadcrumb; the last has no `url`."""
+
+    label: str
+    url: str = ""
+
+
+def short(key: str) -> str:
+    """`ACJ5…Q3LM`, as nobody reads 56 characters."""
+    return f"{key[:4]}…{key[-4:]}" if len(key) > 12 else key
+
+
+def chip(key: str, name: str = "", *, long: bool = False) -> Chip:
+    """The chip of a public key."""
+    return Chip(short=key if long else short(key), full=key, name=name)
+
+
+def unix(seconds: int) -> When:
+    """A time of a claim; 0 is none."""
+    if not seconds:
+        return When(text="", iso="")
+    if not 0 < seconds <= _LAST_PRINTABLE:
+        return When(text=f"{seconds} s", iso="")
+    return moment(datetime.fromtimestamp(seconds, UTC))
+
+
+def moment(at: datetime | None) -> When:
+    """A time of the database."""
+    if at is None:
+        return When(text="", iso="")
+    there = at.astimezone(UTC)
+    return When(text=there.strftime("%Y-%m-%d %H:%M UTC"), iso=there.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+def state(expires: int, not_before: int, now: int) -> State:
+    """Whether a JWT is valid now, and for how long."""
+    if expires and expires <= now:
+        return State(word="Expired", tone="danger", icon="circle-x", title=unix(expires).text)
+    if not_before > now:
+        return State(word="Not yet valid", tone="warn", icon="clock", title=f"from {unix(not_before).text}")
+    if expires and expires <= now + SOON:
+        days = (expires - now) // DAY
+        left = "today" if days < 1 else f"in {days} day{'s' if days != 1 else ''}"
+        return State(word=f"Expires {left}", tone="warn", icon="triangle-alert", title=unix(expires).text)
+    return State(word="Valid", tone="ok", icon="circle-check", title="")
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """`1 user`, `2,000 users`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def frame(
+    *, title: str, nav: str, crumbs: Sequence[Crumb] = (), can: dict[str, bool] | None = None, **more: Any
+) -> dict[str, Any]:
+    """The context that every page passes to `base.html`."""
+    return {"title": title, "nav": nav, "crumbs": tuple(crumbs), "can": can or {}, **more}
+
+
+def operator_url(name: str, operator: Operator) -> str:
+    """The URL of a page of an operator."""
+    return reverse(name, args=[operator.public_key])
+
+
+def account_url(name: str, account: Account) -> str:
+    """The URL of a page of an account, whose operator is loaded."""
+    return reverse(name, args=[account.operator.public_key, account.public_key])
+
+
+def user_url(name: str, user: User) -> str:
+    """The URL of a page of a user, whose account and operator are loaded."""
+    account = user.account
+    return reverse(name, args=[account.operator.public_key, account.public_key, user.public_key])
+
+
+def operator_crumbs(operator: Operator, *more: str) -> tuple[Crumb, ...]:
+    """Operators / this one / …"""
+    here = Crumb(label=operator.name, url=operator_url("operator", operator))
+    return _ended((Crumb(label="Operators", url=reverse("operators")), here), more)
+
+
+def account_crumbs(account: Account, *more: str) -> tuple[Crumb, ...]:
+    """Operators / operator / Accounts / this one / …"""
+    steps = (
+        *operator_crumbs(account.operator, "")[:2],
+        Crumb(label="Accounts", url=operator_url("accounts", account.operator)),
+        Crumb(label=account.name, url=account_url("account", account)),
+    )
+    return _ended(steps, more)
+
+
+def user_crumbs(user: User, *more: str) -> tuple[Crumb, ...]:
+    """Operators / operator / Accounts / account / Users / this one / …"""
+    steps = (
+        *account_crumbs(user.account, "")[:4],
+        Crumb(label="Users", url=account_url("users", user.account)),
+        Crumb(label=user.name, url=user_url("user", user)),
+    )
+    return _ended(steps, more)
+
+
+def wants_full_ids(request: HttpRequest) -> bool:
+    """Whether `?ids=full` asks for whole keys."""
+    return request.GET.get("ids") == "full"
+
+
+def keys_in(texts: Iterable[str]) -> set[str]:
+    """Everything in `texts` that looks like a public key."""
+    return {key for text in texts for key in _KEY.findall(text)}
+
+
+def names_in(operator: Operator, *texts: str) -> Names:
+    """The names of all keys in `texts` that this operator knows, in one query."""
+    found = key_names(operator, keys_in(texts))
+    return lambda key: found.get(key, "")
+
+
+def key_names(operator: Operator, keys: Iterable[str]) -> dict[str, str]:
+    """What people call each of `keys`: its holder's name, a role's name, or whose signing key it is."""
+    wanted = set(keys)
+    rows = (
+        Key.objects.filter(operator=operator, public_key__in=wanted)
+        .order_by("-deleted_at")
+        .values_list("public_key", "purpose", "role", "account__name", "user__name")
+    )
+    return {
+        key: _named(purpose, role, user or account or operator.name)
+        for key, purpose, role, account, user in rows
+    }
+
+
+def _named(purpose: str, role: str, holder: str) -> str:
+    if purpose == Purpose.SIGNING:
+        return f"{holder} (signing key)"
+    if purpose == Purpose.ROLE:
+        return f"{holder} (role {role})" if role else f"{holder} (role)"
+    if purpose == Purpose.CURVE:
+        return f"{holder} (curve key)"
+    return holder
+
+
+def _ended(steps: tuple[Crumb, ...], more: Sequence[str]) -> tuple[Crumb, ...]:
+    labels = tuple(Crumb(label=label) for label in more if label)
+    if not more:
+        return (*steps[:-1], Crumb(label=steps[-1].label))
+    return (*steps, *labels)
