@@ -123,8 +123,10 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
             "The server sent more than a client test takes, so it was ended. Ask for fewer or smaller messages.",
         ),
         (
-            r"expecting info|info message|separator is not found|chunk is longer|chunk exceed"
-            r"|unknown protocol|no websocket",
+            (
+                r"expecting info|info message|separator is not found|chunk is longer|chunk exceed"
+                r"|unknown protocol|no websocket"
+            ),
             "Something else than a nats-server answers at this address. Check the port.",
         ),
         (

@@ -1,0 +1,179 @@
+"""One user's connection to one server, through nats-py: no reconnects, no other servers, every refusal kept."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from nats.aio.client import Client, Srv
+from nats.errors import Error as NatsError
+from nats.errors import NoServersError
+
+from identities.nkeys import KeyPair
+from identities.resolver.addresses import Route
+from identities.resolver.errors import ResolverError, explain
+from identities.resolver.plan import CONNECT_SECONDS, TestUser
+from identities.resolver.transports import TcpRoute, WebSocketRoute
+
+_GOODBYE_SECONDS = 1.0
+
+
+class Refused(ResolverError):
+    """The server, or the way to it, refused; `said` is its own text, the message says it plainly."""
+
+    code = "server-refused"
+
+    def __init__(self, said: str, message: str = "", *, who: str = "") -> None:
+        plain = message or explain(said)
+        super().__init__(f"{who}: {plain}" if who and not message else plain)
+        self.said, self.who = said, who
+
+
+class Connection(Client):  # type: ignore[misc, unused-ignore]  # nats-py annotates only in part
+    """A nats-py client that goes to one checked address only, keeps the server's exact words, and stays down once
+    it is down. `refusals` holds what the server refused while connected; `troubled` is set with the first one.
+    """
+
+    def __init__(self, route: Route, user_name: str) -> None:
+        super().__init__()
+        self.route, self.user_name = route, user_name
+        self.refusals: list[str] = []
+        self.troubled = asyncio.Event()
+        self.failure: BaseException | None = None
+
+    async def _connect_to_server(self, s: Srv) -> None:
+        self._transport = (WebSocketRoute if self.route.url.websocket else TcpRoute)(self.route)
+        if self.route.url.scheme == "wss":
+            await self._transport.connect_tls(s.uri, self.ssl_context, 65_536, int(CONNECT_SECONDS))
+        else:
+            await self._transport.connect(s.uri, 65_536, int(CONNECT_SECONDS))
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002 - nats-py's signature
+        info.pop("connect_urls", None)  # other servers of the cluster were not checked
+        if initial_connection:
+            if self.route.url.scheme == "tls" and not self.options["tls_handshake_first"]:
+                if not (info.get("tls_required") or info.get("tls_available")):
+                    raise NatsError("the server offers no TLS")  # nats-py would go on in clear text
+                info["tls_required"] = True
+            if not info.get("auth_required"):
+                raise NatsError("the server asks for no login")
+        await super()._process_info(info, initial_connection)
+
+    async def _process_err(self, err_msg: str) -> None:
+        # nats-py hands the text over in lower case; its parser's buffer still has the line as it came.
+        line = bytes(self._ps.buf).partition(b"\r\n")[0].decode("utf-8", "replace")
+        said = line.partition("'")[2].rpartition("'")[0]
+        self.note(said if said.lower() == err_msg.strip("'") else err_msg.strip("'"))
+        await super()._process_err(err_msg)
+
+    def note(self, said: str) -> None:
+        """Keep a refusal and wake whoever waits."""
+        self.refusals.append(said)
+        self.troubled.set()
+
+    async def on_error(self, error: Exception) -> None:
+        """Remember the first reason why connecting or reading failed."""
+        self.failure = self.failure or error
+
+    async def on_closed(self) -> None:
+        """A closed connection is trouble, unless its reason is known already."""
+        reason = self.failure or self.last_error
+        if not self.refusals:
+            self.note(said_by(reason) if reason else "connection closed")
+        self.troubled.set()
+
+    @property
+    def server(self) -> str:
+        """The server's name (or id) and version, as it told them."""
+        name = self._server_info.get("server_name") or self._server_info.get("server_id") or "?"
+        return f"{name} {self._server_info.get('version', '')}".strip()[:200]
+
+    async def goodbye(self) -> None:
+        """Close within a second, whatever the other side does."""
+        self._closed_cb = None
+        with suppress(TimeoutError, OSError, NatsError, RuntimeError):
+            await asyncio.wait_for(self.close(), _GOODBYE_SECONDS)
+        transport = self._transport
+        if isinstance(transport, TcpRoute):
+            transport.abort()
+
+
+def said_by(error: BaseException) -> str:
+    """An error's own words, without nats-py's decoration."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"TLS certificate verify failed: {error.verify_message}"
+    if isinstance(error, TimeoutError) and not str(error):
+        return "timed out"
+    if isinstance(error, ssl.SSLError):
+        return f"SSL: {error.reason or error}"
+    return str(error).removeprefix("nats: ").strip("' ") or type(error).__name__
+
+
+async def connect(
+    route: Route,
+    user: TestUser,
+    *,
+    inbox_prefix: str = "_INBOX",
+    ca_pem: str = "",
+    tls_first: bool = False,
+    client_name: str = "nscweb client test",
+) -> Connection:
+    """Log in as `user` within four seconds. Raises: Refused. The caller says `goodbye()`."""
+    connection = Connection(route, user.name)
+    host = f"[{route.address}]" if ":" in route.address else route.address
+    try:
+        await asyncio.wait_for(
+            connection.connect(
+                f"{route.url.scheme}://{host}:{route.url.port}",
+                name=client_name,
+                error_cb=connection.on_error,
+                closed_cb=connection.on_closed,
+                allow_reconnect=False,
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
+                connect_timeout=int(CONNECT_SECONDS),
+                user_jwt_cb=user.jwt.encode,
+                signature_cb=_signer(user),
+                inbox_prefix=inbox_prefix,
+                tls=_tls(ca_pem),
+                tls_hostname=route.url.host,
+                tls_handshake_first=tls_first and route.url.scheme == "tls",
+            ),
+            CONNECT_SECONDS,
+        )
+    except BaseException as error:
+        await connection.goodbye()
+        if isinstance(error, NoServersError | TimeoutError) and connection.failure is not None:
+            error = connection.failure
+        if not isinstance(error, Exception):
+            raise
+        raise Refused(said_by(error)) from error
+    return connection
+
+
+def _signer(user: TestUser) -> Callable[[str], bytes]:
+    def sign(nonce: str) -> bytes:
+        if user.seed is None:
+            return b""
+        pair = KeyPair.from_seed(user.seed)
+        try:
+            return base64.b64encode(pair.sign(nonce.encode()))
+        finally:
+            pair.wipe()
+
+    return sign
+
+
+def _tls(ca_pem: str) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_pem:
+        try:
+            context.load_verify_locations(cadata=ca_pem)
+        except (ssl.SSLError, ValueError):
+            raise ResolverError("The CA certificate is not in PEM form.", field="ca_pem") from None
+    return context
