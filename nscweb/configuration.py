@@ -76,6 +76,12 @@ SETTINGS: tuple[Setting, ...] = (
         help="Number of reverse proxies in front whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.",
     ),
     Setting(
+        name="NSCWEB_ALLOW_LOOPBACK_SERVERS",
+        default="auto",
+        help="Whether client tests may connect to nats-servers on this machine itself (loopback): `true`, `false`, or "
+        "`auto`, which allows it while `NSCWEB_URL` is a loopback address, as under `make run`.",
+    ),
+    Setting(
         name="NSCWEB_MASTER_KEY",
         default="a key file in the data directory, made at the first start",
         help="Key ring that seals the seeds: `id:base64`, comma separated, the first one seals new secrets.",

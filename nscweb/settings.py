@@ -40,6 +40,11 @@ if not HTTPS and _host not in {"localhost", "127.0.0.1", "::1"}:
         "Put a TLS proxy in front and give its https address."
     )
 
+_loopback = "NSCWEB_ALLOW_LOOPBACK_SERVERS"
+NSCWEB_ALLOW_LOOPBACK_SERVERS = (
+    not HTTPS if configuration.read(_loopback) in {"", "auto"} else configuration.flag(_loopback)
+)
+
 # --- Django
 DEBUG = configuration.flag("NSCWEB_DEBUG")
 SECRET_KEY = configuration.read("NSCWEB_SECRET_KEY") or keyfile.read_or_create(DATA_DIR / "secret.key")
