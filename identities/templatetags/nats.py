@@ -1,0 +1,91 @@
+"""Small marks that rows repeat: icons, key chips, states, times. Tags, not includes, as a list has thousands."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Protocol
+
+from django import template
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+
+class Chip(Protocol):
+    """A public key to show: `short` to read, `full` to copy."""
+
+    short: str
+    full: str
+    name: str
+
+
+class State(Protocol):
+    """A state in words; `tone` is ok, warn, danger or muted."""
+
+    word: str
+    tone: str
+    icon: str
+    title: str
+
+
+class When(Protocol):
+    """A point in time: `text` for people, `iso` for machines, both "" for never."""
+
+    text: str
+    iso: str
+
+
+@cache
+def _sprite() -> str:
+    return static("icons/sprite.svg")
+
+
+@register.simple_tag
+def icon(name: str, css: str = "") -> SafeString:
+    """The icon `name` of the sprite (lucide's names); decoration only, so a word stands beside it."""
+    classes = f"icon {css}" if css else "icon"
+    return format_html(
+        '<svg class="{}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>', classes, _sprite(), name
+    )
+
+
+@register.simple_tag
+def chip(key: Chip | None) -> SafeString:
+    """A public key: short, copied by a button, whole in `title`; nothing for none."""
+    if not key or not key.full:
+        return SafeString("")
+    name = format_html('<span class="chip-name">{}</span>', key.name) if key.name else ""
+    return format_html(
+        '<span class="chip">{}<code class="chip-key" title="{}">{}</code>'
+        '<button type="button" class="chip-copy" data-copy="{}" aria-label="Copy key {}">{}</button></span>',
+        name,
+        key.full,
+        key.short,
+        key.full,
+        key.short,
+        icon("copy"),
+    )
+
+
+@register.simple_tag
+def state(shown: State | None) -> SafeString:
+    """A state as icon and word, never colour alone; nothing for none."""
+    if not shown:
+        return SafeString("")
+    title = format_html(' title="{}"', shown.title) if shown.title else ""
+    return format_html(
+        '<span class="state {}"{}>{}{}</span>', shown.tone, title, icon(shown.icon), shown.word
+    )
+
+
+@register.simple_tag
+def when(at: When | None, never: str = "never", *, relative: bool = True) -> SafeString:
+    """A point in time; the browser adds "3 minutes ago". `never` stands for none."""
+    if not at or not at.text:
+        return format_html('<span class="muted">{}</span>', never)
+    if not at.iso:
+        return format_html("<span>{}</span>", at.text)
+    mark = SafeString(" data-relative") if relative else ""
+    return format_html('<time datetime="{}" title="{}"{}>{}</time>', at.iso, at.text, mark, at.text)
