@@ -1,0 +1,71 @@
+"""`manage.py worker`: does the background jobs. Several may run, on several hosts over PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, close_old_connections, connection
+
+from identities.services import client_tests, jobs, secrets
+
+HANDLERS: Mapping[str, jobs.Handler] = {client_tests.KIND: client_tests.HANDLER}
+POLL_SECONDS = 0.5
+BEAT_SECONDS = 10.0
+TIDY_SECONDS = 3600.0
+
+log = structlog.get_logger("identities.worker")
+
+
+class Command(BaseCommand):
+    """Polls for jobs until SIGTERM or Ctrl-C; a job in hand is finished first."""
+
+    help = "Do the background jobs (client tests). Run at least one, beside the web server."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--once", action="store_true", help="do what waits now, then end")
+
+    def handle(self, *args: Any, once: bool = False, **options: Any) -> None:
+        if once:
+            while jobs.work_once(HANDLERS):
+                pass
+            return
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        run(stop, name=f"{socket.gethostname()}:{os.getpid()}")
+
+
+def run(stop: threading.Event, *, name: str) -> None:
+    """Work until `stop` is set; a database that is away, or a missing master key, is waited for."""
+    log.info("worker started", worker=name)
+    beaten = tidied = float("-inf")
+    while not stop.is_set():
+        now, busy = time.monotonic(), False
+        try:
+            close_old_connections()
+            if now - beaten > BEAT_SECONDS:
+                jobs.beat(name)
+                beaten = now
+            if now - tidied > TIDY_SECONDS:
+                jobs.forget_old()
+                tidied = now
+            busy = not secrets.is_sealed() and jobs.work_once(HANDLERS)
+        except DatabaseError as error:
+            log.error("the database can't be used", error=type(error).__name__)
+            connection.close()
+            stop.wait(5)
+        if not busy:
+            stop.wait(POLL_SECONDS)
+    with suppress(DatabaseError):
+        jobs.leave(name)
+    log.info("worker ended", worker=name)
