@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -41,12 +41,13 @@ class Trial(StrEnum):
 
     @property
     def is_pair(self) -> bool:
+        """True when two users take part."""
         return self in (Trial.SUBSCRIBE_AND_PUBLISH, Trial.REPLY_AND_REQUEST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a person fills in. `payload` is published or requested with, `reply` answered; `echo` answers what was asked."""
+    """What a person fills in: `payload` is published or requested with; `reply`, or with `echo` the question, answered."""
 
     trial: Trial
     url: str

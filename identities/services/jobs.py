@@ -107,7 +107,7 @@ def renew(lease: Lease, *, done: int = 0, total: int = 0, so_far: Result | None 
 
 
 def finish(lease: Lease, result: Result) -> None:
-    """Store the result and close the job. Call it in the transaction of the work's effects: they stand or fall together.
+    """Store the result and close the job; called in the transaction of the work's effects, they stand or fall together.
 
     Raises:
         LostLease: somebody else took the job over.
@@ -191,7 +191,7 @@ def _perform(lease: Lease, handler: Handler) -> None:
         raise
     except IdentityError as refused:
         fail(lease, refused.user_message)
-    except Exception as error:  # noqa: BLE001 - a job's fault must not end the worker
+    except Exception as error:  # a job's fault must not end the worker
         log.error(
             "job failed", job=lease.job.pk, kind=lease.job.kind, error=type(error).__name__, exc_info=True
         )

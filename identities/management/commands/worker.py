@@ -32,9 +32,11 @@ class Command(BaseCommand):
     help = "Do the background jobs (client tests). Run at least one, beside the web server."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        """`--once`, for tests and schedulers."""
         parser.add_argument("--once", action="store_true", help="do what waits now, then end")
 
     def handle(self, *args: Any, once: bool = False, **options: Any) -> None:
+        """Work until asked to stop."""
         if once:
             while jobs.work_once(HANDLERS):
                 pass
