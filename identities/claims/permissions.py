@@ -1,4 +1,4 @@
-"""Permissions of users, and the limits that a user JWT or a role template carries (jwt/v2 `types.go`, `user_claims.go`)."""
+"""Permissions and limits that a user JWT or a role template carries (jwt/v2 `types.go`, `user_claims.go`)."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class Permission:
 
     @property
     def is_empty(self) -> bool:
+        """True when nothing is listed, which allows everything."""
         return not (self.allow or self.deny)
 
 

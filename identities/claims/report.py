@@ -33,6 +33,7 @@ class Report:
 
     @classmethod
     def of(cls, issues: Iterable[Issue]) -> Report:
+        """Collect issues in their order."""
         return cls(tuple(issues))
 
     def __iter__(self) -> Iterator[Issue]:
@@ -50,8 +51,10 @@ class Report:
 
     @property
     def errors(self) -> tuple[Issue, ...]:
+        """What must be mended."""
         return tuple(issue for issue in self.issues if issue.grade is Grade.ERROR)
 
     @property
     def warnings(self) -> tuple[Issue, ...]:
+        """What should be looked at."""
         return tuple(issue for issue in self.issues if issue.grade is Grade.WARNING)

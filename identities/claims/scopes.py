@@ -24,4 +24,5 @@ class SigningKey:
 
     @property
     def is_scoped(self) -> bool:
+        """True for a role: users signed with this key get the template."""
         return self.kind == USER_SCOPE
