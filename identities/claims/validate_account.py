@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from identities.claims.account import AccountBody, ExternalAuthorization, MsgTrace
-from identities.claims.common import Claims
 from identities.claims.limits import NO_LIMIT, OperatorLimits
 from identities.claims.mappings import WeightedMapping
 from identities.claims.scopes import SigningKey
@@ -41,10 +40,9 @@ _LIMITS = (
 )
 
 
-def validate_account(found: Findings, claims: Claims[AccountBody]) -> None:
-    """All rules of an account but the times; the importing account is the claims' subject."""
-    body = claims.nats
-    validate_imports(found, body.imports, claims.sub)
+def validate_account(found: Findings, body: AccountBody, account: str, issuer: str) -> None:
+    """All rules of an account but the times; `account` is their subject, `issuer` who signed them."""
+    validate_imports(found, body.imports, account)
     validate_exports(found, body.exports)
     _check_jetstream(found, body.limits)
     check_permissions(found, "nats.default_permissions", body.default_permissions)
@@ -59,7 +57,7 @@ def validate_account(found: Findings, claims: Claims[AccountBody]) -> None:
     if body.cluster_traffic not in ("", "system", "owner"):
         message = f"unknown cluster traffic option: {quote(body.cluster_traffic)}"
         found.error("nats.cluster_traffic", message)
-    if is_public(claims.iss, KeyKind.ACCOUNT) and not _is_zero(body.limits):
+    if is_public(issuer, KeyKind.ACCOUNT) and not _is_zero(body.limits):
         found.warning("nats.limits", "self-signed account JWTs shouldn't contain operator limits")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from identities.claims import codec
 from identities.claims.activation import ActivationBody
 from identities.claims.common import Claims
 from identities.claims.imports import Import
@@ -153,8 +154,6 @@ def _check_token(found: Findings, path: str, imported: Import, account_key: str)
 
 
 def _activation(token: str) -> Claims[ActivationBody] | None:
-    from identities.claims import codec
-
     try:
         claims = codec.decode(token).claims
     except IdentityError:
