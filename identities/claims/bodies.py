@@ -192,8 +192,21 @@ class Kind:
     subject: KeyKind | None = None
     subject_words: str = ""
 
+    @property
+    def versioned(self) -> bool:
+        """Whether Go looks at the version of such a token, and knows a version 1 of it."""
+        return self.subject is not None
+
     def read(self, tree: Any) -> Any:
-        """Return the body of a `nats` object."""
+        """Return the body of a `nats` object.
+
+        Raises:
+            Misfit: some value has the wrong type.
+        """
+        if self.cls is GenericBody:
+            if type(tree) is not dict:
+                raise mismatch(tree, "map")
+            return GenericBody(data=tree)
         return SHAPES[self.cls].read(tree)
 
 

@@ -89,6 +89,12 @@ def sort_maps(value: object) -> object:
     return value
 
 
+def quoted(value: object) -> str:
+    """Return a value for a message: as JSON, cut when long."""
+    text = dumps(value)
+    return text if len(text) <= 80 else text[:80] + "…"
+
+
 def kind(value: object) -> str:
     """Return the name Go has for the kind of a JSON value."""
     if isinstance(value, NumberText):
