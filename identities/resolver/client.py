@@ -19,7 +19,6 @@ from identities.resolver import connection as connections
 from identities.resolver.addresses import Lookup, Route, ServerURL, resolve, system_lookup
 from identities.resolver.connection import Connection, Refused, said_by
 from identities.resolver.plan import (
-    CONNECT_SECONDS,
     LARGEST_KEPT,
     LARGEST_KEPT_IN_ALL,
     LISTENING,
@@ -144,7 +143,7 @@ class _Test:
 
         threading.Thread(target=work, name="client-test-lookup", daemon=True).start()
         try:
-            return await asyncio.wait_for(answer, CONNECT_SECONDS)
+            return await asyncio.wait_for(answer, self.plan.connect_seconds)
         except TimeoutError as error:
             raise Refused(
                 "name server: timed out", f"The name {self.url.host} could not be looked up in time."
@@ -154,10 +153,14 @@ class _Test:
 
     async def _login(self, route: Route, step: Step, stack: AsyncExitStack) -> Connection:
         name = step.user.name
+        spent = (
+            time.monotonic() - self.started if not self.server else 0
+        )  # the lookup counts for the first login
         try:
             connection = await connections.connect(
                 route,
                 step.user,
+                seconds=max(0.1, self.plan.connect_seconds - spent),
                 inbox_prefix=self.plan.inbox_prefix,
                 ca_pem=self.plan.ca_pem,
                 tls_first=self.plan.tls_first,

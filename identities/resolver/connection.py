@@ -7,6 +7,7 @@ import base64
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from math import ceil
 from typing import Any
 
 from nats.aio.client import Client, Srv
@@ -100,6 +101,7 @@ class Connection(Client):  # type: ignore[misc, unused-ignore]  # nats-py annota
         transport = self._transport
         if isinstance(transport, TcpRoute):
             transport.abort()
+            await asyncio.sleep(0)  # let the event loop take note
 
 
 def said_by(error: BaseException) -> str:
@@ -109,7 +111,7 @@ def said_by(error: BaseException) -> str:
     if isinstance(error, TimeoutError) and not str(error):
         return "timed out"
     if isinstance(error, ssl.SSLError):
-        return f"SSL: {error.reason or error}"
+        return f"TLS: {(error.reason or str(error)).replace('_', ' ').lower()}"
     return str(error).removeprefix("nats: ").strip("' ") or type(error).__name__
 
 
@@ -117,12 +119,14 @@ async def connect(
     route: Route,
     user: TestUser,
     *,
+    seconds: float = CONNECT_SECONDS,
     inbox_prefix: str = "_INBOX",
     ca_pem: str = "",
     tls_first: bool = False,
     client_name: str = "nscweb client test",
 ) -> Connection:
-    """Log in as `user` within four seconds. Raises: Refused. The caller says `goodbye()`."""
+    """Log in as `user` within `seconds`. Raises: Refused. The caller says `goodbye()`."""
+    tls = _tls(ca_pem)
     connection = Connection(route, user.name)
     host = f"[{route.address}]" if ":" in route.address else route.address
     try:
@@ -135,15 +139,15 @@ async def connect(
                 allow_reconnect=False,
                 max_reconnect_attempts=1,
                 reconnect_time_wait=0,
-                connect_timeout=int(CONNECT_SECONDS),
+                connect_timeout=ceil(seconds),
                 user_jwt_cb=user.jwt.encode,
                 signature_cb=_signer(user),
                 inbox_prefix=inbox_prefix,
-                tls=_tls(ca_pem),
+                tls=tls,
                 tls_hostname=route.url.host,
                 tls_handshake_first=tls_first and route.url.scheme == "tls",
             ),
-            CONNECT_SECONDS,
+            seconds,
         )
     except BaseException as error:
         await connection.goodbye()

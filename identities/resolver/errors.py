@@ -93,7 +93,7 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
             ),
         ),
         (
-            r"wrong version number|record layer failure|unknown protocol\b.*ssl",
+            r"wrong version number|record layer failure|packet length|http request",
             "There is no TLS at this address.",
         ),
         (

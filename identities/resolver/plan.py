@@ -67,7 +67,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientPlan:
-    """One act, or a pair: `partner` subscribes or answers first, then `step` publishes or requests."""
+    """One act, or a pair: `partner` subscribes or answers first, then `step` publishes or requests.
+
+    `connect_seconds` bounds looking the name up and the first login together.
+    """
 
     url: str
     step: Step
@@ -77,6 +80,7 @@ class ClientPlan:
     ca_pem: str = field(default="", repr=False)
     tls_first: bool = False
     total_seconds: float = MOST_SECONDS
+    connect_seconds: float = CONNECT_SECONDS
 
 
 class EventKind(StrEnum):
@@ -150,6 +154,8 @@ def check(plan: ClientPlan) -> ServerURL:
     _check_tokens(plan.inbox_prefix, "inbox_prefix", "The inbox prefix", wildcards=False)
     if not 0 < plan.total_seconds <= MOST_SECONDS:
         raise PlanRefused(f"A client test takes at most {MOST_SECONDS:g} seconds.", field="total_seconds")
+    if not 0 < plan.connect_seconds <= CONNECT_SECONDS:
+        raise PlanRefused(f"Connecting takes at most {CONNECT_SECONDS:g} seconds.", field="connect_seconds")
     for step in (plan.step, plan.partner):
         if step is not None:
             _check_step(step)

@@ -56,6 +56,20 @@ class TcpRoute(TcpTransport):
         """The next line. Raises: Broken beyond the largest intake."""
         return self._counted(await super().readline())  # type: ignore[no-untyped-call]
 
+    def close(self) -> None:
+        """Close; over TLS at once: asyncio would wait long for a goodbye that nats-server does not send.
+
+        What was sent before is safe, a flush has been answered.
+        """
+        if self._io_writer is not None and self._io_writer.get_extra_info("ssl_object") is not None:
+            self.abort()
+        else:
+            super().close()  # type: ignore[no-untyped-call]
+
+    async def wait_closed(self) -> None:
+        """Not waited for: after a failed TLS handshake asyncio never reports the end; `abort` follows anyway."""
+        await asyncio.sleep(0)
+
     def abort(self) -> None:
         """Drop the connection at once, without waiting for the other side's TLS goodbye."""
         for writer in (self._io_writer, self._bare_io_writer):
