@@ -35,7 +35,9 @@ def served_operator(operator_key: str) -> Served | None:
         return Served(*found) if found else None
     chosen = Installation.objects.filter(default_operator=OuterRef("pk"))
     rows = list(
-        live.annotate(chosen=Exists(chosen)).order_by("-chosen", "pk").values_list("pk", "token__text", "chosen")[:2]
+        live.annotate(chosen=Exists(chosen))
+        .order_by("-chosen", "pk")
+        .values_list("pk", "token__text", "chosen")[:2]
     )
     if rows and (rows[0][2] or len(rows) == 1):
         return Served(rows[0][0], rows[0][1])

@@ -16,13 +16,17 @@ from identities.services import clock, secrets
 from tests import make
 
 FIXTURES = json.loads(
-    (Path(__file__).parents[1] / "golden" / "http-account-server" / "fixtures.json").read_text(encoding="utf-8")
+    (Path(__file__).parents[1] / "golden" / "http-account-server" / "fixtures.json").read_text(
+        encoding="utf-8"
+    )
 )
 BY_NAME = {case["name"]: case for case in FIXTURES}
 SLIPS = {"account-head"}
 """nats-account-server answers 405 to HEAD; we answer it."""
 OTHERS_STATE = {"get-before-push", "get-future-exp", "root", "healthz", "help"}
-WRITES = {name for name, case in BY_NAME.items() if case["request"]["method"] not in {"GET", "HEAD", "OPTIONS"}}
+WRITES = {
+    name for name, case in BY_NAME.items() if case["request"]["method"] not in {"GET", "HEAD", "OPTIONS"}
+}
 NOT_SERVED = {name for name in BY_NAME if name.startswith("pack")}
 READS = sorted(set(BY_NAME) - SLIPS - OTHERS_STATE - WRITES - NOT_SERVED)
 
@@ -160,7 +164,9 @@ def test_writing_is_not_allowed_here(golden: Operator, name: str) -> None:
 
 def test_writing_is_not_stopped_by_the_form_token_either(golden: Operator) -> None:
     browser = Client(enforce_csrf_checks=True)
-    assert browser.post("/jwt/v1/accounts/" + "A" * 56, "x", content_type="application/jwt").status_code == 405
+    assert (
+        browser.post("/jwt/v1/accounts/" + "A" * 56, "x", content_type="application/jwt").status_code == 405
+    )
 
 
 def test_help_says_what_can_be_asked(golden: Operator) -> None:
@@ -245,7 +251,9 @@ def test_activation_tokens_are_unpacked_for_people() -> None:
         return f"{part({'typ': 'JWT', 'alg': 'ed25519-nkey'})}.{part(claims)}.sig"
 
     inner = token({"sub": "A", "nats": {}})
-    text = decoded_text(token({"exp": 4102444800, "iat": 0, "nats": {"imports": [{"token": inner, "type": "s"}]}}))
+    text = decoded_text(
+        token({"exp": 4102444800, "iat": 0, "nats": {"imports": [{"token": inner, "type": "s"}]}})
+    )
     assert '"exp": 4102444800 (2100-01-01),' in text
     assert '"sub": "A"' in text
     assert inner not in text

@@ -1,0 +1,36 @@
+"""What a principal's grants reach, for rows that carry their operator and account but no QuerySet of their own."""
+
+from __future__ import annotations
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from identities.models import Account, AuditEvent, AuditTarget, Operator
+from identities.policy.principal import Principal, ScopeKind
+
+
+def everything(principal: Principal) -> bool:
+    """True when a grant covers the whole installation."""
+    return any(held.kind is ScopeKind.INSTALLATION for held in principal.roles)
+
+
+def below_operator(principal: Principal) -> Q:
+    """Rows with `operator` and `account` that the principal may see."""
+    if everything(principal):
+        return Q()
+    operators = {held.operator for held in principal.roles if held.kind is ScopeKind.OPERATOR}
+    accounts = {held.account for held in principal.roles if held.kind is ScopeKind.ACCOUNT}
+    return Q(operator_id__in=operators) | Q(account_id__in=accounts)
+
+
+def audit_events(principal: Principal) -> QuerySet[AuditEvent]:
+    """The events about what the principal may see; those of the installation itself need a grant on all of it."""
+    if everything(principal):
+        return AuditEvent.objects.all()
+    operators = {held.operator for held in principal.roles if held.kind is ScopeKind.OPERATOR}
+    accounts = {held.account for held in principal.roles if held.kind is ScopeKind.ACCOUNT}
+    operator_keys = Operator.objects.filter(pk__in=operators).values("public_key")
+    account_keys = Account.objects.filter(pk__in=accounts).values("public_key")
+    about = AuditTarget.objects.filter(event=OuterRef("pk")).filter(
+        Q(operator_key__in=operator_keys) | Q(key__in=account_keys)
+    )
+    return AuditEvent.objects.filter(Exists(about))
