@@ -39,13 +39,16 @@ class ParsedCreds:
     seed: SecretBytes | None
 
 
-def format_creds(jwt: str, seed: SecretBytes) -> str:
+def format_creds(jwt: str, seed: SecretBytes | KeyPair) -> str:
     """Write a creds file, byte for byte as nsc does, after checking that the two belong together.
 
-    `jwt` is a user JWT whose signature was checked when it was made or taken in; `seed` the 58-character text.
-    Raises: FormatError. Source: jwt/v2 `creds_utils.go FormatUserConfig`; nats-jwt.md §5.1.
+    `jwt` is a user JWT whose signature was checked when it was made or taken in; `seed` the 58-character text, or the
+    user's key pair where it is at hand (which spares deriving the public key again). Raises: FormatError.
+    Source: jwt/v2 `creds_utils.go FormatUserConfig`; nats-jwt.md §5.1.
     """
     subject = _user_subject(jwt)
+    if isinstance(seed, KeyPair):
+        return _checked(jwt, subject, seed)
     if seed.reveal()[:2] != b"SU":
         raise FormatError(
             "Creds need a user's seed (it starts with SU); this is another kind of key.", field="seed"
@@ -55,15 +58,20 @@ def format_creds(jwt: str, seed: SecretBytes) -> str:
     except NkeyError as wrong:
         raise FormatError("The user's seed is damaged; its checksum is wrong.", field="seed") from wrong
     try:
-        if pair.public.text != subject:
-            raise FormatError(
-                f"The seed's public key {pair.public.text} is not the JWT's subject {subject}: "
-                "nkey seed does not match the jwt subject.",
-                field="seed",
-            )
+        return _checked(jwt, subject, pair)
     finally:
         pair.wipe()
-    return _TEMPLATE.format(jwt=jwt, seed=seed.reveal().decode("ascii"))
+
+
+def _checked(jwt: str, subject: str, pair: KeyPair) -> str:
+    if pair.public.text != subject:
+        raise FormatError(
+            f"The seed's public key {pair.public.text} is not the JWT's subject {subject}: "
+            "nkey seed does not match the jwt subject.",
+            field="seed",
+        )
+    with pair.seed() as seed:
+        return _TEMPLATE.format(jwt=jwt, seed=seed.reveal().decode("ascii"))
 
 
 def _user_subject(jwt: str) -> str:

@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from queue import SimpleQueue
-from typing import TypeVar
 
 from nats.aio.msg import Msg
-from nats.errors import Error as NatsError
-from nats.errors import NoRespondersError
-from nats.errors import TimeoutError as NatsTimeoutError
 
 from identities.resolver import connection as connections
 from identities.resolver.addresses import Lookup, Route, ServerURL, resolve, system_lookup
-from identities.resolver.connection import Connection, Refused, said_by
+from identities.resolver.connection import FLUSH_SECONDS, Connection, Refused, flushed, guarded, said_by
 from identities.resolver.plan import (
     LARGEST_KEPT,
     LARGEST_KEPT_IN_ALL,
@@ -32,8 +28,6 @@ from identities.resolver.plan import (
 )
 
 OnEvent = Callable[[Event], None]
-T = TypeVar("T")
-_FLUSH_SECONDS = 4
 _MOST_PINGS = 100
 
 
@@ -208,7 +202,7 @@ class _Test:
     async def _measure(self, step: Step, connection: Connection) -> str:
         times = []
         for _ in range(min(step.messages, _MOST_PINGS)):
-            times.append(1000 * await guarded(connection.rtt(timeout=_FLUSH_SECONDS), connection))
+            times.append(1000 * await guarded(connection.rtt(timeout=FLUSH_SECONDS), connection))
             self.note(EventKind.RTT, step.user.name, f"Round trip to the server in {times[-1]:.2f} ms.")
         return f"{step.user.name} reached the server and back in {min(times):.2f} ms (best of {len(times)})."
 
@@ -276,37 +270,6 @@ class _Listener:
         told = f"{done} {_messages(self.count)} on {self.step.subject}."
         self.test.note(EventKind.ENDED, self.step.user.name, told.capitalize(), self.step.subject)
         return f"{self.step.user.name} {told}"
-
-
-async def guarded(doing: Awaitable[T], *watched: Connection) -> T:
-    """Await something, unless one of the connections is refused something first. Raises: Refused."""
-    task = asyncio.ensure_future(doing)
-    troubles = [asyncio.ensure_future(connection.troubled.wait()) for connection in watched]
-    try:
-        await asyncio.wait((task, *troubles), return_when=asyncio.FIRST_COMPLETED)
-        for connection in watched:
-            _raise_refusals(connection)
-        return task.result()
-    except NoRespondersError:
-        raise Refused("no responders", who=watched[0].user_name) from None
-    except (TimeoutError, NatsTimeoutError):
-        raise Refused("timed out", who=watched[0].user_name) from None
-    except (NatsError, OSError) as error:
-        raise Refused(said_by(error), who=watched[0].user_name) from error
-    finally:
-        for waiting in (task, *troubles):
-            waiting.cancel()
-
-
-async def flushed(connection: Connection) -> None:
-    """Wait until the server has taken all that was sent, and refused what it refuses. Raises: Refused."""
-    await guarded(connection.flush(timeout=_FLUSH_SECONDS), connection)
-    _raise_refusals(connection)
-
-
-def _raise_refusals(connection: Connection) -> None:
-    if connection.refusals:
-        raise Refused(connection.refusals[0], who=connection.user_name)
 
 
 def _messages(count: int, noun: str = "message") -> str:

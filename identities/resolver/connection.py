@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from math import ceil
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from nats.aio.client import Client, Srv
 from nats.errors import Error as NatsError
-from nats.errors import NoServersError
+from nats.errors import NoRespondersError, NoServersError
+from nats.errors import TimeoutError as NatsTimeoutError
 
 from identities.nkeys import KeyPair
 from identities.resolver.addresses import Route
@@ -20,7 +21,9 @@ from identities.resolver.errors import ResolverError, explain
 from identities.resolver.plan import CONNECT_SECONDS, TestUser
 from identities.resolver.transports import TcpRoute, WebSocketRoute
 
-_GOODBYE_SECONDS = 1.0
+FLUSH_SECONDS: Final = 4
+_GOODBYE_SECONDS: Final = 1.0
+T = TypeVar("T")
 
 
 class Refused(ResolverError):
@@ -181,3 +184,34 @@ def _tls(ca_pem: str) -> ssl.SSLContext:
         except (ssl.SSLError, ValueError):
             raise ResolverError("The CA certificate is not in PEM form.", field="ca_pem") from None
     return context
+
+
+async def guarded(doing: Awaitable[T], *watched: Connection) -> T:
+    """Await something, unless one of the connections is refused something first. Raises: Refused."""
+    task = asyncio.ensure_future(doing)
+    troubles = [asyncio.ensure_future(connection.troubled.wait()) for connection in watched]
+    try:
+        await asyncio.wait((task, *troubles), return_when=asyncio.FIRST_COMPLETED)
+        for connection in watched:
+            _raise_refusals(connection)
+        return task.result()
+    except NoRespondersError:
+        raise Refused("no responders", who=watched[0].user_name) from None
+    except (TimeoutError, NatsTimeoutError):
+        raise Refused("timed out", who=watched[0].user_name) from None
+    except (NatsError, OSError) as error:
+        raise Refused(said_by(error), who=watched[0].user_name) from error
+    finally:
+        for waiting in (task, *troubles):
+            waiting.cancel()
+
+
+async def flushed(connection: Connection) -> None:
+    """Wait until the server has taken all that was sent, and refused what it refuses. Raises: Refused."""
+    await guarded(connection.flush(timeout=FLUSH_SECONDS), connection)
+    _raise_refusals(connection)
+
+
+def _raise_refusals(connection: Connection) -> None:
+    if connection.refusals:
+        raise Refused(connection.refusals[0], who=connection.user_name)

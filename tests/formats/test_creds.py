@@ -112,11 +112,14 @@ def test_what_is_written_is_read_back(noise: bytes) -> None:
     parsed = parse_creds(format_creds(jwt, pair.seed()))
     assert parsed.jwt == jwt
     assert parsed.seed == pair.seed()
+    assert format_creds(jwt, pair) == format_creds(jwt, pair.seed())
 
 
 def test_the_seed_of_another_user_is_refused() -> None:
     with pytest.raises(FormatError, match="nkey seed does not match the jwt subject"):
         format_creds(parse_creds(SAMPLE).jwt, KeyPair.create(KeyKind.USER).seed())
+    with pytest.raises(FormatError, match="nkey seed does not match the jwt subject"):
+        format_creds(parse_creds(SAMPLE).jwt, KeyPair.create(KeyKind.USER))
 
 
 def test_an_accounts_seed_is_refused() -> None:
