@@ -43,7 +43,7 @@ def coverage(wanted: str, allow: Iterable[str], deny: Iterable[str]) -> Coverage
 
 
 def _contained(subject: str, pattern: str) -> bool:
-    """True when `pattern` matches all that `subject` stands for (Go's `IsContainedIn` says so of `a.>` in `a.*` too)."""
+    """True when `pattern` matches all that `subject` stands for; Go's `IsContainedIn` says so of `a.>` in `a.*` too."""
     if subject.endswith(">") and not pattern.endswith(">"):
         return False
     return subjects.is_contained_in(subject, pattern)

@@ -73,7 +73,7 @@ class _Known:
 
     users: dict[int, Rules] = field(default_factory=lambda: defaultdict(Rules))
     defaults: dict[int, Rules] = field(default_factory=lambda: defaultdict(Rules))
-    roles: dict[str, Rules] = field(default_factory=lambda: defaultdict(Rules))
+    of_roles: dict[str, Rules] = field(default_factory=lambda: defaultdict(Rules))
     templates: roles.Templates = field(default_factory=roles.Templates)
 
 
@@ -199,7 +199,7 @@ def _rules(candidates: list[_Candidate], direction: Direction) -> _Known:
         if user_id is not None:
             rules = known.users[user_id]
         else:
-            rules = known.defaults[account_id] if key is None else known.roles[key]
+            rules = known.defaults[account_id] if key is None else known.of_roles[key]
         (rules.allow if effect == "allow" else rules.deny).append(text)
     if issuers:
         accounts = {one.account_id for one in candidates if one.mode == Mode.ROLE}
@@ -217,13 +217,13 @@ def _judge(candidate: _Candidate, known: _Known, subject: str, direction: Direct
     elif source is Mode.ROLE:
         role = known.templates.role_name(candidate.issuer)
         expanded = known.templates.expanded(
-            candidate.claims, candidate.user.account_key, known.roles[candidate.issuer]
+            candidate.claims, candidate.user.account_key, known.of_roles[candidate.issuer]
         )
         if expanded is None:
             return None
         rules = Rules(*expanded)
         replies_only = direction == "pub" and known.templates.replies_only(candidate.issuer)
-        everywhere = not known.roles[candidate.issuer].allow and not replies_only
+        everywhere = not known.of_roles[candidate.issuer].allow and not replies_only
     else:
         everywhere = source is Mode.OPEN
     allow = [">"] if everywhere else rules.allow

@@ -137,7 +137,7 @@ def _part(
     if kind is Kind.ACCOUNT:
         return [_account(*row) for row in rows.values_list(*columns)[:size]]
     more = (*columns, "account__name", "account__public_key", "has_seed")
-    return [_user(kind, *row) for row in rows.values_list(*more)[:size]]
+    return [_user(kind, row) for row in rows.values_list(*more)[:size]]
 
 
 def _rows(kind: Kind, principal: Principal, operator: Operator | None) -> QuerySet[Any]:
@@ -145,9 +145,8 @@ def _rows(kind: Kind, principal: Principal, operator: Operator | None) -> QueryS
     if kind is Kind.ACCOUNT:
         rows = Account.objects.visible_to(principal).live()
     else:
-        rows = User.objects.visible_to(principal).live()
-    if kind is Kind.CREDS:
-        rows = rows.filter(has_seed=True)
+        users = User.objects.visible_to(principal).live()
+        rows = users.filter(has_seed=True) if kind is Kind.CREDS else users
     return rows if operator is None else rows.filter(operator=operator)
 
 
@@ -206,18 +205,8 @@ def _account(pk: int, name: str, key: str, expires: int, operator: str, operator
     )
 
 
-def _user(
-    kind: Kind,
-    pk: int,
-    name: str,
-    key: str,
-    expires: int,
-    operator: str,
-    operator_key: str,
-    account: str,
-    account_key: str,
-    has_seed: bool,
-) -> Expiring:
+def _user(kind: Kind, row: tuple[Any, ...]) -> Expiring:
+    pk, name, key, expires, operator, operator_key, account, account_key, has_seed = row
     return Expiring(
         kind=kind,
         id=pk,

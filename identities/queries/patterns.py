@@ -35,11 +35,11 @@ def met(subject: str, rules: Iterable[str]) -> tuple[str, ...]:
 
 def _generalised(tokens: list[str]) -> list[str]:
     """Every pattern that matches the literal subject: each token itself or `*`, cut short anywhere by `>`."""
-    texts = []
-    for length in range(len(tokens) + 1):
-        for combination in product(*((token, "*") for token in tokens[:length])):
-            texts.append(".".join(combination if length == len(tokens) else (*combination, ">")))
-    return texts
+    return [
+        ".".join(words if length == len(tokens) else (*words, ">"))
+        for length in range(len(tokens) + 1)
+        for words in product(*((token, "*") for token in tokens[:length]))
+    ]
 
 
 def _fitting(fixed: list[str], length: int) -> Q:

@@ -26,8 +26,8 @@ def audit_events(principal: Principal) -> QuerySet[AuditEvent]:
     """The events about what the principal may see; those of the installation itself need a grant on all of it."""
     if everything(principal):
         return AuditEvent.objects.all()
-    operators = {held.operator for held in principal.roles if held.kind is ScopeKind.OPERATOR}
-    accounts = {held.account for held in principal.roles if held.kind is ScopeKind.ACCOUNT}
+    operators = {h.operator for h in principal.roles if h.kind is ScopeKind.OPERATOR and h.operator}
+    accounts = {h.account for h in principal.roles if h.kind is ScopeKind.ACCOUNT and h.account}
     operator_keys = Operator.objects.filter(pk__in=operators).values("public_key")
     account_keys = Account.objects.filter(pk__in=accounts).values("public_key")
     about = AuditTarget.objects.filter(event=OuterRef("pk")).filter(

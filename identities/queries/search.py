@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Value
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -54,11 +55,19 @@ class RowAfter(Func):
     output_field = BooleanField()
     arity = 6
 
-    def as_sql(self, compiler: SQLCompiler, connection: Any, **kwargs: Any) -> tuple[str, list[Any]]:
+    def as_sql(
+        self,
+        compiler: SQLCompiler,
+        connection: BaseDatabaseWrapper,
+        function: str | None = None,
+        template: str | None = None,
+        arg_joiner: str | None = None,
+        **extra_context: Any,
+    ) -> tuple[str, tuple[str | int, ...]]:
         """The comparison of the first three expressions with the last three."""
         parts = [compiler.compile(expression) for expression in self.source_expressions]
         texts = [sql for sql, _ in parts]
-        params = [param for _, given in parts for param in given]
+        params = tuple(param for _, given in parts for param in given)
         return f"({', '.join(texts[:3])}) > ({', '.join(texts[3:])})", params
 
 

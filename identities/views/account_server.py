@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -48,7 +48,7 @@ def served(answer: Answer[P]) -> Answer[P]:
                 response["Access-Control-Allow-Methods"] = "GET"
         return response
 
-    return view
+    return cast("Answer[P]", view)
 
 
 @served
