@@ -31,13 +31,37 @@ class Difference:
     yours: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Fields that belong together, by name; an `advanced` one is folded away."""
+
+    legend: str
+    names: tuple[str, ...]
+    help: str = ""
+    advanced: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A group with its bound fields, for templates; `open` unfolds an advanced one that holds something."""
+
+    legend: str
+    help: str
+    advanced: bool
+    open: bool
+    fields: tuple[forms.BoundField, ...]
+
+
 class BaseForm(forms.Form):
     """A form over one command. `paths` maps JSON paths (or prefixes of them) of the claims to fields.
 
-    `now` is unix seconds. After `mark_stale` the form carries the new version, so that saving again means "mine".
+    `words` gives fields NATS's own names, `groups` their layout. `now` is unix seconds. After `mark_stale` the form
+    carries the new version, so that saving again means "mine".
     """
 
     paths: ClassVar[Mapping[str, str]] = {}
+    words: ClassVar[Mapping[str, str]] = {}
+    groups: ClassVar[tuple[Group, ...]] = ()
     accepts_seeds: ClassVar[bool] = False
 
     def __init__(self, data: QueryDict | None = None, *, now: int = 0, **kwargs: Any) -> None:
@@ -48,9 +72,25 @@ class BaseForm(forms.Form):
         self.warnings: list[str] = []
         self.stale_by = ""
         self.differences: tuple[Difference, ...] = ()
-        for field in self.fields.values():
+        for name, field in self.fields.items():
             if isinstance(field, MomentField):
                 field.now = now
+            field.word = self.words.get(name, "")  # type: ignore[attr-defined]  # for components/field.html
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """The groups with their fields, for `components/fields.html`; none: the fields stand in their order."""
+        return tuple(self._section(group) for group in self.groups)
+
+    def _section(self, group: Group) -> Section:
+        bound = tuple(self[name] for name in group.names if name in self.fields)
+        return Section(
+            legend=group.legend,
+            help=group.help,
+            advanced=group.advanced,
+            open=any(field.errors or field.value() for field in bound),
+            fields=bound,
+        )
 
     @property
     def version(self) -> int:
@@ -126,13 +166,20 @@ class BaseForm(forms.Form):
 
 
 class EditForm(BaseForm):
-    """A form over an existing row; carries its version."""
-
-    version_field: ClassVar[str] = "version"
+    """A form over an existing row; carries its version, and leaves exactly as it was what nobody changed."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["version"] = VersionField()
+
+    def clean(self) -> dict[str, Any]:
+        """Put the old value back where the new one only looks different: line ends, order of tags, words."""
+        cleaned = super().clean()
+        touched = set(self.changed_data)
+        for name in cleaned.keys() - touched - {"version"}:
+            if (before := self.get_initial_for_field(self.fields[name], name)) is not None:
+                cleaned[name] = before
+        return cleaned
 
 
 class ConfirmForm(EditForm):

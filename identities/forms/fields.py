@@ -50,6 +50,14 @@ class TextField(forms.CharField):
             kwargs.setdefault("widget", forms.Textarea(attrs={"rows": rows}))
         super().__init__(**kwargs)
 
+    def to_python(self, value: Any) -> str:
+        """The text with plain line ends: browsers send CRLF."""
+        return str(super().to_python(value) or "").replace("\r\n", "\n")
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Whether the text differs; line ends and blanks around it don't count."""
+        return self.to_python(initial) != self.to_python(data)
+
 
 class PublicKeyField(forms.CharField):
     """A public key of one kind; cleans to its 56 characters. A seed is refused before it gets here (`BaseForm`)."""
@@ -97,8 +105,8 @@ class ListField(forms.CharField):
         return tuple(dict.fromkeys(line for line in lines if line))
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        """Whether the values differ; blanks and empty lines don't count."""
-        return tuple(initial or ()) != self.split(data or "")
+        """Whether the values differ; blanks, empty lines and what `split` tidies don't count."""
+        return self.split("\n".join(initial or ())) != self.split(data or "")
 
 
 class SubjectsField(ListField):
@@ -115,11 +123,19 @@ class TagsField(ListField):
 
 
 class WordsField(ListField):
-    """Values between blanks, commas or line ends: URLs, networks."""
+    """Values between blanks, commas or line ends, such as networks."""
 
     def split(self, text: str) -> tuple[str, ...]:
         """The words in `text`."""
         return tuple(dict.fromkeys(word for word in _SEPARATORS.split(text) if word))
+
+
+class UrlsField(WordsField):
+    """URLs of servers; lower-cased, as nsc does."""
+
+    def split(self, text: str) -> tuple[str, ...]:
+        """The URLs in `text`."""
+        return super().split(text.lower())
 
 
 class MomentField(forms.CharField):
@@ -158,16 +174,17 @@ class MomentField(forms.CharField):
 class NumberField(forms.CharField):
     """A limit: digits with an optional suffix (1k, 512 MiB), `none`, or `unlimited` (-1); cleans to an integer.
 
-    `size` says that it counts bytes. That it is not below -1 is checked by the form, which knows the old value.
+    `size` says that it counts bytes; `zero` is the word for 0, where NATS takes it for something else than none.
+    That a number is not below -1 is checked by the form, which knows the old value.
     """
 
     def __init__(self, *, size: bool = False, zero: str = "none", **kwargs: Any) -> None:
-        kwargs.setdefault("required", False)
         kwargs.setdefault("max_length", 60)
+        kwargs.setdefault("error_messages", {"required": "Write a number, or “unlimited”."})
         super().__init__(**kwargs)
         self.size = size
         self.zero = zero
-        self.widget.attrs.update({"autocomplete": "off", "class": "number", "inputmode": "text"})
+        self.widget.attrs.update({"autocomplete": "off", "class": "number", "spellcheck": "false"})
 
     def words(self, number: int) -> str:
         """The number as this field shows it."""
@@ -180,9 +197,9 @@ class NumberField(forms.CharField):
         return self.words(value) if isinstance(value, int) else value
 
     def clean(self, value: Any) -> int:
-        """The number."""
+        """The number; -1 for "unlimited", also where a 0 would mean the same."""
         text: str = super().clean(value)
-        if text.casefold() == self.zero.casefold():
+        if text.casefold() == self.zero.casefold() and self.zero != "unlimited":
             return 0
         try:
             return sizes.parse_number(text)
@@ -190,9 +207,12 @@ class NumberField(forms.CharField):
             raise ValidationError(refused.user_message) from None
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        """Whether the number differs."""
+        """Whether the text differs from what was shown; the same number in other words has not changed."""
+        text = (data or "").strip()
+        if text == self.words(initial or 0):
+            return False
         try:
-            return bool(self.clean(data) != (initial or 0))
+            return bool(self.clean(text) != (initial or 0))
         except ValidationError:
             return True
 

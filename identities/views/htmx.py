@@ -14,7 +14,8 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from identities.forms.base import BaseForm
 
-DIALOG = "identities/shared/dialog.html"
+FORM = "components/form.html"
+CONFIRM = "components/confirm.html"
 FORM_PAGE = "identities/shared/form_page.html"
 
 
@@ -33,22 +34,28 @@ def render(
 
 
 def render_form(
-    request: HttpRequest, form: BaseForm, body: str, context: Mapping[str, Any], *, action: str = ""
+    request: HttpRequest,
+    form: BaseForm,
+    body: str,
+    context: Mapping[str, Any],
+    *,
+    action: str = "",
+    panel: str = FORM,
 ) -> HttpResponse:
-    """A form as a dialog for htmx, else as a page; `body` is the template of its fields.
+    """A form: for htmx the `panel` alone, which a dialog takes in, else a page around it.
 
+    `body` is the template of its fields, "" for the usual one. `context` has `title` and `cancel_url`.
     The status says what became of it: 200 shown, 422 refused, 409 stale.
     """
     _focus(form)
-    part = wants_part(request)
     filled = {
         **context,
         "form": form,
         "body": body,
+        "panel": panel,
         "action": action or request.get_full_path(),
-        "in_dialog": part,
     }
-    return TemplateResponse(request, DIALOG if part else FORM_PAGE, filled, status=form.status)
+    return TemplateResponse(request, panel if wants_part(request) else FORM_PAGE, filled, status=form.status)
 
 
 def done(request: HttpRequest, url: str, message: str, *, warning: str = "") -> HttpResponse:

@@ -1,0 +1,67 @@
+"""Says how servers learn of a changed account or operator: by resolver kind, the one in use here first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from identities.claims import codec
+from identities.models import Account, Operator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WayToServers:
+    """One kind of resolver: what to do so that its servers have the change, and a command where there is one."""
+
+    resolver: str
+    text: str
+    command: str = ""
+    likely: bool = False
+
+
+def of_account(account: Account) -> tuple[WayToServers, ...]:
+    """After an account's JWT changed (users revoked, limits edited), for each kind of resolver."""
+    url = codec.from_payload(account.operator.claims).nats.account_server_url
+    update = f"nats request --creds sys.creds '$SYS.REQ.CLAIMS.UPDATE' \"$(cat {account.name}.jwt)\""
+    one = (
+        f"nats request --creds sys.creds '$SYS.REQ.ACCOUNT.{account.public_key}.CLAIMS.UPDATE' "
+        f'"$(cat {account.name}.jwt)"'
+    )
+    ways = (
+        WayToServers(
+            resolver="MEMORY",
+            text="Put the new server configuration in the place of the old one and reload each server: nothing "
+            "reaches it otherwise.",
+            command="nats-server --signal reload",
+        ),
+        WayToServers(
+            resolver="URL",
+            text="A server asks for the account when it next loads it: after a restart, or when it had not loaded it "
+            "yet. Servers that have it loaded go on with the old JWT until you send them the new one.",
+            command=one,
+            likely=url.startswith(("http://", "https://")),
+        ),
+        WayToServers(
+            resolver="full",
+            text="Push the new JWT through the system account; every server stores it and tells the others.",
+            command=update,
+            likely=url.startswith(("nats://", "tls://", "ws://", "wss://")),
+        ),
+        WayToServers(
+            resolver="cache",
+            text="Push it likewise: a server that has the account loaded takes it over; the others ask when they "
+            "need it (“skipped” in the answer means just that).",
+            command=update,
+        ),
+    )
+    return tuple(sorted(ways, key=lambda way: not way.likely))
+
+
+def of_operator(operator: Operator) -> tuple[WayToServers, ...]:
+    """After an operator's JWT changed: it stands in every server's own configuration, whatever the resolver."""
+    return (
+        WayToServers(
+            resolver="every kind",
+            text=f"The JWT of “{operator.name}” stands in the configuration of each server. Put the new configuration "
+            "there and restart the servers one by one: a reload does not take over a changed operator.",
+        ),
+    )
