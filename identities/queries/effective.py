@@ -17,8 +17,9 @@ from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, TextField, 
 
 from identities.models import Account, Key, Mode, Operator, Permission, Purpose, User
 from identities.policy.principal import Principal
-from identities.queries import patterns, roles, search
+from identities.queries import patterns, search
 from identities.queries.coverage import Coverage, coverage
+from identities.queries.roles import Roles
 
 Direction = Literal["pub", "sub"]
 PAGE = 50
@@ -73,8 +74,7 @@ class _Known:
 
     users: dict[int, Rules] = field(default_factory=lambda: defaultdict(Rules))
     defaults: dict[int, Rules] = field(default_factory=lambda: defaultdict(Rules))
-    of_roles: dict[str, Rules] = field(default_factory=lambda: defaultdict(Rules))
-    templates: roles.Templates = field(default_factory=roles.Templates)
+    roles: Roles = field(default_factory=Roles)
 
 
 def holders(
@@ -186,55 +186,44 @@ def _rules(candidates: list[_Candidate], direction: Direction) -> _Known:
     known = _Known()
     users = [one.user_id for one in candidates if one.mode in (Mode.RULES, Mode.OPEN)]
     defaults = {one.account_id for one in candidates if one.mode == Mode.DEFAULT}
-    issuers = {one.issuer for one in candidates if one.mode == Mode.ROLE}
-    if not users and not defaults and not issuers:
-        return known
-    wanted = Q(user_id__in=users) | Q(account_id__in=defaults, user=None, key=None)
-    if issuers:
-        wanted |= Q(key__public_key__in=issuers)
-    rows = Permission.objects.filter(wanted, direction=direction).values_list(
-        "user_id", "account_id", "key__public_key", "effect", "pattern__text"
-    )
-    for user_id, account_id, key, effect, text in rows:
-        if user_id is not None:
-            rules = known.users[user_id]
-        else:
-            rules = known.defaults[account_id] if key is None else known.of_roles[key]
-        (rules.allow if effect == "allow" else rules.deny).append(text)
-    if issuers:
-        accounts = {one.account_id for one in candidates if one.mode == Mode.ROLE}
-        known.templates = roles.Templates.of(
+    accounts = {one.account_id for one in candidates if one.mode == Mode.ROLE}
+    if users or defaults:
+        wanted = Q(user_id__in=users) | Q(account_id__in=defaults, user=None, key=None)
+        rows = Permission.objects.filter(wanted, direction=direction).exclude(
+            ~Q(queue=""),  # a denied queue group leaves the subject itself free
+            effect="deny",
+        )
+        for user_id, account_id, effect, text in rows.values_list(
+            "user_id", "account_id", "effect", "pattern__text"
+        ):
+            rules = known.defaults[account_id] if user_id is None else known.users[user_id]
+            (rules.allow if effect == "allow" else rules.deny).append(text)
+    if accounts:
+        known.roles = Roles.of(
             Account.objects.filter(pk__in=accounts).values_list("public_key", "name", "claims")
         )
     return known
 
 
 def _judge(candidate: _Candidate, known: _Known, subject: str, direction: Direction) -> Holder | None:
-    source, role, rules = Mode(candidate.mode), "", known.users[candidate.user_id]
-    if source is Mode.DEFAULT:
-        rules = known.defaults[candidate.account_id]
-        everywhere = candidate.default_mode == Mode.OPEN
-    elif source is Mode.ROLE:
-        role = known.templates.role_name(candidate.issuer)
-        expanded = known.templates.expanded(
-            candidate.claims, candidate.user.account_key, known.of_roles[candidate.issuer]
-        )
-        if expanded is None:
-            return None
-        rules = Rules(*expanded)
-        replies_only = direction == "pub" and known.templates.replies_only(candidate.issuer)
-        everywhere = not known.of_roles[candidate.issuer].allow and not replies_only
+    source, role = Mode(candidate.mode), ""
+    if source is Mode.ROLE:
+        role = known.roles.name(candidate.issuer)
+        allow, deny = known.roles.lists(candidate.issuer, candidate.claims, direction)
     else:
-        everywhere = source is Mode.OPEN
-    allow = [">"] if everywhere else rules.allow
-    granted = coverage(subject, allow, rules.deny)
+        by_default = source is Mode.DEFAULT
+        rules = known.defaults[candidate.account_id] if by_default else known.users[candidate.user_id]
+        mode = candidate.default_mode if by_default else candidate.mode
+        allow, deny = [">"] if mode == Mode.OPEN else rules.allow, rules.deny
+    granted = coverage(subject, allow, deny)
     if granted is Coverage.NONE:
         return None
+    everywhere = tuple(allow) == (">",)
     return Holder(
         user=candidate.user,
         coverage=granted,
         source=source,
         role=role,
         allowed=() if everywhere else patterns.met(subject, allow),
-        denied=patterns.met(subject, rules.deny),
+        denied=patterns.met(subject, deny),
     )

@@ -1,121 +1,76 @@
-"""What a role's template gives to one user: nats-server's expansion of `{{name()}}` and the like, at search time.
-
-Source: nats-server `auth.go processUserPermissionsTemplate`; nats-jwt.md §3.9.
-"""
+"""What a role gives to one user of it: its template, expanded as nats-server does at connect."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import product
-from typing import Protocol
+from typing import Literal, NamedTuple
 
-from identities.claims import codec, subjects
+from identities.claims import codec, effective, templates
+from identities.claims.account import AccountBody
 from identities.claims.errors import ClaimsError
 from identities.claims.scopes import SigningKey
-
-_PLACEHOLDER = re.compile(r"\{\{([^}]+)\}\}")
-_MOST = 4096
+from identities.claims.user import UserBody
 
 
-class _Lists(Protocol):
-    allow: list[str]
-    deny: list[str]
+class Lists(NamedTuple):
+    """Allowed and denied subjects in one direction; an empty allow list means nowhere."""
+
+    allow: Sequence[str]
+    deny: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Account:
-    name: str
-    tags: tuple[str, ...]
+@dataclass(frozen=True, slots=True)
+class _Role:
+    key: SigningKey
+    account_key: str
+    account_name: str
+    account: AccountBody
 
 
 @dataclass(slots=True)
-class Templates:
-    """The roles of some accounts by their key, and what their templates need to know of the accounts."""
+class Roles:
+    """The roles of some accounts, by their public key."""
 
-    keys: dict[str, SigningKey] = field(default_factory=dict)
-    accounts: dict[str, _Account] = field(default_factory=dict)
+    by_key: dict[str, _Role] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, rows: Iterable[tuple[str, str, str]]) -> Templates:
+    def of(cls, accounts: Iterable[tuple[str, str, str]]) -> Roles:
         """From rows of public key, name and claims document."""
         made = cls()
-        for key, name, document in rows:
-            body = codec.from_payload(document).nats
-            made.accounts[key] = _Account(name=name, tags=body.tags)
-            made.keys.update({entry.key: entry for entry in body.signing_keys if entry.is_scoped})
+        for key, name, document in accounts:
+            body: AccountBody = codec.from_payload(document).nats
+            scoped = (entry for entry in body.signing_keys if entry.is_scoped)
+            made.by_key.update({entry.key: _Role(entry, key, name, body) for entry in scoped})
         return made
 
-    def role_name(self, key: str) -> str:
+    def name(self, key: str) -> str:
         """What the role is called, "" when it has no name."""
-        return self.keys[key].role if key in self.keys else ""
+        return self.by_key[key].key.role if key in self.by_key else ""
 
-    def replies_only(self, key: str) -> bool:
-        """True when the role's users may publish nothing but replies, unless it has an allow list."""
-        template = self.keys[key].template if key in self.keys else None
-        return template is not None and template.resp is not None
-
-    def expanded(
-        self, user_claims: str, account_key: str, rules: _Lists
-    ) -> tuple[list[str], list[str]] | None:
-        """The allow and deny lists of one user of a role; None when nats-server would refuse its connection."""
-        if not any("{{" in rule for rule in (*rules.allow, *rules.deny)):
-            return rules.allow, rules.deny
-        values = self._values(user_claims, account_key)
-        if values is None:
-            return None
-        allow, deny = [], []
-        for rule in rules.allow:
-            found = _expanded(rule, values)
-            if found is None:
-                return None
-            allow += [text for text in found if subjects.is_strict_valid(text)]
-        for rule in rules.deny:
-            found = _expanded(rule, values)
-            if not found or not all(map(subjects.is_strict_valid, found)):
-                return None
-            deny += found
-        if rules.allow and not allow:
-            deny.append(">")
-        return allow or list(rules.allow), deny
-
-    def _values(self, user_claims: str, account_key: str) -> Mapping[str, tuple[str, ...]] | None:
-        account = self.accounts.get(account_key)
+    def lists(self, key: str, user_claims: str, direction: Literal["pub", "sub"]) -> Lists:
+        """What the role `key` gives to the user with these claims; nothing where nats-server would refuse it."""
+        role = self.by_key.get(key)
+        if role is None or role.key.template is None:
+            return Lists((), ())
         try:
             claims = codec.from_payload(user_claims)
+            body: UserBody = claims.nats
+            template = templates.expand_template(
+                role.key.template,
+                claims.name,
+                claims.sub,
+                role.account_name,
+                role.account_key,
+                body.tags,
+                role.account.tags,
+            )
         except ClaimsError:
-            return None
-        values: dict[str, tuple[str, ...]] = {
-            "name()": (claims.name,),
-            "subject()": (claims.sub,),
-            "account-name()": (account.name,) if account else (),
-            "account-subject()": (account_key,),
-        }
-        for prefix, tags in (("tag", claims.nats.tags), ("account-tag", account.tags if account else ())):
-            for tag in tags:
-                name, colon, value = tag.partition(":")
-                if colon:
-                    key = f"{prefix}({name})"
-                    values[key] = (*values.get(key, ()), value)
-        return values
-
-
-def _expanded(rule: str, values: Mapping[str, tuple[str, ...]]) -> list[str] | None:
-    """Every subject that `rule` stands for; None for a placeholder that nats-server does not know."""
-    parts = _PLACEHOLDER.split(rule)
-    choices: list[tuple[str, ...]] = []
-    for place, part in enumerate(parts):
-        if place % 2 == 0:
-            choices.append((part,))
-            continue
-        name = part.strip().lower()
-        if name not in values and not name.startswith(("tag(", "account-tag(")):
-            return None
-        choices.append(values.get(name, ()))
-    size = 1
-    for choice in choices:
-        size *= len(choice)
-    if size > _MOST:
-        return None
-    return ["".join(words) for words in product(*choices)]
+            return Lists((), ())
+        given = effective.effective_permissions(body.limits, role.account.default_permissions, template)
+        if direction == "pub":
+            return Lists(given.pub_allow, given.pub_deny)
+        return Lists(
+            [entry.partition(" ")[0] for entry in given.sub_allow],
+            [entry for entry in given.sub_deny if " " not in entry],
+        )
