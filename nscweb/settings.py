@@ -26,6 +26,7 @@ NSCWEB_MASTER_KEY = os.environ.get("NSCWEB_MASTER_KEY", "").strip()
 NSCWEB_MASTER_KEY_FILE = os.environ.get("NSCWEB_MASTER_KEY_FILE", "").strip()
 
 NSCWEB_URL = configuration.url()
+SETTINGS_IN_FORCE = configuration.rows  # called by the installation page
 _url = urlsplit(NSCWEB_URL)
 _host = _url.hostname or ""
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
