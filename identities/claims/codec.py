@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from identities.claims import documents, gojson, segments
@@ -161,14 +161,13 @@ def encode(claims: Claims[Body], signer: Signer, now: int) -> Token:
         extra=claims.extra,
         source=claims.source,
     )
-    tree = documents.tree_of(finished, before)
-    payload = gojson.dumps(tree)
+    payload = gojson.dumps(documents.tree_of(finished, before))
     signed = f"{segments.HEADER_SEGMENT}.{segments.encode(payload.encode())}"
     return Token(
         text=f"{signed}.{segments.encode(signer.sign(signed.encode()))}",
         header=segments.HEADER,
         payload=payload,
-        claims=replace(finished, source=tree),
+        claims=finished,
         type=kind.type,
         version=VERSION,
     )

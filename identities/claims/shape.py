@@ -199,16 +199,18 @@ class Shape(Generic[T]):
             raise mismatch(tree, "object")
         own = self.zeros.copy()
         inner = own if self._inner is None else self._inner.zeros.copy()
-        unknown: dict[str, Any] = {}
-        renamed: dict[str, str] = {}
+        unknown: dict[str, Any] | None = None
+        renamed: dict[str, str] | None = None
         readers = self._readers
         for key, value in tree.items():
             reader = readers.get(key)
             if reader is None:
                 folded = self._by_fold.get(_fold(key))
                 if folded is None:
+                    unknown = unknown or {}
                     unknown[key] = value
                     continue
+                renamed = renamed or {}
                 renamed[key], reader = folded
             in_inner, name, exact, read, reads_null = reader
             if type(value) is exact:
