@@ -1,37 +1,183 @@
-"""Stub."""
+"""Pages of accounts."""
 
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
+from identities import lookup
+from identities.forms.accounts import AccountCreateForm, AccountEditForm, LimitsForm
+from identities.forms.base import ConfirmForm
+from identities.lookup import principal_for
+from identities.models import Account
+from identities.policy.actions import Action
+from identities.policy.principal import Scope
+from identities.services import accounts, changes, clock
+from identities.views import accounts_shown, guards, htmx, shown
+from identities.views import history as histories
 
+NAV = "operators"
+TABLE = "identities/accounts/table.html"
+
+
+@guards.page()
 def index(request: HttpRequest, operator_key: str) -> HttpResponse:
-    raise NotImplementedError
+    """The accounts of an operator."""
+    principal = principal_for(request)
+    operator = lookup.operator(principal, operator_key)
+    context = shown.frame(
+        title=f"Accounts of {operator.name}",
+        nav=NAV,
+        crumbs=shown.operator_crumbs(operator, "Accounts"),
+        can=guards.can(principal, Scope(operator=operator.pk), Action.ACCOUNT_CREATE),
+        operator=operator.name,
+        new_url=shown.operator_url("account-create", operator),
+        **accounts_shown.table(principal, operator, request.GET, clock.unix()),
+    )
+    return htmx.render(request, "identities/accounts/index.html", context, part=TABLE)
 
 
+@guards.page("GET", "POST")
 def create(request: HttpRequest, operator_key: str) -> HttpResponse:
-    raise NotImplementedError
+    """Add an account to an operator."""
+    principal = principal_for(request)
+    operator = lookup.operator(principal, operator_key)
+    guards.require(principal, Action.ACCOUNT_CREATE, Scope(operator=operator.pk))
+    form = AccountCreateForm(request.POST if request.method == "POST" else None, now=clock.unix())
+    if form.is_valid():
+        with guards.errors_on(form):
+            account = accounts.create(principal=principal, operator=operator, draft=form.to_draft())
+            url = f"{shown.account_url('account', account)}?changed=1"
+            return htmx.done(request, url, f"Created account “{account.name}”.")
+    context = shown.frame(
+        title="New account",
+        nav=NAV,
+        crumbs=shown.operator_crumbs(operator, "New account"),
+        intro=f"Under the operator {operator.name}.",
+        cancel_url=shown.operator_url("accounts", operator),
+        submit="Create account",
+    )
+    return htmx.render_form(request, form, "", context)
 
 
+@guards.page()
 def detail(request: HttpRequest, operator_key: str, account_key: str) -> HttpResponse:
-    raise NotImplementedError
+    """Everything that `nsc describe account` prints, and where to go from here."""
+    principal = principal_for(request)
+    account = lookup.account(principal, operator_key, account_key)
+    context = shown.frame(
+        title=account.name,
+        nav=NAV,
+        crumbs=shown.account_crumbs(account),
+        can=guards.can(principal, accounts.scope(account), *accounts_shown.ACTIONS),
+        **accounts_shown.described(account, request, clock.unix()),
+    )
+    return htmx.render(request, "identities/accounts/detail.html", context)
 
 
+@guards.page("GET", "POST")
 def edit(request: HttpRequest, operator_key: str, account_key: str) -> HttpResponse:
-    raise NotImplementedError
+    """Edit and rename an account."""
+    principal = principal_for(request)
+    account = lookup.account(principal, operator_key, account_key)
+    guards.require(principal, Action.ACCOUNT_EDIT, accounts.scope(account))
+    initial = {**AccountEditForm.values_of(account), "version": account.version}
+    form = AccountEditForm(
+        request.POST if request.method == "POST" else None, now=clock.unix(), initial=initial
+    )
+    if form.is_valid():
+        with guards.errors_on(form, AccountEditForm.values_of):
+            saved = accounts.update(
+                principal=principal, account=account, edit=form.to_edit(), version=form.version
+            )
+            return _saved(request, account, saved, f"Saved account “{saved.name}”.")
+    context = _frame(account, "Edit", f"Edit account {account.name}")
+    return htmx.render_form(request, form, "", context)
 
 
+@guards.page("GET", "POST")
 def limits(request: HttpRequest, operator_key: str, account_key: str) -> HttpResponse:
-    raise NotImplementedError
+    """Edit an account's limits, JetStream included."""
+    principal = principal_for(request)
+    account = lookup.account(principal, operator_key, account_key)
+    guards.require(principal, Action.ACCOUNT_EDIT, accounts.scope(account))
+    form = LimitsForm.of(account, request.POST if request.method == "POST" else None, now=clock.unix())
+    if form.is_valid():
+        with guards.errors_on(form, LimitsForm.values_of):
+            wanted = form.to_limits(changes.claims_of(account).nats.limits)
+            saved = accounts.update_limits(
+                principal=principal, account=account, limits=wanted, version=form.version
+            )
+            return _saved(request, account, saved, f"Saved the limits of “{saved.name}”.")
+    context = _frame(account, "Limits", f"Limits of account {account.name}")
+    context["intro"] = "“unlimited” is -1; sizes as 64 KiB, 10 MB, 1.5 GiB."
+    return htmx.render_form(request, form, "identities/accounts/limits_fields.html", context)
 
 
+@guards.page("GET", "POST")
 def delete(request: HttpRequest, operator_key: str, account_key: str) -> HttpResponse:
-    raise NotImplementedError
+    """Ask for the name, then delete the account with its users."""
+    principal = principal_for(request)
+    account = lookup.account(principal, operator_key, account_key)
+    guards.require(principal, Action.ACCOUNT_DELETE, accounts.scope(account))
+    form = ConfirmForm(
+        request.POST if request.method == "POST" else None,
+        name=account.name,
+        initial={"version": account.version},
+    )
+    if form.is_valid():
+        with guards.errors_on(form):
+            accounts.delete(principal=principal, account=account, version=form.version)
+            return htmx.done(
+                request,
+                shown.operator_url("accounts", account.operator),
+                f"Deleted account “{account.name}”.",
+                warning=accounts_shown.STILL_ON_SERVERS,
+            )
+    context = _frame(account, "Delete", f"Delete account {account.name}")
+    context |= accounts_shown.what_goes(account)
+    return htmx.render_form(request, form, "", context, panel=htmx.CONFIRM)
 
 
+@guards.page()
 def jwt(request: HttpRequest, operator_key: str, account_key: str) -> HttpResponse:
-    raise NotImplementedError
+    """The account's JWT as a file, as in nsc's store."""
+    principal = principal_for(request)
+    account = lookup.account(principal, operator_key, account_key)
+    guards.require(principal, Action.JWT_DOWNLOAD, accounts.scope(account))
+    text = account.token.text if account.token is not None else ""
+    return htmx.download(f"{account.name}.jwt", text, "application/jwt")
 
 
+@guards.page()
 def history(request: HttpRequest, operator_key: str, account_key: str) -> HttpResponse:
-    raise NotImplementedError
+    """Every JWT of the account, what changed in each, and who did what."""
+    principal = principal_for(request)
+    account = lookup.account(principal, operator_key, account_key)
+    context = {
+        **_frame(account, "History", f"History of account {account.name}"),
+        **histories.context(
+            request,
+            principal=principal,
+            operator=account.operator,
+            key=account.public_key,
+            current=account.token_id,
+            scope=accounts.scope(account),
+        ),
+    }
+    return htmx.render(request, "identities/shared/history.html", context)
+
+
+def _frame(account: Account, step: str, title: str) -> dict[str, object]:
+    return shown.frame(
+        title=title,
+        nav=NAV,
+        crumbs=shown.account_crumbs(account, step),
+        cancel_url=shown.account_url("account", account),
+    )
+
+
+def _saved(request: HttpRequest, before: Account, saved: Account, message: str) -> HttpResponse:
+    url = shown.account_url("account", before)
+    if saved.version == before.version:
+        return htmx.done(request, url, "Nothing was changed, so nothing was signed.")
+    return htmx.done(request, f"{url}?changed=1", message)

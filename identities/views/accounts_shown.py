@@ -1,0 +1,163 @@
+"""What the pages of accounts show, as plain strings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import F, Value
+from django.db.models.functions import StrIndex
+from django.http import HttpRequest, QueryDict
+
+from identities.claims import codec
+from identities.models import Account, Operator, User
+from identities.policy.actions import Action
+from identities.policy.principal import Principal
+from identities.views import delivery, describing, paging, shown
+
+ACTIONS = (
+    Action.ACCOUNT_EDIT,
+    Action.ACCOUNT_DELETE,
+    Action.JWT_DOWNLOAD,
+    Action.USER_CREATE,
+)
+SORTS = paging.both_ways(
+    name=paging.Sort("name"),
+    users=paging.Sort("user_count", "number", descending=True),
+    changed=paging.Sort("updated_at", "moment", descending=True),
+)
+COLUMNS = (
+    ("Name", "name", ""),
+    ("Account ID", "", ""),
+    ("Users", "users", "num"),
+    ("JetStream", "", ""),
+    ("Description", "", ""),
+    ("State", "", ""),
+    ("Changed", "changed", ""),
+)
+STILL_ON_SERVERS = (
+    "Servers go on with the account until its JWT is deleted there (full and cache resolvers) or they get a "
+    "configuration without it and reload (MEMORY); a URL resolver no longer finds it when it next asks."
+)
+NAMED = 5
+"""How many users a confirmation names before it only counts."""
+LONGEST_DESCRIPTION = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRow:
+    """One account in the list."""
+
+    name: str
+    url: str
+    key: shown.Chip
+    users: str
+    users_url: str
+    jetstream: str
+    description: str
+    system: bool
+    state: shown.State
+    changed: shown.When
+    by: str
+
+
+def table(principal: Principal, operator: Operator, query: QueryDict, now: int) -> dict[str, Any]:
+    """Page, headings and rows of the list of accounts: two queries."""
+    rows = Account.objects.visible_to(principal).live().filter(operator=operator).defer("claims")
+    page = paging.page(paging.matching(rows, query.get("q", ""), folded="name_fold"), query, sorts=SORTS)
+    return {
+        "page": page,
+        "headings": paging.headings(query, SORTS, COLUMNS, page.sort),
+        "rows": tuple(_row(account, operator, now) for account in page.rows),
+    }
+
+
+def _row(account: Account, operator: Operator, now: int) -> AccountRow:
+    account.operator = operator
+    text = account.description
+    return AccountRow(
+        name=account.name,
+        url=shown.account_url("account", account),
+        key=shown.chip(account.public_key),
+        users=f"{account.user_count:,}",
+        users_url=shown.account_url("users", account),
+        jetstream="enabled" if account.jetstream else "disabled",
+        description=text if len(text) <= LONGEST_DESCRIPTION else f"{text[:LONGEST_DESCRIPTION]}…",
+        system=account.public_key == operator.system_account,
+        state=shown.state(account.expires, account.not_before, now),
+        changed=shown.moment(account.updated_at),
+        by=account.updated_by,
+    )
+
+
+def described(account: Account, request: HttpRequest, now: int) -> dict[str, Any]:
+    """The account's page: description, findings, counts, and how servers learn of a change."""
+    operator = account.operator
+    return {
+        "operator": operator.name,
+        **describing.described(account, operator, request, now),
+        "state": shown.state(account.expires, account.not_before, now),
+        "changed": shown.moment(account.updated_at),
+        "by": account.updated_by,
+        "user_count": f"{account.user_count:,}",
+        "is_system": account.public_key == operator.system_account,
+        "just_changed": request.GET.get("changed") == "1",
+        "ways": delivery.of_account(account),
+        "urls": {
+            name: shown.account_url(route, account)
+            for name, route in (
+                ("detail", "account"),
+                ("users", "users"),
+                ("new_user", "user-create"),
+                ("edit", "account-edit"),
+                ("limits", "account-limits"),
+                ("delete", "account-delete"),
+                ("jwt", "account-jwt"),
+                ("history", "account-history"),
+            )
+        },
+        "config_url": shown.operator_url("operator-config", operator),
+    }
+
+
+def what_goes(account: Account) -> dict[str, Any]:
+    """What a deletion takes with it, in words, for `components/confirm.html`."""
+    names = list(
+        User.objects.live().filter(account=account).order_by("name").values_list("name", flat=True)[:NAMED]
+    )
+    named = ", ".join(f"“{name}”" for name in names) + (", …" if account.user_count > NAMED else "")
+    users = shown.plural(account.user_count, "user")
+    importing = importers(account)
+    lines = [
+        f"{users}: {named}; their creds can't be downloaded any more" if names else "no users",
+        f"exports that {shown.plural(len(importing), 'other account')} imports: {', '.join(importing)}"
+        if importing
+        else "no exports that another account here imports",
+        "the seeds of its keys: nothing can be signed for it any more",
+    ]
+    return {
+        "name": account.name,
+        "submit": "Delete account",
+        "intro": f"{STILL_ON_SERVERS} A tombstone keeps its key, name and last JWT. With it go:",
+        "consequences": tuple(lines),
+    }
+
+
+def importers(account: Account) -> list[str]:
+    """The names of the other live accounts of the operator that import from this one."""
+    others = (
+        Account.objects.live()
+        .filter(operator_id=account.operator_id)
+        .exclude(pk=account.pk)
+        .alias(names_it=StrIndex(F("claims"), Value(account.public_key)))
+        .filter(names_it__gt=0)
+        .order_by("name")
+    )
+    return [
+        other.name
+        for other in others
+        if any(
+            found is not None and found.account == account.public_key
+            for found in codec.from_payload(other.claims).nats.imports
+        )
+    ]

@@ -1,0 +1,123 @@
+"""What `nsc describe` prints, for pages: sections of rows, with key chips, and the findings on the claims."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+
+from identities.claims import describe
+from identities.claims.report import Grade
+from identities.claims.scopes import SigningKey
+from identities.models import Account, Operator, User
+from identities.nkeys import kind_of
+from identities.services import changes
+from identities.views import shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One value: a text, or a key as a chip. `note` is ours, for what nsc leaves unsaid."""
+
+    text: str = ""
+    key: shown.Chip | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """A label with its values: one, or a list."""
+
+    label: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One of nsc's tables: labelled facts, or lines of cells under headers."""
+
+    title: str
+    facts: tuple[Fact, ...]
+    headers: tuple[str, ...]
+    lines: tuple[tuple[Cell, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One issue that the validation reports on the current claims."""
+
+    tone: str
+    word: str
+    path: str
+    message: str
+
+
+_GRADES = {
+    Grade.ERROR: ("danger", "Error"),
+    Grade.TIMECHECK: ("warn", "Time"),
+    Grade.WARNING: ("warn", "Warning"),
+}
+
+
+def described(
+    row: Operator | Account | User,
+    operator: Operator,
+    request: HttpRequest,
+    now: int,
+    *,
+    scope: SigningKey | None = None,
+) -> dict[str, Any]:
+    """`sections`, `findings`, and the switch between short and full ids; one query for the names of keys.
+
+    `scope` is the role that issued a user.
+    """
+    claims = changes.claims_of(row)
+    full = shown.wants_full_ids(request)
+    names = shown.names_in(operator, row.claims)
+    sections = describe.rows(claims, names, full, now, scope)
+    return {
+        "sections": tuple(_table(section, names, full=full) for section in sections),
+        "findings": findings(claims, now),
+        "key": shown.chip(row.public_key, long=full),
+        "full_ids": full,
+        "ids_url": request.path if full else f"{request.path}?ids=full",
+        "raw": row.claims,
+    }
+
+
+def findings(claims: changes.AnyClaims, now: int) -> tuple[Finding, ...]:
+    """What the Go library's rules and ours say about claims as they stand."""
+    return tuple(
+        Finding(tone=_GRADES[one.grade][0], word=_GRADES[one.grade][1], path=one.path, message=one.message)
+        for one in changes.check(claims, claims, now=now)
+    )
+
+
+def _table(section: describe.Section, names: shown.Names, *, full: bool) -> Table:
+    return Table(
+        title=section.title,
+        facts=_facts(section.rows, names, full=full),
+        headers=section.headers,
+        lines=tuple(tuple(_cell(text, "", names, full=full) for text in line) for line in section.lines),
+    )
+
+
+def _facts(rows: Sequence[describe.Row], names: shown.Names, *, full: bool) -> tuple[Fact, ...]:
+    """nsc leaves the label of a list's further values empty: they belong to the fact above."""
+    found: list[tuple[str, list[Cell]]] = []
+    for row in rows:
+        cell = _cell(row.value, row.note, names, full=full)
+        if row.label or not found:
+            found.append((row.label, [cell]))
+        else:
+            found[-1][1].append(cell)
+    return tuple(Fact(label=label, cells=tuple(cells)) for label, cells in found)
+
+
+def _cell(text: str, note: str, names: shown.Names, *, full: bool) -> Cell:
+    key = text.partition(" / ")[0]
+    if kind_of(key) is None:
+        return Cell(text=text, note=note)
+    return Cell(key=shown.chip(key, names(key), long=full), note=note)

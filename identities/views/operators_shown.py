@@ -1,0 +1,146 @@
+"""What the pages of operators show, as plain strings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, IntegerField, OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, QueryDict
+
+from identities.models import Account, Key, Operator, User
+from identities.policy.actions import Action
+from identities.policy.principal import Principal
+from identities.views import delivery, describing, paging, shown
+
+ACTIONS = (
+    Action.OPERATOR_EDIT,
+    Action.OPERATOR_DELETE,
+    Action.JWT_DOWNLOAD,
+    Action.CONFIG_DOWNLOAD,
+    Action.ACCOUNT_CREATE,
+)
+SORTS = paging.both_ways(
+    name=paging.Sort("name"), changed=paging.Sort("updated_at", "moment", descending=True)
+)
+COLUMNS = (
+    ("Name", "name", ""),
+    ("Operator ID", "", ""),
+    ("Accounts", "", "num"),
+    ("System account", "", ""),
+    ("Signing keys", "", ""),
+    ("State", "", ""),
+    ("Changed", "changed", ""),
+)
+LATER_SYSTEM_ACCOUNT = (
+    "Makes an account (SYS) with its user, and names it in the operator's JWT. Servers take it over with a new "
+    "configuration and a restart, not before: a reload does not take over a changed operator."
+)
+NAMED = 5
+"""How many accounts a confirmation names before it only counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorRow:
+    """One operator in the list."""
+
+    name: str
+    url: str
+    key: shown.Chip
+    accounts: str
+    system_account: shown.Chip | None
+    strict: str
+    state: shown.State
+    changed: shown.When
+    by: str
+
+
+def table(principal: Principal, query: QueryDict, now: int) -> dict[str, Any]:
+    """Page, headings and rows of the list of operators: two queries."""
+    below = (
+        Account.objects.visible_to(principal)
+        .live()
+        .filter(operator=OuterRef("pk"))
+        .order_by()
+        .values("operator")
+        .annotate(number=Count("pk"))
+        .values("number")
+    )
+    rows = (
+        Operator.objects.visible_to(principal)
+        .live()
+        .defer("claims")
+        .annotate(accounts_below=Coalesce(Subquery(below, output_field=IntegerField()), Value(0)))
+    )
+    page = paging.page(paging.matching(rows, query.get("q", ""), folded="name_fold"), query, sorts=SORTS)
+    return {
+        "page": page,
+        "headings": paging.headings(query, SORTS, COLUMNS, page.sort),
+        "rows": tuple(_row(operator, now) for operator in page.rows),
+    }
+
+
+def _row(operator: Operator, now: int) -> OperatorRow:
+    below: int = operator.accounts_below  # type: ignore[attr-defined]  # annotated above
+    return OperatorRow(
+        name=operator.name,
+        url=shown.operator_url("operator", operator),
+        key=shown.chip(operator.public_key),
+        accounts=f"{below:,}",
+        system_account=shown.chip(operator.system_account) if operator.system_account else None,
+        strict="required" if operator.strict else "optional",
+        state=shown.state(operator.expires, operator.not_before, now),
+        changed=shown.moment(operator.updated_at),
+        by=operator.updated_by,
+    )
+
+
+def described(operator: Operator, request: HttpRequest, now: int) -> dict[str, Any]:
+    """The operator's page: description, findings, counts, and what servers need after a change."""
+    return {
+        "operator": operator,
+        **describing.described(operator, operator, request, now),
+        "state": shown.state(operator.expires, operator.not_before, now),
+        "changed": shown.moment(operator.updated_at),
+        "account_count": f"{Account.objects.live().filter(operator=operator).count():,}",
+        "user_count": f"{User.objects.live().filter(operator=operator).count():,}",
+        "by": operator.updated_by,
+        "has_system_account": bool(operator.system_account),
+        "just_changed": request.GET.get("changed") == "1",
+        "ways": delivery.of_operator(operator),
+        "urls": {
+            name: shown.operator_url(route, operator)
+            for name, route in (
+                ("detail", "operator"),
+                ("accounts", "accounts"),
+                ("edit", "operator-edit"),
+                ("delete", "operator-delete"),
+                ("system_account", "operator-system-account"),
+                ("jwt", "operator-jwt"),
+                ("config", "operator-config"),
+                ("history", "operator-history"),
+                ("new_account", "account-create"),
+            )
+        },
+    }
+
+
+def what_goes(operator: Operator) -> dict[str, Any]:
+    """What a deletion takes with it, in words, for `components/confirm.html`."""
+    accounts = Account.objects.live().filter(operator=operator)
+    number = accounts.count()
+    names = list(accounts.order_by("name").values_list("name", flat=True)[:NAMED])
+    named = ", ".join(f"“{name}”" for name in names) + (", …" if number > NAMED else "")
+    users = User.objects.live().filter(operator=operator).count()
+    keys = Key.objects.filter(operator=operator, deleted_at=None, sealed__isnull=False).count()
+    return {
+        "name": operator.name,
+        "submit": "Delete operator",
+        "intro": "Servers go on trusting this operator until their own configuration changes. With it go:",
+        "consequences": (
+            shown.plural(number, "account") + (f": {named}" if names else ""),
+            f"{shown.plural(users, 'user')}, whose creds can't be downloaded any more",
+            f"{shown.plural(keys, 'sealed seed')}, so nothing can be signed any more",
+        ),
+    }
