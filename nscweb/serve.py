@@ -81,14 +81,14 @@ class Child:
             self.process.terminate()
 
     def wait(self, deadline: float) -> None:
-        """Wait until it has ended; past the deadline it is killed."""
+        """Wait until it has ended; past the deadline it is killed, with all that it has started."""
         if self.process is None:
             return
         try:
             self.process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             say(f"{self.name} does not end; killing it")
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
 
@@ -108,7 +108,8 @@ def web_command(host: str, port: int) -> list[str]:
     return [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)),
         *("--workers", str(configuration.integer("NSCWEB_WORKERS", minimum=1))),
-        *("--blocking-threads", "1", "--respawn-failed-workers", "--no-ws", "--log-level", "warning"),
+        *("--blocking-threads", "1", "--respawn-failed-workers", "--workers-kill-timeout", "3", "--no-ws"),
+        *("--log-level", "warning"),
         "nscweb.wsgi:application",
     ]
 
