@@ -16,10 +16,20 @@ _MEMBER = "\x00"  # between the path of a plain list and an entry; the entry is 
 _SIGNING = ("iat", "jti")
 _DATES = ("exp", "nbf", "revocations[]")
 _DURATIONS = ("response_threshold", "ttl")
-_LIMITS = frozenset(
-    "subs data payload imports exports conn leaf mem_storage disk_storage streams consumer max_ack_pending "
-    "mem_max_stream_bytes disk_max_stream_bytes".split()
+_SIZES = ("mem_storage", "disk_storage", "mem_max_stream_bytes", "disk_max_stream_bytes")
+_COUNTS = (
+    "subs",
+    "data",
+    "payload",
+    "imports",
+    "exports",
+    "conn",
+    "leaf",
+    "streams",
+    "consumer",
+    "max_ack_pending",
 )
+_LIMITS = frozenset((*_SIZES, *_COUNTS))
 _SECRETIVE = ("token", "jwt", "auth_token", "sig", "pass")
 _KEYED_MAPS = ("revocations", "mappings", "tiered_limits")
 
