@@ -7,24 +7,19 @@ let requests = 0;
 // --- toasts: {"toast": {"text": "…", "tone": "ok|info|warn|danger"}} in HX-Trigger, errors, copies
 const TONES = { ok: "circle-check", info: "info", warn: "triangle-alert", danger: "circle-alert" };
 
+const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
+
 function icon(name) {
-  const sprite = $(".icon use").getAttribute("href").split("#")[0];
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+  const svg = $(".icon").cloneNode(true);
   svg.setAttribute("class", "icon");
-  svg.ariaHidden = "true";
-  use.setAttribute("href", `${sprite}#${name}`);
-  svg.append(use);
+  svg.firstElementChild.setAttribute("href", svg.firstElementChild.getAttribute("href").replace(/#.*/, `#${name}`));
   return svg;
 }
 
 function toast(text, tone = "ok") {
-  const box = document.createElement("div");
-  const words = document.createElement("span");
-  const button = document.createElement("button");
-  box.className = `toast ${tone}`;
-  words.textContent = text;
-  Object.assign(button, { type: "button", className: "icon-button small", ariaLabel: "Dismiss" });
+  const box = make("div", { className: `toast ${tone}` });
+  const words = make("span", { textContent: text });
+  const button = make("button", { type: "button", className: "icon-button small", ariaLabel: "Dismiss" });
   button.dataset.dismiss = "";
   button.append(icon("x"));
   box.append(icon(TONES[tone] ?? "info"), words, button);
@@ -39,7 +34,7 @@ function fade(box) {
 }
 
 function announce(text) {
-  const words = Object.assign(document.createElement("div"), { className: "visually-hidden", textContent: text });
+  const words = make("div", { className: "visually-hidden", textContent: text });
   $("#toasts").append(words);
   setTimeout(() => words.remove(), 2000);
 }
@@ -64,7 +59,7 @@ async function copy(button) {
 // --- theme: system, light or dark, kept in this browser
 function showTheme() {
   const chosen = document.documentElement.dataset.theme ?? "system";
-  for (const button of document.querySelectorAll("[data-theme-set]")) button.setAttribute("aria-pressed", button.dataset.themeSet === chosen);
+  for (const button of document.querySelectorAll("[data-theme-set]")) button.ariaPressed = button.dataset.themeSet === chosen;
 }
 
 function setTheme(name) {
@@ -119,22 +114,23 @@ document.addEventListener("keydown", (event) => {
   const field = (event.ctrlKey || event.metaKey) && $(`[data-hotkey="${CSS.escape(event.key)}"]`);
   if (field) { event.preventDefault(); field.select(); }
 });
-dialog?.addEventListener("close", () => { $("#dialog-body").replaceChildren(); $("#main").prepend($("#toasts")); opener?.focus(); });
+dialog?.addEventListener("close", () => {
+  $("#dialog-body").replaceChildren();
+  $("#main").prepend($("#toasts"));
+  opener?.focus();
+});
 
 // --- htmx
 const on = (name, handler) => document.addEventListener(name, handler);
-const quiet = (event) => event.detail.elt.closest("[data-quiet]");
+const busy = (step) => ({ detail: { elt, target } }) => {
+  if (elt.closest("[data-quiet]")) return;
+  requests = Math.max(0, requests + step);
+  document.documentElement.toggleAttribute("data-loading", requests > 0);
+  target.ariaBusy = step > 0 ? "true" : null;
+};
 on("htmx:load", (event) => prepare(event.detail.elt));
-on("htmx:beforeRequest", (event) => {
-  if (quiet(event)) return;
-  document.documentElement.toggleAttribute("data-loading", ++requests > 0);
-  event.detail.target.setAttribute("aria-busy", "true");
-});
-on("htmx:afterRequest", (event) => {
-  if (quiet(event)) return;
-  document.documentElement.toggleAttribute("data-loading", (requests = Math.max(0, requests - 1)) > 0);
-  event.detail.target.removeAttribute("aria-busy");
-});
+on("htmx:beforeRequest", busy(1));
+on("htmx:afterRequest", busy(-1));
 on("htmx:afterSwap", (event) => {
   const { target } = event.detail;
   if (target.id === "dialog-body" && !dialog.open) { dialog.showModal(); dialog.append($("#toasts")); }
