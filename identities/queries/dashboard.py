@@ -28,12 +28,13 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dashboard:
-    """All that the first page tells. `first_operator` is a place to go on from, None while there is none."""
+    """All that the first page tells; `soon` holds at most `most_soon` rows."""
 
     numbers: Numbers
     soon: tuple[expirations.Expiring, ...]
     latest: tuple[AuditEvent, ...]
     operators: tuple[Operator, ...]
+    most_soon: int = SOONEST
 
 
 def dashboard(principal: Principal, *, now: int, with_activity: bool) -> Dashboard:

@@ -1,0 +1,90 @@
+"""The audit chain as people ask for it: by actor, action and object."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
+
+from identities.models import AuditEvent, AuditTarget, Person
+from identities.nkeys import kind_of
+from identities.policy.actions import Action
+from identities.policy.principal import Principal
+from identities.queries import reach
+
+TARGETS_SHOWN = 3
+MOST_PEOPLE = 200
+LONGEST = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A filter: an actor's audit key, an action's name, and an object's public key or name; "" asks for all."""
+
+    actor: str = ""
+    action: str = ""
+    object: str = ""
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> Wanted:
+        """From a query string; an unknown action asks for all."""
+        action = query.get("action", "")
+        return cls(
+            actor=query.get("actor", "").replace("\x00", "")[:LONGEST],
+            action=action if action in set(Action) else "",
+            object=query.get("object", "").replace("\x00", "").strip()[:LONGEST],
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.actor or self.action or self.object)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Targets:
+    """The first objects of one event, and whether there are more."""
+
+    first: tuple[AuditTarget, ...]
+    more: bool
+
+
+def events(principal: Principal, wanted: Wanted) -> QuerySet[AuditEvent]:
+    """The events that the principal may see and that fit."""
+    found = reach.audit_events(principal).defer("canonical")
+    if wanted.actor:
+        found = found.filter(actor=wanted.actor)
+    if wanted.action:
+        found = found.filter(action=wanted.action)
+    if wanted.object:
+        about = AuditTarget.objects.filter(event=OuterRef("pk"))
+        if kind_of(wanted.object) is not None:
+            found = found.filter(seq__in=AuditTarget.objects.filter(key=wanted.object).values("seq"))
+        else:
+            found = found.filter(Exists(about.filter(Q(name__icontains=wanted.object))))
+    return found
+
+
+def targets(event_ids: Sequence[int]) -> Mapping[int, Targets]:
+    """The first few objects of each event, in one query: deleting an account may have named thousands."""
+    numbered = AuditTarget.objects.filter(event_id__in=event_ids).annotate(
+        number=Window(RowNumber(), partition_by=F("event_id"), order_by="pk")
+    )
+    found: dict[int, list[AuditTarget]] = defaultdict(list)
+    for target in numbered.filter(number__lte=TARGETS_SHOWN + 1).order_by("event_id", "pk"):
+        found[target.event_id].append(target)
+    return {
+        event: Targets(first=tuple(rows[:TARGETS_SHOWN]), more=len(rows) > TARGETS_SHOWN)
+        for event, rows in found.items()
+    }
+
+
+def actors() -> Sequence[tuple[str, str]]:
+    """Audit key and name of everybody who may have done something."""
+    people = Person.objects.order_by("username")[:MOST_PEOPLE]
+    return [
+        *((person.audit_key, str(person)) for person in people),
+        ("worker", "worker"),
+        ("nobody", "nobody"),
+    ]

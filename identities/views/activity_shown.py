@@ -1,0 +1,138 @@
+"""Audit events as strings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from identities.models import AuditEvent, AuditTarget
+from identities.policy.actions import Action
+from identities.queries.activity import Targets, Wanted
+from identities.views import addresses, shown
+
+WORDS = {
+    Action.INSTALLATION_EDIT: "Changed the installation",
+    Action.OPERATOR_CREATE: "Created operator",
+    Action.OPERATOR_EDIT: "Edited operator",
+    Action.OPERATOR_DELETE: "Deleted operator",
+    Action.ACCOUNT_CREATE: "Created account",
+    Action.ACCOUNT_EDIT: "Edited account",
+    Action.ACCOUNT_DELETE: "Deleted account",
+    Action.USER_CREATE: "Created users",
+    Action.USER_EDIT: "Edited user",
+    Action.USER_DELETE: "Deleted user",
+    Action.USER_REVOKE: "Revoked users",
+    Action.BEARER_DOWNLOAD: "Handed out a bearer JWT",
+    Action.CREDS_DOWNLOAD: "Handed out creds",
+    Action.CLIENT_TEST: "Ran a client test",
+    Action.PASSWORD_CHANGE: "Changed a password",
+    Action.SIGN_IN: "Signed in",
+    Action.SIGN_OUT: "Signed out",
+    Action.SIGN_IN_FAILED: "Sign-in failed",
+    Action.FIRST_ADMINISTRATOR: "First administrator",
+}
+"""Only what leaves an event; looking leaves none."""
+
+_ICONS = {
+    "create": "plus",
+    "edit": "pencil",
+    "delete": "trash-2",
+    "revoke": "ban",
+    "download": "download",
+    "download-bearer": "download",
+    "run": "play",
+    "sign-in": "circle-user",
+    "sign-out": "log-out",
+    "sign-in-failed": "circle-alert",
+    "change-password": "key-round",
+    "first-administrator": "circle-user",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectShown:
+    """One object of an event, with its page or a search for it."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """One event."""
+
+    number: str
+    at: shown.When
+    actor: str
+    actor_url: str
+    way: str
+    icon: str
+    summary: str
+    objects: tuple[ObjectShown, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One option of a filter."""
+
+    value: str
+    label: str
+    selected: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What the filter bar holds."""
+
+    actors: tuple[Choice, ...]
+    actions: tuple[Choice, ...]
+    object: str
+
+
+def rows(events: Iterable[AuditEvent], targets: Mapping[int, Targets]) -> tuple[EventRow, ...]:
+    """Events with their first objects."""
+    return tuple(row(event, targets.get(event.pk)) for event in events)
+
+
+def row(event: AuditEvent, targets: Targets | None = None) -> EventRow:
+    """One event; without `targets` its summary alone says what it was about."""
+    return EventRow(
+        number=str(event.seq),
+        at=shown.moment(event.at),
+        actor=event.actor_name,
+        actor_url=f"?actor={event.actor}",
+        way=f"{event.way}, {event.address}" if event.address else event.way,
+        icon=_ICONS.get(event.action.partition(".")[2], "info"),
+        summary=event.summary,
+        objects=tuple(map(_object, targets.first)) if targets else (),
+        more=targets.more if targets else False,
+    )
+
+
+def filters(wanted: Wanted, actors: Sequence[tuple[str, str]]) -> Filters:
+    """The filter bar as it stands."""
+    known = {key for key, _ in actors}
+    extra = [(wanted.actor, wanted.actor)] if wanted.actor and wanted.actor not in known else []
+    return Filters(
+        actors=tuple(
+            Choice(value=key, label=name, selected=key == wanted.actor) for key, name in [*actors, *extra]
+        ),
+        actions=tuple(
+            Choice(value=action.value, label=words, selected=action.value == wanted.action)
+            for action, words in WORDS.items()
+        ),
+        object=wanted.object,
+    )
+
+
+def _object(target: AuditTarget) -> ObjectShown:
+    if target.kind == "operator":
+        url = addresses.operator(target.key)
+    elif target.kind == "account" and target.operator_key:
+        url = addresses.account(target.operator_key, target.key)
+    elif target.kind in ("account", "user"):
+        url = addresses.find(target.key)
+    else:
+        url = ""
+    return ObjectShown(name=target.name, url=url)
