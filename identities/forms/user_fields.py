@@ -11,8 +11,8 @@ from django.core.exceptions import ValidationError
 from identities.claims.limits import NO_LIMIT
 from identities.claims.permissions import TimeRange
 from identities.errors import IdentityError
-from identities.forms.fields import ListField, NumberField
 from identities.formats import durations
+from identities.forms.fields import ListField, NumberField
 
 _RANGE = re.compile(r"([^\s–-]+)\s*(?:-|–|to)\s*([^\s–-]+)")
 _HOUR_AND_MINUTE = re.compile(r"([0-9]{1,2}):([0-9]{2})", re.ASCII)

@@ -21,7 +21,7 @@ from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.resolver import client
 from identities.resolver.plan import MOST_SECONDS, Act, ClientPlan, ClientResult, Event, Step, TestUser, check
-from identities.services import audit, changes, creds, jobs, secrets, signing, users
+from identities.services import audit, changes, columns, creds, jobs, secrets, signing, users
 
 KIND = "client-test"
 _TOLD_EVERY = 0.5
@@ -47,7 +47,7 @@ class Trial(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a person fills in: `payload` is published or requested with; `reply`, or with `echo` the question, answered."""
+    """What a person fills in: `payload` is published or asked; `reply`, or with `echo` the question, is answered."""
 
     trial: Trial
     url: str
@@ -100,6 +100,33 @@ def of_user(user: User, job_id: int) -> Job:
     if job is None or asked(job)["user"] != _address(user):
         raise lookup.NotFound(f"There is no client test {job_id} of “{user.name}”.")
     return job
+
+
+def other_user(principal: Principal, user: User, text: str) -> User:
+    """The user that `text` names: "" is `user` itself, else a name in its account, `account/name`, or a public key.
+
+    Raises:
+        IdentityError: nobody under this operator is called so.
+    """
+    if not text:
+        return user
+    account, slash, name = text.rpartition("/")
+    near = (
+        User.objects.visible_to(principal).live().filter(operator=user.operator_id, account__deleted_at=None)
+    )
+    near = near.select_related("account__operator", "operator", "token")
+    if slash:
+        found = near.filter(account__name_fold=columns.folded(account), name=name).first()
+    else:
+        found = (
+            near.filter(account=user.account_id, name=text).first() or near.filter(public_key=text).first()
+        )
+    if found is None:
+        raise IdentityError(
+            f"There is no user “{text[:100]}” here. Give a name of this account, or account/name.",
+            field="other",
+        )
+    return found
 
 
 def asked(job: Job) -> dict[str, Any]:
