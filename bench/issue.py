@@ -18,6 +18,7 @@ import json
 import os
 import shutil
 import sqlite3
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SUBJECTS = (("orders.*.created", "orders.>"), ("_INBOX.>", "stock.*"))
 FLOOR = 0.5
+Rows = dict[str, list[tuple[object, ...]]]
 TABLES = (
     "identities_issuedtoken",
     "identities_user",
@@ -44,94 +46,138 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=500)
+    parser.add_argument(
+        "--rounds", type=int, default=4, help="ours and the limit take turns, so that both meet the same load"
+    )
     asked = parser.parse_args()
+    share = asked.users // asked.rounds
+    ours, sealed, raw, bare, ratios = 0.0, 0.0, 0.0, 0.0, []
     with tempfile.TemporaryDirectory(prefix="nscweb-bench-") as directory:
-        prepare(Path(directory))
-        ours, one_call, rows = product(asked.users, asked.batch, Path(directory))
-        bare = crypto(asked.users, store=False)
-        sealed = crypto(asked.users, store=True)
-        raw = inserts(Path(directory), rows, asked.users, asked.batch)
-    limit = asked.users / (sealed + raw)
+        product = Product(Path(directory))
+        for number in range(asked.rounds):
+            seconds, rows = product.issue(f"round-{number}", share, asked.batch)
+            crypto_seconds, raw_seconds = (
+                crypto(share, store=True),
+                product.copy.insert(rows, share, asked.batch),
+            )
+            ratios.append((crypto_seconds + raw_seconds) / seconds)
+            ours, sealed, raw = ours + seconds, sealed + crypto_seconds, raw + raw_seconds
+            bare += crypto(share, store=False)
+        one_call = product.one_call(100)
+    users = share * asked.rounds
     figures = [
-        ("nscweb, in bulk, end to end", asked.users / ours),
-        ("the limit: crypto + raw inserts of the same rows", limit),
-        ("bare PyNaCl + JSON, stores nothing", asked.users / bare),
+        ("nscweb, in bulk, end to end", users / ours),
+        ("the limit: crypto + raw inserts of the same rows", users / (sealed + raw)),
+        ("bare PyNaCl + JSON, stores nothing", users / bare),
         ("nscweb, one user a call", one_call),
     ]
-    if (go := golang(asked.users)) is not None:
+    if (go := golang(users)) is not None:
         figures.append(("Go jwt library, stores nothing", go))
     for what, rate in figures:
         print(f"{what:<50} {rate:>9,.0f} users/s")
-    ratio = asked.users / ours / limit
-    print(f"{'ours / limit':<50} {ratio:>9.2f}  (at least {FLOOR})")
+    ratio = statistics.median(ratios)
+    print(f"{'ours / limit, median of the rounds':<50} {ratio:>9.2f}  (at least {FLOOR})")
     return 0 if ratio >= FLOOR else 1
 
 
-def prepare(directory: Path) -> None:
-    """Set up Django over an empty file database with the product's own settings."""
-    os.environ["NSCWEB_DATA_DIR"] = str(directory)
-    os.environ.pop("DATABASE_URL", None)
-    os.environ["DJANGO_SETTINGS_MODULE"] = "nscweb.settings"
-    sys.path.insert(0, str(ROOT))
-    import django
-    from django.core.management import call_command
+class Product:
+    """nscweb over an empty file database with its own settings, and a copy of that database for the limit."""
 
-    django.setup()
-    call_command("migrate", verbosity=0)
-    from identities.services import secrets
+    def __init__(self, directory: Path) -> None:
+        os.environ["NSCWEB_DATA_DIR"] = str(directory)
+        os.environ.pop("DATABASE_URL", None)
+        os.environ["DJANGO_SETTINGS_MODULE"] = "nscweb.settings"
+        sys.path.insert(0, str(ROOT))
+        import django
+        from django.core.management import call_command
 
-    secrets.initialise()
+        django.setup()
+        call_command("migrate", verbosity=0)
+        from django.conf import settings
+        from django.db import connection
+
+        from identities.claims.drafts import AccountDraft, OperatorDraft
+        from identities.claims.permissions import Permission, UserPermissionLimits
+        from identities.policy.principal import Principal
+        from identities.services import accounts, operators, secrets
+
+        secrets.initialise()
+        self.me = Principal.command("bench")
+        operator = operators.create(
+            principal=self.me, draft=OperatorDraft(name="Bench", system_account=False)
+        )
+        self.account = accounts.create(principal=self.me, operator=operator, draft=AccountDraft(name="Bench"))
+        self.limits = UserPermissionLimits(
+            pub=Permission(allow=SUBJECTS[0]), sub=Permission(allow=SUBJECTS[1]), subs=-1, data=-1, payload=-1
+        )
+        self.database = Path(str(settings.DATABASES["default"]["NAME"]))
+        self.issue("warm", 20, 20)
+        connection.close()
+        self.copy = Copy(self.database, directory / "copy.sqlite3")
+
+    def issue(self, prefix: str, users: int, batch: int) -> tuple[float, Rows]:
+        """Issue `users` in batches; return the seconds it took and the rows it wrote, by table."""
+        from identities.claims.drafts import UserDraft
+        from identities.services import creds
+
+        before = {table: self._last(table) for table in TABLES}
+
+        def work() -> None:
+            for start in range(0, users, batch):
+                names = [f"{prefix}-{number}" for number in range(start, min(start + batch, users))]
+                drafts = [UserDraft(name=name, limits=self.limits) for name in names]
+                files = creds.issue(principal=self.me, account=self.account, drafts=drafts)
+                assert len(files) == len(drafts)
+
+        seconds = timed(work)
+        with sqlite3.connect(self.database) as reader:
+            return seconds, {
+                table: reader.execute(
+                    f"SELECT * FROM {table} WHERE id > ? ORDER BY id", (before[table],)
+                ).fetchall()
+                for table in TABLES
+            }
+
+    def one_call(self, users: int) -> float:
+        """Users a second when each is a call (and a transaction) of its own."""
+        from identities.claims.drafts import UserDraft
+        from identities.services import users as service
+
+        drafts = [UserDraft(name=f"one-{number}", limits=self.limits) for number in range(users)]
+        return users / timed(
+            lambda: [service.create(principal=self.me, account=self.account, draft=draft) for draft in drafts]
+        )
+
+    def _last(self, table: str) -> int:
+        with sqlite3.connect(self.database) as reader:
+            return int(reader.execute(f"SELECT COALESCE(MAX(id), 0) FROM {table}").fetchone()[0])
 
 
-def product(users: int, batch: int, directory: Path) -> tuple[float, float, dict[str, list[tuple[object, ...]]]]:
-    """Issue `users` in batches; return seconds, single-call users/s, and the rows written by table."""
-    from identities.claims.drafts import AccountDraft, OperatorDraft, UserDraft
-    from identities.claims.permissions import Permission, UserPermissionLimits
-    from identities.formats import creds
-    from identities.models import Key
-    from identities.nkeys import SecretBytes
-    from identities.policy.principal import Principal
-    from identities.services import accounts, operators, secrets
-    from identities.services import users as service
+class Copy:
+    """The same database once more, for raw inserts with the product's own settings."""
 
-    me = Principal.command("bench")
-    operator = operators.create(principal=me, draft=OperatorDraft(name="Bench", system_account=False))
-    account = accounts.create(principal=me, operator=operator, draft=AccountDraft(name="Bench"))
-    limits = UserPermissionLimits(
-        pub=Permission(allow=SUBJECTS[0]), sub=Permission(allow=SUBJECTS[1]), subs=-1, data=-1, payload=-1
-    )
+    def __init__(self, source: Path, path: Path) -> None:
+        shutil.copy(source, path)
+        self.database = sqlite3.connect(path, isolation_level=None)
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-20000"):
+            self.database.execute(f"PRAGMA {pragma}")
 
-    def draft(name: str) -> UserDraft:
-        return UserDraft(name=name, limits=limits)
+    def insert(self, rows: Rows, users: int, batch: int) -> float:
+        """Seconds for a raw `executemany` of `rows`, in as many transactions as ours took."""
+        parts = -(-users // batch)
 
-    service.create_many(principal=me, account=account, drafts=[draft(f"warm-{n}") for n in range(20)])
-    database = directory / "nscweb.sqlite3"
-    database = database if database.exists() else next(directory.glob("*.sqlite3"))
-    before = {table: _last(database, table) for table in TABLES}
+        def work() -> None:
+            for part in range(parts):
+                self.database.execute("BEGIN IMMEDIATE")
+                for table, all_rows in rows.items():
+                    size = -(-len(all_rows) // parts)
+                    chunk = all_rows[part * size : (part + 1) * size]
+                    if chunk:
+                        marks = ",".join("?" * len(chunk[0]))
+                        self.database.executemany(f"INSERT INTO {table} VALUES ({marks})", chunk)
+                self.database.execute("COMMIT")
 
-    def issue() -> None:
-        for start in range(0, users, batch):
-            made = service.create_many(
-                principal=me, account=account, drafts=[draft(f"user-{n}") for n in range(start, min(start + batch, users))]
-            )
-            keys = {key.user_id: key for key in Key.objects.filter(user__in=made)}
-            for user in made:
-                key = keys[user.pk]
-                with secrets.opened(key.sealed, table="key", public_key=key.public_key, purpose="seed") as seed:
-                    assert isinstance(seed, SecretBytes)
-                    creds.format_creds(user.token.text, seed)
-
-    seconds = timed(issue)
-    with sqlite3.connect(database) as reader:
-        rows = {
-            table: reader.execute(f"SELECT * FROM {table} WHERE id > ? ORDER BY id", (before[table],)).fetchall()
-            for table in TABLES
-        }
-    singles = 100
-    single = timed(
-        lambda: [service.create(principal=me, account=account, draft=draft(f"one-{n}")) for n in range(singles)]
-    )
-    return seconds, singles / single, rows
+        return timed(work)
 
 
 def crypto(users: int, *, store: bool) -> float:
@@ -151,7 +197,11 @@ def crypto(users: int, *, store: bool) -> float:
             key = SigningKey.generate()
             subject = base64.b32encode(b"\xa0" + bytes(key.verify_key) + b"\0\0").decode().rstrip("=")
             top = {"iat": 1_700_000_000, "iss": issuer, "name": f"user-{number}", "sub": subject}
-            jti = base64.b32encode(hashlib.new("sha512_256", json.dumps(top).encode()).digest()).decode().rstrip("=")
+            jti = (
+                base64.b32encode(hashlib.new("sha512_256", json.dumps(top).encode()).digest())
+                .decode()
+                .rstrip("=")
+            )
             body = {
                 "pub": {"allow": SUBJECTS[0]},
                 "sub": {"allow": SUBJECTS[1]},
@@ -171,44 +221,16 @@ def crypto(users: int, *, store: bool) -> float:
     return timed(run)
 
 
-def inserts(directory: Path, rows: dict[str, list[tuple[object, ...]]], users: int, batch: int) -> float:
-    """Seconds for a raw `executemany` of the same rows into the same schema, in as many transactions."""
-    from django.conf import settings
-    from django.db import connection
-
-    source = Path(str(settings.DATABASES["default"]["NAME"]))
-    connection.close()
-    copy = directory / "copy.sqlite3"
-    shutil.copy(source, copy)
-    database = sqlite3.connect(copy, isolation_level=None)
-    database.execute("PRAGMA journal_mode=WAL")
-    database.execute("PRAGMA synchronous=FULL")
-    database.execute("PRAGMA foreign_keys=OFF")
-    for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type='trigger'").fetchall():
-        database.execute(f"DROP TRIGGER {name}")
-    for table in reversed(TABLES):
-        database.execute(f"DELETE FROM {table}")
-    parts = -(-users // batch)
-
-    def run() -> None:
-        for part in range(parts):
-            database.execute("BEGIN IMMEDIATE")
-            for table, all_rows in rows.items():
-                size = -(-len(all_rows) // parts)
-                chunk = all_rows[part * size : (part + 1) * size]
-                if chunk:
-                    database.executemany(f"INSERT INTO {table} VALUES ({','.join('?' * len(chunk[0]))})", chunk)
-            database.execute("COMMIT")
-
-    return timed(run)
-
-
 def golang(users: int) -> float | None:
     """Users a second through the Go jwt library, or None where Go (or its modules) are not here."""
     if shutil.which("go") is None:
         return None
     done = subprocess.run(
-        ["go", "run", ".", str(users)], cwd=ROOT / "bench" / "golang", capture_output=True, text=True, check=False
+        ["go", "run", ".", str(users)],
+        cwd=ROOT / "bench" / "golang",
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return float(done.stdout) if done.returncode == 0 else None
 
@@ -218,11 +240,6 @@ def timed(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
-
-
-def _last(database: Path, table: str) -> int:
-    with sqlite3.connect(database) as reader:
-        return int(reader.execute(f"SELECT COALESCE(MAX(id), 0) FROM {table}").fetchone()[0])
 
 
 if __name__ == "__main__":

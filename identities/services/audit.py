@@ -13,7 +13,7 @@ from django.db import transaction
 from identities.models import AuditEvent, AuditHead, AuditTarget, Installation
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
-from identities.services import clock, secrets
+from identities.services import bulk, clock, secrets
 
 KEY_ID = "audit-1"
 
@@ -68,11 +68,8 @@ def record(principal: Principal, action: Action, targets: Iterable[Target], summ
         hash=_seal(head.hash, canonical),
         canonical=canonical,
     )
-    AuditTarget.objects.bulk_create(
-        AuditTarget(
-            event=event, seq=event.seq, kind=t.kind, key=t.key, name=t.name, operator_key=t.operator_key
-        )
-        for t in aimed
+    bulk.Table(AuditTarget, "event_id", "seq", "kind", "key", "name", "operator_key").insert(
+        [(event.pk, event.seq, t.kind, t.key, t.name, t.operator_key) for t in aimed]
     )
     head.seq, head.hash = event.seq, event.hash
     head.save(update_fields=["seq", "hash"])

@@ -7,6 +7,7 @@ service that called it records the audit event last, in the same transaction.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
@@ -67,12 +68,21 @@ def claims_of(row: Operator | Account | User) -> AnyClaims:
     return codec.from_payload(row.claims)
 
 
+def document(claims: AnyClaims) -> dict[str, object]:
+    """The payload of claims, parsed: what diffs compare."""
+    parsed: dict[str, object] = json.loads(codec.payload_text(claims))
+    return parsed
+
+
 def plan(row: Operator | Account | User, edit: Callable[[AnyClaims], AnyClaims], *, now: int) -> Change:
     """Work out what `edit` would change on `row`; writes nothing."""
     before = claims_of(row)
     after = edit(before)
     return Change(
-        before=before, after=after, report=check(after, before, now=now), diff=diff.claims(before, after)
+        before=before,
+        after=after,
+        report=check(after, before, now=now),
+        diff=diff.diff(document(before), document(after)),
     )
 
 

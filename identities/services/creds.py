@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
 
+from identities.claims.drafts import UserDraft
 from identities.errors import IdentityError
 from identities.formats import creds as creds_format
-from identities.models import Key, User
+from identities.models import Account, Key, User
+from identities.nkeys import KeyPair
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
-from identities.services import audit, secrets, signing, users
+from identities.services import accounts, audit, secrets, signing
+from identities.services import users as users_service
 
 
 class NoSeed(IdentityError):
@@ -35,7 +39,7 @@ def creds_file(*, principal: Principal, user: User) -> Handout:
     Raises:
         NoSeed: the user was added with its public key only.
     """
-    decisions.require(principal, Action.CREDS_DOWNLOAD, users.scope(user))
+    decisions.require(principal, Action.CREDS_DOWNLOAD, users_service.scope(user))
     with transaction.atomic():
         key = Key.objects.filter(user=user, public_key=user.public_key, deleted_at=None).first()
         if key is None or key.sealed is None or user.token is None:
@@ -43,19 +47,70 @@ def creds_file(*, principal: Principal, user: User) -> Handout:
                 f"The seed of “{user.name}” is not here (it was added with its public key only): whoever holds the "
                 "seed puts it together with the JWT, which you can download."
             )
-        with (
-            signing.token_text(user.token) as jwt,
-            secrets.opened(key.sealed, table="key", public_key=key.public_key, purpose="seed") as seed,
-        ):
-            text = creds_format.format_creds(jwt, seed)
+        handout = _file(user, bytes(key.sealed))
         _audit(principal, Action.CREDS_DOWNLOAD, user, f"Handed out the creds of user “{user.name}”")
-    return Handout(filename=f"{user.name}.creds", text=text)
+    return handout
+
+
+def creds_files(*, principal: Principal, account: Account, users: Sequence[User]) -> list[Handout]:
+    """The creds files of several users of one account, audited as one event; users without a seed here are left out.
+
+    `users` carry their current token (`select_related("token")`).
+    """
+    decisions.require(principal, Action.CREDS_DOWNLOAD, accounts.scope(account))
+    by_id = {user.pk: user for user in users if user.account_id == account.pk and user.token is not None}
+    files: list[Handout] = []
+    with transaction.atomic():
+        for user, public_key, sealed in _sealed_seeds(list(by_id)):
+            holder = by_id[user]
+            if public_key == holder.public_key:
+                files.append(_file(holder, bytes(sealed)))
+        targets = [users_service.target(user, account) for user in by_id.values()]
+        summary = f"Handed out the creds of {len(files)} users of “{account.name}”"
+        audit.record(principal, Action.CREDS_DOWNLOAD, [accounts.target(account), *targets], summary)
+    return files
+
+
+def issue(*, principal: Principal, account: Account, drafts: Sequence[UserDraft]) -> list[Handout]:
+    """Make users and hand out their creds at once, while their keys are at hand: no seed is opened again.
+
+    Raises: see `users.create_many`.
+    """
+    decisions.require(principal, Action.CREDS_DOWNLOAD, accounts.scope(account))
+    files: list[Handout] = []
+
+    def take(name: str, jwt: str, pair: KeyPair) -> None:
+        files.append(Handout(filename=f"{name}.creds", text=creds_format.format_creds(jwt, pair)))
+
+    with transaction.atomic():
+        made = users_service.create_many(principal=principal, account=account, drafts=drafts, take=take)
+        targets = [users_service.target(user, account) for user in made if user.has_seed]
+        summary = f"Handed out the creds of {len(files)} new users of “{account.name}”"
+        audit.record(principal, Action.CREDS_DOWNLOAD, [accounts.target(account), *targets], summary)
+    return files
+
+
+def _sealed_seeds(user_ids: list[int]) -> Iterator[tuple[int, str, bytes]]:
+    for start in range(0, len(user_ids), 500):
+        yield from Key.objects.filter(
+            user_id__in=user_ids[start : start + 500], deleted_at=None, sealed__isnull=False
+        ).values_list("user_id", "public_key", "sealed")
+
+
+def _file(user: User, sealed: bytes) -> Handout:
+    if user.token is None:
+        raise IdentityError(f"“{user.name}” has no JWT yet.")
+    with (
+        signing.token_text(user.token) as jwt,
+        secrets.opened(sealed, table="key", public_key=user.public_key, purpose="seed") as seed,
+    ):
+        return Handout(filename=f"{user.name}.creds", text=creds_format.format_creds(jwt, seed))
 
 
 def user_jwt(*, principal: Principal, user: User) -> Handout:
     """The user's current JWT alone. A bearer user's is a credential: only for administrators, and audited."""
     action = Action.BEARER_DOWNLOAD if user.bearer else Action.JWT_DOWNLOAD
-    decisions.require(principal, action, users.scope(user))
+    decisions.require(principal, action, users_service.scope(user))
     if user.token is None:
         raise IdentityError(f"“{user.name}” has no JWT yet.")
     with transaction.atomic():
@@ -67,4 +122,4 @@ def user_jwt(*, principal: Principal, user: User) -> Handout:
 
 
 def _audit(principal: Principal, action: Action, user: User, summary: str) -> None:
-    audit.record(principal, action, [users.target(user, user.account)], summary)
+    audit.record(principal, action, [users_service.target(user, user.account)], summary)

@@ -128,6 +128,14 @@ def choose_default_operator(*, principal: Principal, operator: Operator | None) 
         )
 
 
+def default_operator_key() -> str:
+    """The public key of the chosen default operator, "" when none is chosen (any more)."""
+    found = Installation.objects.filter(default_operator__deleted_at=None).values_list(
+        "default_operator__public_key", flat=True
+    )
+    return found.first() or ""
+
+
 def check_audit_chain(*, principal: Principal) -> int | None:
     """Walk the audit chain; the number of the first event that does not fit, None when all fit."""
     decisions.require(principal, Action.AUDIT_VIEW)

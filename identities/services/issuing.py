@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from identities.claims import codec, names
 from identities.claims.account import AccountBody
@@ -15,9 +17,26 @@ from identities.errors import IdentityError
 from identities.models import Account, IssuedToken, Key, Permission, Purpose, User
 from identities.nkeys import KeyKind, KeyPair, PublicKey
 from identities.policy.principal import Principal
-from identities.services import changes, clock, columns, signing
+from identities.services import bulk, changes, clock, columns, signing
 
 REASON = "Created user"
+
+
+_TOKENS = tuple(
+    "operator_id kind subject name issuer jti iat exp text sealed origin replaces_id by by_name reason created_at".split()
+)
+_USERS = tuple(
+    "public_key name claims token_id issuer last_iat expires not_before version created_at updated_at updated_by "
+    "deleted_at operator_id account_id has_seed bearer pub_mode sub_mode".split()
+)
+_KEYS = tuple(
+    "operator_id account_id user_id public_key kind purpose role sealed created_at deleted_at".split()
+)
+_PERMISSIONS = tuple("operator_id account_id user_id key_id direction effect pattern_id queue".split())
+
+
+Take = Callable[[str, str, KeyPair], None]
+"""Takes a new user's name, JWT and key pair, which is wiped right after."""
 
 
 @dataclass(slots=True)
@@ -26,9 +45,9 @@ class _Issued:
 
     draft: UserDraft
     limits: UserPermissionLimits
-    user: User
-    key: Key
-    token: IssuedToken
+    public_key: str
+    sealed_seed: bytes | None
+    token: codec.Token
 
 
 def issue(
@@ -38,6 +57,7 @@ def issue(
     claims: Claims[AccountBody],
     key: Key,
     drafts: Sequence[UserDraft],
+    take: Take | None = None,
 ) -> list[User]:
     """Issue one user per draft, all signed by `key`; runs in its caller's transaction.
 
@@ -51,9 +71,8 @@ def issue(
         for draft in drafts:
             limits = _limits(draft, key)
             refuse_unfit(limits, claims, key, draft.name)
-            issued.append(_issue_one(principal, account, key, signer, draft, limits, now))
-    _insert(account, issued)
-    return [one.user for one in issued]
+            issued.append(_issue_one(account, key, signer, draft, limits, now, take))
+    return _insert(principal, account, key.purpose == Purpose.ROLE, issued, now)
 
 
 def refuse_names(account: Account, wanted: Sequence[str]) -> None:
@@ -98,80 +117,109 @@ def _limits(draft: UserDraft, key: Key) -> UserPermissionLimits:
 
 
 def _issue_one(
-    principal: Principal,
     account: Account,
     key: Key,
     signer: KeyPair,
     draft: UserDraft,
     limits: UserPermissionLimits,
     now: int,
+    take: Take | None,
 ) -> _Issued:
-    identity = _identity(draft)
+    pair = None if draft.public_key else KeyPair.create(KeyKind.USER)
+    identity = PublicKey.parse(draft.public_key, KeyKind.USER) if pair is None else pair.public
     claims = Claims(
         nats=UserBody(
             limits=limits,
             issuer_account="" if key.public_key == account.public_key else account.public_key,
             tags=draft.tags,
         ),
-        sub=identity.public_key,
+        sub=identity.text,
         name=draft.name,
         exp=draft.expires,
         nbf=draft.not_before,
     )
     changes.refuse_invalid(changes.check(claims, None, now=now))
     token = codec.encode_checked(claims, signer, now)
-    moment = clock.at(now)
-    user = User(
-        operator_id=account.operator_id,
-        account=account,
-        public_key=identity.public_key,
-        has_seed=identity.sealed is not None,
-        created_at=moment,
-        updated_at=moment,
-        updated_by=principal.name,
-    )
-    columns.fill(user, token, scoped=key.purpose == Purpose.ROLE)
-    entry = signing.ledger_row(
-        token,
-        principal=principal,
-        operator=account.operator,
-        reason=REASON,
-        credential=limits.bearer_token,
-    )
-    return _Issued(draft=draft, limits=limits, user=user, key=identity, token=entry)
+    sealed = None
+    if pair is not None:
+        sealed = signing.seal_seed(pair.seed(), identity.text)
+        if take is not None:
+            take(draft.name, token.text, pair)
+        pair.wipe()
+    return _Issued(draft=draft, limits=limits, public_key=identity.text, sealed_seed=sealed, token=token)
 
 
-def _identity(draft: UserDraft) -> Key:
-    if draft.public_key:
-        given = PublicKey.parse(draft.public_key, KeyKind.USER)
-        return Key(public_key=given.text, kind="user", purpose=Purpose.IDENTITY, created_at=clock.now())
-    key, pair = signing.new_key(KeyKind.USER, purpose=Purpose.IDENTITY)
-    pair.wipe()
-    return key
-
-
-def _insert(account: Account, issued: list[_Issued]) -> None:
-    IssuedToken.objects.bulk_create([one.token for one in issued])
-    for one in issued:
-        one.user.token = one.token
-    User.objects.bulk_create([one.user for one in issued])
-    for one in issued:
-        one.key.operator_id, one.key.account, one.key.user = account.operator_id, account, one.user
-    Key.objects.bulk_create([one.key for one in issued])
-    rules = [(one.user.pk, *rule) for one in issued for rule in columns.rules_of(one.limits)]
-    patterns = columns.interned(rule[3] for rule in rules)
-    Permission.objects.bulk_create(
-        Permission(
-            operator_id=account.operator_id,
-            account=account,
-            user_id=user,
-            direction=direction,
-            effect=effect,
-            pattern_id=patterns[subject],
-            queue=queue[:255],
+def _insert(
+    principal: Principal, account: Account, scoped: bool, issued: list[_Issued], now: int
+) -> list[User]:
+    moment = bulk.moment(clock.at(now))
+    tokens = _insert_tokens(principal, account, issued, moment)
+    rows = []
+    for one, token in zip(issued, tokens, strict=True):
+        claims, limits = one.token.claims, one.limits
+        pub, sub = columns.user_modes(limits, scoped=scoped)
+        times = (claims.iat, claims.exp, claims.nbf, 1, moment, moment)
+        seed_here = one.sealed_seed is not None
+        rows.append(
+            (one.public_key, claims.name, one.token.payload, token, claims.iss, *times, principal.name)
+            + (None, account.operator_id, account.pk, seed_here, limits.bearer_token, pub, sub)
         )
-        for user, direction, effect, subject, queue in rules
+    users = bulk.Table(User, *_USERS).insert(rows)
+    _insert_keys(account, issued, users, moment)
+    _insert_permissions(account, issued, users)
+    at = clock.at(now)
+    return [_loaded(account, user, row, at) for user, row in zip(users, rows, strict=True)]
+
+
+def _insert_tokens(principal: Principal, account: Account, issued: list[_Issued], moment: Any) -> list[int]:
+    rows = []
+    for one in issued:
+        claims = one.token.claims
+        text, sealed = signing.kept_text(one.token, credential=one.limits.bearer_token)
+        rows.append(
+            (
+                account.operator_id,
+                "user",
+                claims.sub,
+                claims.name,
+                claims.iss,
+                claims.jti,
+                claims.iat,
+                claims.exp,
+            )
+            + (text, sealed, "signed", None, principal.key, principal.name, REASON, moment)
+        )
+    return bulk.Table(IssuedToken, *_TOKENS).insert(rows)
+
+
+def _insert_keys(account: Account, issued: list[_Issued], users: list[int], moment: Any) -> None:
+    bulk.Table(Key, *_KEYS).insert(
+        [
+            (account.operator_id, account.pk, user, one.public_key, "user", Purpose.IDENTITY.value, "")
+            + (one.sealed_seed, moment, None)
+            for one, user in zip(issued, users, strict=True)
+        ]
     )
+
+
+def _insert_permissions(account: Account, issued: list[_Issued], users: list[int]) -> None:
+    shared = {id(one.limits): list(columns.rules_of(one.limits)) for one in issued}
+    patterns = columns.interned(subject for rules in shared.values() for _, _, subject, _ in rules)
+    bulk.Table(Permission, *_PERMISSIONS).insert(
+        [
+            (account.operator_id, account.pk, user, None, direction, effect, patterns[subject], queue[:255])
+            for one, user in zip(issued, users, strict=True)
+            for direction, effect, subject, queue in shared[id(one.limits)]
+        ]
+    )
+
+
+def _loaded(account: Account, pk: int, row: tuple[Any, ...], at: datetime) -> User:
+    """The row just inserted as an object, without asking the database for it again."""
+    user = User.from_db(None, ("id", *_USERS), (pk, *row))
+    user.created_at = user.updated_at = at
+    user.account, user.operator = account, account.operator
+    return user
 
 
 def _refuse_taken_keys(account: Account, wanted: Sequence[str]) -> None:

@@ -43,7 +43,9 @@ def _reseal_keys() -> int:
 
 
 def _reseal_tokens() -> int:
-    return _reseal(IssuedToken.objects.only("pk", "subject", "sealed"), "subject", table="token", purpose="bearer")
+    return _reseal(
+        IssuedToken.objects.only("pk", "subject", "sealed"), "subject", table="token", purpose="bearer"
+    )
 
 
 def _reseal(sealed: QuerySet[Any], named: str, *, table: str, purpose: str) -> int:
@@ -58,7 +60,9 @@ def _reseal(sealed: QuerySet[Any], named: str, *, table: str, purpose: str) -> i
             moved = []
             for row in rows:
                 before = bytes(row.sealed)
-                row.sealed = secrets.reseal(before, table=table, public_key=getattr(row, named), purpose=purpose)
+                row.sealed = secrets.reseal(
+                    before, table=table, public_key=getattr(row, named), purpose=purpose
+                )
                 if row.sealed != before:
                     moved.append(row)
             sealed.model.objects.bulk_update(moved, ["sealed"])

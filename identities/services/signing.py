@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from identities.claims import codec
 from identities.claims.account import AccountBody
@@ -11,7 +12,7 @@ from identities.claims.common import Claims
 from identities.claims.operator import OperatorBody
 from identities.errors import IdentityError
 from identities.models import Account, IssuedToken, Key, Operator
-from identities.nkeys import KeyPair, SecretBytes
+from identities.nkeys import KeyKind, KeyPair, SecretBytes
 from identities.policy.principal import Principal
 from identities.services import clock, secrets
 
@@ -31,12 +32,10 @@ class TooSoon(IdentityError):
     code = "too-soon"
 
 
-def new_key(kind: object, **columns: object) -> tuple[Key, KeyPair]:
+def new_key(kind: KeyKind, **columns: Any) -> tuple[Key, KeyPair]:
     """Make a fresh key pair and its unsaved row with the sealed seed; the caller wipes the pair."""
-    from identities.nkeys import KeyKind
-
-    pair = KeyPair.create(KeyKind(str(kind)))
-    row = Key(public_key=pair.public.text, kind=str(kind), created_at=clock.now(), **columns)
+    pair = KeyPair.create(kind)
+    row = Key(public_key=pair.public.text, kind=kind.value, created_at=clock.now(), **columns)
     row.sealed = seal_seed(pair.seed(), pair.public.text)
     return row, pair
 
@@ -130,7 +129,8 @@ def ledger_row(
 ) -> IssuedToken:
     """The unsaved ledger row of a token just signed. `credential`: its text alone logs in, so it is sealed."""
     claims = token.claims
-    row = IssuedToken(
+    text, sealed = kept_text(token, credential=credential)
+    return IssuedToken(
         operator=operator,
         kind=token.type,
         subject=claims.sub,
@@ -139,18 +139,22 @@ def ledger_row(
         jti=claims.jti,
         iat=claims.iat,
         exp=claims.exp,
-        text="" if credential else token.text,
+        text=text,
+        sealed=sealed,
         replaces_id=replaces,
         by=principal.key,
         by_name=principal.name,
         reason=reason,
         created_at=clock.now(),
     )
-    if credential:
-        row.sealed = secrets.seal(
-            SecretBytes(token.text.encode()), table="token", public_key=claims.sub, purpose="bearer"
-        )
-    return row
+
+
+def kept_text(token: codec.Token, *, credential: bool) -> tuple[str, bytes | None]:
+    """How the ledger keeps a token: its text, or "" and an envelope when the text alone logs in."""
+    if not credential:
+        return token.text, None
+    plain = SecretBytes(token.text.encode())
+    return "", secrets.seal(plain, table="token", public_key=token.claims.sub, purpose="bearer")
 
 
 @contextmanager

@@ -24,8 +24,12 @@ def create(*, principal: Principal, account: Account, draft: UserDraft) -> User:
     return create_many(principal=principal, account=account, drafts=[draft])[0]
 
 
-def create_many(*, principal: Principal, account: Account, drafts: Sequence[UserDraft]) -> list[User]:
+def create_many(
+    *, principal: Principal, account: Account, drafts: Sequence[UserDraft], take: issuing.Take | None = None
+) -> list[User]:
     """Make users in one transaction, each with a fresh key (or its own public key), signed by one account key.
+
+    `take` is given every new name, JWT and key pair while the pair is still open (`creds.issue` writes creds there).
 
     Raises:
         IdentityError: a taken or impossible name, a bearer user where the account forbids them, limits on a
@@ -34,7 +38,7 @@ def create_many(*, principal: Principal, account: Account, drafts: Sequence[User
     decisions.require(principal, Action.USER_CREATE, accounts.scope(account))
     with transaction.atomic():
         parent = changes.locked(account, None)
-        made = create_unaudited(principal=principal, account=parent, drafts=drafts)
+        made = create_unaudited(principal=principal, account=parent, drafts=drafts, take=take)
         summary = f"Created user “{made[0].name}”" if len(made) == 1 else f"Created {len(made)} users"
         audit.record(
             principal,
@@ -45,14 +49,18 @@ def create_many(*, principal: Principal, account: Account, drafts: Sequence[User
     return made
 
 
-def create_unaudited(*, principal: Principal, account: Account, drafts: Sequence[UserDraft]) -> list[User]:
+def create_unaudited(
+    *, principal: Principal, account: Account, drafts: Sequence[UserDraft], take: issuing.Take | None = None
+) -> list[User]:
     """The work of `create_many`, for a service that audits a larger whole; runs in its transaction."""
     claims = changes.claims_of(account)
     made: list[User] = []
     for chosen in dict.fromkeys(draft.signer for draft in drafts):
         batch = [draft for draft in drafts if draft.signer == chosen]
         key = signing.user_signer(account, claims, strict=account.operator.strict, chosen=chosen)
-        made += issuing.issue(principal=principal, account=account, claims=claims, key=key, drafts=batch)
+        made += issuing.issue(
+            principal=principal, account=account, claims=claims, key=key, drafts=batch, take=take
+        )
     Account.objects.filter(pk=account.pk).update(user_count=F("user_count") + len(made))
     return made
 

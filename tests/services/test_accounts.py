@@ -131,9 +131,11 @@ def test_a_rename_keeps_key_and_users(admin: Principal) -> None:
 
 def test_revoking_is_not_blocked_by_what_else_is_wrong(admin: Principal) -> None:
     account = make.account(make.operator())
-    make.expire_in_document(account)
+    invalid = account.claims.replace('"type":"account"', '"info_url":"no url","type":"account"')
+    Account.objects.filter(pk=account.pk).update(claims=invalid)
     row = accounts.revoke(principal=admin, account=account, entries={"*": 1_700_000_000})
     assert changes.claims_of(row).nats.revocations == {"*": 1_700_000_000}
+    assert changes.claims_of(row).nats.info_url == "no url"
 
 
 def test_a_later_revocation_is_not_moved_back(admin: Principal) -> None:
