@@ -64,6 +64,11 @@ def has_template(subject: str) -> bool:
     return "{{" in subject and _BRACES.search(subject) is not None
 
 
+def without_templates(subject: str) -> str:
+    """A role's subject with `x` in place of every `{{…}}`, to judge the rest of it."""
+    return _BRACES.sub("x", subject) if "{{" in subject else subject
+
+
 def template_problem(subject: str) -> str:
     """What is wrong with the `{{…}}` parts of a role's subject, "" when nothing is."""
     for part in _BRACES.findall(subject):

@@ -1,0 +1,92 @@
+"""Our rules beyond the Go library's: what NATS accepts at first and then ignores, drops, or reads otherwise.
+
+A value that was there before, and that nobody touched now, is only warned of: claims made by other tools must stay
+editable. A new or changed one is an error. Pure advice is always a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from identities.claims.account import AccountBody
+from identities.claims.activation import ActivationBody
+from identities.claims.common import Claims
+from identities.claims.names import name_warnings, tag_warnings
+from identities.claims.operator import OperatorBody
+from identities.claims.report import Grade, Issue, Report
+from identities.claims.stricter_account import account_concerns
+from identities.claims.stricter_concerns import (
+    Concern,
+    limit_concerns,
+    permission_concerns,
+    subject_concerns,
+)
+from identities.claims.trust import has_empty_permissions
+from identities.claims.user import UserBody
+
+_NONE = Report()
+
+
+def stricter_issues(after: Claims[object], before: Claims[object] | None) -> Report:
+    """Findings about `after` that go beyond Go's; graded by whether `before` (None for something new) had them too."""
+    concerns = tuple(_concerns(after))
+    if not concerns:
+        return _NONE
+    known = {concern.identity for concern in _concerns(before)} if before is not None else set()
+    return Report.of(
+        Issue(
+            Grade.WARNING if concern.only_advice or concern.identity in known else Grade.ERROR,
+            concern.path,
+            concern.message,
+        )
+        for concern in concerns
+    )
+
+
+def _concerns(claims: Claims[object]) -> Iterator[Concern]:
+    if claims.exp < 0 or claims.nbf < 0:
+        path = "exp" if claims.exp < 0 else "nbf"
+        yield Concern(path, f"{claims.exp} {claims.nbf}", "a time before 1970 is taken as none")
+    elif 0 < claims.exp <= claims.nbf:
+        yield Concern("exp", f"{claims.exp} {claims.nbf}", "it would expire before it becomes valid")
+    body = claims.nats
+    if isinstance(body, UserBody):
+        yield from _pasted(claims.name, body.tags)
+        yield from _user_concerns(claims, body)
+    elif isinstance(body, AccountBody):
+        yield from _pasted(claims.name, body.tags)
+        yield from account_concerns(body, claims.sub)
+    elif isinstance(body, OperatorBody):
+        yield from _operator_concerns(claims, body)
+    elif isinstance(body, ActivationBody):
+        yield from subject_concerns("nats.subject", body.subject)
+
+
+def _pasted(name: str, tags: Sequence[str]) -> Iterator[Concern]:
+    """Names and tags that would change the subjects of a role whose template uses them."""
+    for message in name_warnings(name):
+        yield Concern("name", name, message, only_advice=True)
+    for index, tag in enumerate(tags):
+        for message in tag_warnings(tag):
+            yield Concern(f"nats.tags[{index}]", tag, message, only_advice=True)
+
+
+def _user_concerns(claims: Claims[object], body: UserBody) -> Iterator[Concern]:
+    limits = body.limits
+    yield from permission_concerns("nats", limits)
+    yield from limit_concerns("nats", limits)
+    if not (limits.subs and limits.payload) and not has_empty_permissions(claims):
+        for name, what in (("subs", "subscribe"), ("payload", "publish anything")):
+            if getattr(limits, name) == 0:
+                message = f"0 is none, not unlimited: the user cannot {what}"
+                yield Concern(f"nats.{name}", "0", message, only_advice=True)
+
+
+def _operator_concerns(claims: Claims[object], body: OperatorBody) -> Iterator[Concern]:
+    for index, key in enumerate(body.signing_keys):
+        if key and key == claims.sub:
+            message = "the operator's identity key cannot be one of its signing keys"
+            yield Concern(f"nats.signing_keys[{index}]", key, message)
+    if body.strict_signing_key_usage and not body.signing_keys:
+        message = "with signing keys required and none there, no account of this operator is trusted"
+        yield Concern("nats.strict_signing_key_usage", "", message)

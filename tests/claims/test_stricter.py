@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from identities.claims.account import AccountBody, MsgTrace
+from identities.claims.activation import ActivationBody
+from identities.claims.common import Claims
+from identities.claims.exports import Export, ServiceLatency
+from identities.claims.imports import Import
+from identities.claims.limits import JetStreamLimits, OperatorLimits
+from identities.claims.mappings import WeightedMapping
+from identities.claims.operator import OperatorBody
+from identities.claims.permissions import Permission, Permissions, TimeRange, UserPermissionLimits
+from identities.claims.report import Grade
+from identities.claims.scopes import USER_SCOPE, SigningKey
+from identities.claims.stricter import stricter_issues
+from identities.claims.user import UserBody
+from identities.claims.validate import validate
+from identities.nkeys import KeyKind, KeyPair
+
+ACCOUNT_KEY = KeyPair.create(KeyKind.ACCOUNT).public.text
+OTHER_ACCOUNT = KeyPair.create(KeyKind.ACCOUNT).public.text
+USER_KEY = KeyPair.create(KeyKind.USER).public.text
+
+
+def _user(name: str = "u", tags: tuple[str, ...] = (), **limits: Any) -> Claims[UserBody]:
+    body = UserBody(limits=replace(UserPermissionLimits.unlimited(), **limits), tags=tags)
+    return Claims(nats=body, name=name)
+
+
+def _account(**body: Any) -> Claims[AccountBody]:
+    body = {"limits": OperatorLimits.unlimited(), **body}
+    return Claims(nats=AccountBody(**body), name="a", sub=ACCOUNT_KEY)
+
+
+def _role(**template: Any) -> Claims[AccountBody]:
+    limits = replace(UserPermissionLimits.unlimited(), **template)
+    key = SigningKey(kind=USER_SCOPE, key=OTHER_ACCOUNT, role="r", template=limits)
+    return _account(signing_keys=(key,))
+
+
+def _found(claims: Claims[Any], before: Claims[Any] | None = None) -> list[tuple[str, str]]:
+    return [(issue.grade.value, issue.path) for issue in stricter_issues(claims, before)]
+
+
+def test_an_ordinary_user_and_account_raise_no_concern() -> None:
+    assert _found(_user(pub=Permission(allow=("a.>", "*.b")), sub=Permission(allow=("a.> workers",)))) == []
+    assert _found(_account(exports=(Export(subject="a.*", type="stream"),))) == []
+
+
+@pytest.mark.parametrize("subject", ["a.>.b", "a\tb", "foo*", "a.b>", ">a", "a.**"])
+def test_what_go_lets_pass_and_the_server_does_not_is_an_error_when_new(subject: str) -> None:
+    claims = _user(pub=Permission(allow=("fine", subject)))
+    assert not validate(claims, now=0).issues
+    assert _found(claims) == [("error", "nats.pub.allow[1]")]
+
+
+def test_an_untouched_value_is_only_warned_of_wherever_it_stands_now() -> None:
+    before = _user(pub=Permission(allow=("foo*",)))
+    after = _user(pub=Permission(allow=("a", "foo*", "bar*")), sub=Permission(allow=("foo*",)))
+    assert _found(after, before) == [
+        ("warning", "nats.pub.allow[1]"),
+        ("error", "nats.pub.allow[2]"),
+        ("error", "nats.sub.allow[0]"),
+    ]
+
+
+def test_what_go_reports_already_is_not_reported_again() -> None:
+    assert _found(_user(pub=Permission(allow=("", ".a", "a..b", "a b c")))) == []
+
+
+@pytest.mark.parametrize(
+    ("claims", "path"),
+    [
+        (_user(allowed_connection_types=("standard", "CARRIER_PIGEON")), "nats.allowed_connection_types[1]"),
+        (_user(subs=-2), "nats.subs"),
+        (Claims(nats=ActivationBody(subject="a*", kind="stream")), "nats.subject"),
+        (Claims(nats=OperatorBody(signing_keys=("O",)), sub="O"), "nats.signing_keys[0]"),
+        (Claims(nats=OperatorBody(strict_signing_key_usage=True)), "nats.strict_signing_key_usage"),
+        (replace(_user(), exp=5, nbf=5), "exp"),
+        (replace(_user(), nbf=-1), "nbf"),
+        (
+            _account(default_permissions=Permissions(sub=Permission(deny=("a>",)))),
+            "nats.default_permissions.sub.deny[0]",
+        ),
+        (_account(trace=MsgTrace(dest="a\t")), "nats.trace.dest"),
+        (_account(exports=(Export(subject="a*", type="stream"),)), "nats.exports[0].subject"),
+        (
+            _account(
+                exports=(Export(subject="a", type="service", service_latency=ServiceLatency(results="a\tb")),)
+            ),
+            "nats.exports[0].service_latency.results",
+        ),
+        (
+            _account(
+                exports=(Export(subject="a.*", type="stream", token_req=True, account_token_position=2),)
+            ),
+            "nats.exports[0].account_token_position",
+        ),
+        (
+            _account(exports=(Export(subject="a", type="stream", revocations={USER_KEY: 5}),)),
+            f"nats.exports[0].revocations[{USER_KEY}]",
+        ),
+        (_account(imports=(Import(subject="a", account="A", type="stream"),)), "nats.imports[0].account"),
+        (
+            _account(imports=(Import(subject="a", account=ACCOUNT_KEY, type="stream"),)),
+            "nats.imports[0].account",
+        ),
+        (
+            _account(imports=(Import(subject="a", account=OTHER_ACCOUNT, type="stream"),) * 2),
+            "nats.imports[1].subject",
+        ),
+        (_account(limits=replace(OperatorLimits.unlimited(), conn=-7)), "nats.limits.conn"),
+        (
+            _account(limits=replace(OperatorLimits.unlimited(), tiered_limits={"gold": JetStreamLimits()})),
+            "nats.limits.tiered_limits[gold]",
+        ),
+        (_account(revocations={ACCOUNT_KEY: 5}), f"nats.revocations[{ACCOUNT_KEY}]"),
+        (_account(revocations={"*": 0}), "nats.revocations[*]"),
+        (_account(signing_keys=(SigningKey(key=ACCOUNT_KEY),)), "nats.signing_keys[0]"),
+        (_role(subs=0), "nats.signing_keys[0].template.subs"),
+        (_role(pub=Permission(allow=("{{nme()}}",))), "nats.signing_keys[0].template.pub.allow[0]"),
+        (_role(pub=Permission(allow=("a..{{name()}}",))), "nats.signing_keys[0].template.pub.allow[0]"),
+        (_role(src=("1.2.3.4",)), "nats.signing_keys[0].template.src[0]"),
+        (_role(sub=Permission(allow=("{{name()}}", "a q"))), "nats.signing_keys[0].template.sub.allow[1]"),
+    ],
+)
+def test_what_nats_would_ignore_or_take_otherwise_is_an_error_when_new(
+    claims: Claims[Any], path: str
+) -> None:
+    assert _found(claims) == [("error", path)]
+    assert {grade for grade, _ in _found(claims, claims)} == {"warning"}
+
+
+@pytest.mark.parametrize(
+    ("claims", "path"),
+    [
+        (_user(name=">"), "name"),
+        (_user(tags=("plain", "team:a.b")), "nats.tags[1]"),
+        (_user(subs=0), "nats.subs"),
+        (_user(pub=Permission(allow=("a.{{name()}}",))), "nats.pub.allow[0]"),
+        (_user(times=(TimeRange(start="08:00:00", end="09:00:00"),)), "nats.times_location"),
+        (_account(limits=replace(OperatorLimits.unlimited(), conn=0)), "nats.limits.conn"),
+        (_account(limits=replace(OperatorLimits.unlimited(), wildcards=False)), "nats.limits.wildcards"),
+        (_role(proxy_required=True), "nats.signing_keys[0].template.proxy_required"),
+    ],
+)
+def test_advice_never_blocks(claims: Claims[Any], path: str) -> None:
+    assert _found(claims) == [("warning", path)]
+
+
+def test_a_role_s_user_is_not_told_that_its_limits_are_zero() -> None:
+    assert _found(Claims(nats=UserBody(limits=UserPermissionLimits(), issuer_account=ACCOUNT_KEY))) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("a", "b"),
+        ("a.*", "b.$1"),
+        ("a.*.*", "b.{{wildcard(2)}}.{{Wildcard(1)}}"),
+        ("a.*.>", "b.{{partition(10,1)}}.>"),
+        ("a.*", "b.{{splitFromLeft(1,3)}}"),
+        ("a.*", "b.{{split(1,-)}}"),
+        ("a.*", "b"),
+        ("a", "b.{{random(5)}}"),
+    ],
+)
+def test_mappings_that_the_server_takes_raise_no_concern(source: str, target: str) -> None:
+    assert _found(_account(mappings={source: (WeightedMapping(subject=target),)})) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("a", "b.$1"),
+        ("a.*", "b.*"),
+        ("a.>", "b"),
+        ("a", "b.>"),
+        ("a.*", "b.{{wildcard(2)}}"),
+        ("a.*", "b.{{wildcard(x)}}"),
+        ("a.*", "b.{{partition(3)}}.{{joker(1)}}"),
+        ("a.*", "b.{{partition(3,2)}}"),
+    ],
+)
+def test_mappings_that_the_server_drops_silently_are_errors(source: str, target: str) -> None:
+    claims = _account(mappings={source: (WeightedMapping(subject=target),)})
+    assert _found(claims) == [("error", f"nats.mappings.{source}[0].subject")]
+
+
+def test_a_target_may_stand_only_once_even_for_other_clusters() -> None:
+    targets = (WeightedMapping(subject="b", cluster="east"), WeightedMapping(subject="b", cluster="west"))
+    assert _found(_account(mappings={"a": targets})) == [("error", "nats.mappings.a[1].subject")]
+
+
+def test_grades_are_those_of_the_report() -> None:
+    report = stricter_issues(_user(subs=-2), None)
+    assert report.blocking
+    assert [issue.grade for issue in report] == [Grade.ERROR]
