@@ -245,8 +245,14 @@ def test_an_edit_that_changes_nothing_signs_nothing(admin: Client, operator: Ope
 def test_limits_are_read_in_words_and_stored_as_numbers(admin: Client, orders: Account) -> None:
     typed = limited(
         orders,
-        **{"conn": "100", "payload": "64 KiB", "subs": "unlimited", "exports": "none", "mem_storage": "1GiB"},
-        **{"disk_storage": "-1", "streams": "10", "max_bytes_required": "on"},
+        conn="100",
+        payload="64 KiB",
+        subs="unlimited",
+        exports="none",
+        mem_storage="1GiB",
+        disk_storage="-1",
+        streams="10",
+        max_bytes_required="on",
     )
     typed.pop("wildcards")
     assert admin.post(url("account-limits", orders), typed).status_code == 302
