@@ -105,7 +105,7 @@ def _read_signing_key(value: Any) -> SigningKey | None:
         return None
     if value.get("kind") != USER_SCOPE:
         raise Misfit(f"unknown signing key scope {gojson.dumps(value.get('kind'))}")
-    scope: SigningKey = SHAPES[SigningKey].read(value)
+    scope: SigningKey = SHAPES[SigningKey].read(gojson.through_float(value))
     return scope
 
 

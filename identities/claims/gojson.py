@@ -10,12 +10,15 @@ import codecs
 import json
 import re
 from collections.abc import Mapping
-from typing import NoReturn
+from decimal import Decimal
+from typing import Any, NoReturn
 
 from identities.claims.errors import ClaimsError
 
 MAX_DEPTH = 100
-_FEW_BRACKETS = MAX_DEPTH
+_EXACT = 2**53
+_NO_EXPONENT = 1e21  # from here on Go writes floats with an exponent
+_FEW_BRACKETS = MAX_DEPTH  # fewer cannot be deeper
 _MARK = "\ud800"  # a lone surrogate: no parsed string can hold one
 _NUMBERS = re.compile(f'"{_MARK}([^"]*)"')
 _NO_TEXT = re.compile("[\ud800-\udfff]")  # lone surrogates from inside this process; Go writes U+FFFD too
@@ -86,6 +89,27 @@ def sort_maps(value: object) -> object:
         return {key: sort_maps(value[key]) for key in sorted(value)}
     if isinstance(value, list | tuple):
         return [sort_maps(item) for item in value]
+    return value
+
+
+def through_float(value: Any) -> Any:
+    """Return a value as it is after Go held it in an `any`: numbers have become `float64`; itself if none changed.
+
+    So a role's limit of 2**63-1 is refused, and 1e3 is a whole number there (jwt/v2 `SigningKeys.UnmarshalJSON`).
+    """
+    if type(value) is dict:
+        values = {key: through_float(item) for key, item in value.items()}
+        return values if any(values[key] is not value[key] for key in values) else value
+    if type(value) is list:
+        items = [through_float(item) for item in value]
+        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+    if type(value) is NumberText or (type(value) is int and abs(value) > _EXACT):
+        try:
+            number = float(str(value))
+        except OverflowError:
+            raise ClaimsError("A number is too large.") from None
+        if number.is_integer() and abs(number) < _NO_EXPONENT:
+            return int(Decimal(repr(number)))  # the shortest digits that mean this float, as Go writes them
     return value
 
 
