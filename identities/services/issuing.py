@@ -67,11 +67,12 @@ def issue(
     _refuse_taken_keys(account, [draft.public_key for draft in drafts if draft.public_key])
     now = clock.unix()
     issued: list[_Issued] = []
+    judged: set[tuple[object, ...]] = set()
     with signing.signer_for(key) as signer:
         for draft in drafts:
             limits = _limits(draft, key)
             refuse_unfit(limits, claims, key, draft.name)
-            issued.append(_issue_one(account, key, signer, draft, limits, now, take))
+            issued.append(_issue_one(account, key, signer, draft, limits, now, take, judged))
     return _insert(principal, account, key.purpose == Purpose.ROLE, issued, now)
 
 
@@ -124,6 +125,7 @@ def _issue_one(
     limits: UserPermissionLimits,
     now: int,
     take: Take | None,
+    judged: set[tuple[object, ...]],
 ) -> _Issued:
     pair = None if draft.public_key else KeyPair.create(KeyKind.USER)
     identity = PublicKey.parse(draft.public_key, KeyKind.USER) if pair is None else pair.public
@@ -138,7 +140,11 @@ def _issue_one(
         exp=draft.expires,
         nbf=draft.not_before,
     )
-    changes.refuse_invalid(changes.check(claims, None, now=now))
+    # What is judged here does not depend on name and key: once for all users that share their limits.
+    alike = (id(limits), draft.tags, draft.expires, draft.not_before)
+    if alike not in judged:
+        changes.refuse_invalid(changes.check(claims, None, now=now))
+        judged.add(alike)
     token = codec.encode_checked(claims, signer, now)
     sealed = None
     if pair is not None:
