@@ -1,13 +1,81 @@
-"""Stub."""
+"""The configuration of nats-servers for an operator."""
 
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from identities import lookup
+from identities.errors import IdentityError
+from identities.forms.configs import ConfigForm
+from identities.lookup import principal_for
+from identities.models import Account, Operator
+from identities.policy.actions import Action
+from identities.policy.principal import Principal, Scope
+from identities.services import configs, installation
+from identities.views import guards, htmx, shown
+
+PART = "identities/configs/result.html"
+MOST_ACCOUNTS = 200
 
 
+@guards.page()
 def config(request: HttpRequest, operator_key: str) -> HttpResponse:
-    raise NotImplementedError
+    """Choose the options, see the file, learn how to start a server with it."""
+    principal = principal_for(request)
+    operator = lookup.operator(principal, operator_key)
+    guards.require(principal, Action.CONFIG_DOWNLOAD, Scope(operator=operator.pk))
+    form = _form(request, operator)
+    written = _written(principal, operator, form)
+    query = request.GET.urlencode()
+    context = shown.frame(
+        title="Server configuration",
+        nav="operators",
+        crumbs=shown.operator_crumbs(operator, "Server configuration"),
+        operator_name=operator.name,
+        form=form,
+        written=written,
+        cut=written is not None and len(written.preview) < len(written.text),
+        file_name=configs.FILE_NAME,
+        url=reverse("operator-config", args=[operator.public_key]),
+        download_url=f"{reverse('operator-config-download', args=[operator.public_key])}?{query}",
+        loopback=installation.is_loopback() and form.resolver_kind == "url",
+    )
+    return htmx.render(request, "identities/configs/index.html", context, part=PART, status=form.status)
 
 
+@guards.page()
 def download(request: HttpRequest, operator_key: str) -> HttpResponse:
-    raise NotImplementedError
+    """The file itself; options that contradict each other lead back to the page that says so."""
+    principal = principal_for(request)
+    operator = lookup.operator(principal, operator_key)
+    form = _form(request, operator)
+    written = _written(principal, operator, form)
+    if written is None:
+        return config(request, operator_key=operator_key)
+    return htmx.download(configs.FILE_NAME, written.text, "text/plain; charset=utf-8")
+
+
+def _form(request: HttpRequest, operator: Operator) -> ConfigForm:
+    """The form with the operator's own system account first among those to choose from."""
+    rows = Account.objects.live().filter(operator=operator).order_by("name").values_list("public_key", "name")
+    accounts = list(rows[:MOST_ACCOUNTS])
+    own = operator.system_account
+    if own and own not in dict(accounts):
+        accounts += Account.objects.live().filter(operator=operator, public_key=own).values_list("public_key", "name")
+    accounts.sort(key=lambda row: row[0] != own)
+    return ConfigForm(
+        request.GET, accounts=accounts, own_url=installation.account_server_url(operator), system_account=own
+    )
+
+
+def _written(principal: Principal, operator: Operator, form: ConfigForm) -> configs.Written | None:
+    if not form.is_valid():
+        return None
+    try:
+        return configs.write(
+            principal=principal, operator=operator, wanted=form.to_config(), preload_all=form.preload_all
+        )
+    except IdentityError as refused:
+        form.place_error(refused)
+        return None

@@ -1,0 +1,197 @@
+"""The options of a nats-server configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django import forms
+from django.http import QueryDict
+
+from identities.formats.server_config import Resolver, ServerConfig
+from identities.forms.base import BaseForm
+
+RESOLVERS = (
+    (Resolver.FULL, "NATS, full: each server keeps all accounts and takes changes while it runs"),
+    (Resolver.MEMORY, "MEMORY: the accounts stand in this file, changes need a new one and a reload"),
+    (Resolver.URL, "URL: servers fetch accounts from here"),
+    (Resolver.CACHE, "NATS, cache: a server beside full ones that keeps only what it uses"),
+)
+DEFAULTS: Mapping[str, str] = {
+    "resolver": Resolver.FULL,
+    "operator_as": "inline",
+    "preload": "all",
+    "allow_delete": "on",
+}
+_ONLY = {
+    "dir": (Resolver.FULL, Resolver.CACHE),
+    "allow_delete": (Resolver.FULL,),
+    "interval": (Resolver.FULL,),
+    "limit": (Resolver.FULL, Resolver.CACHE),
+    "timeout": (Resolver.FULL, Resolver.CACHE),
+    "ttl": (Resolver.CACHE,),
+    "url": (Resolver.URL,),
+    "preload": (Resolver.FULL, Resolver.CACHE),
+}
+"""Which resolver knows which option; what another one can't use is left out."""
+
+
+class ConfigForm(BaseForm):
+    """What `nsc generate config` asks, and the options that its file only shows as comments.
+
+    It is sent by GET: a configuration holds nothing secret, and its address can be kept.
+    """
+
+    initial_values: ClassVar[Mapping[str, str]] = DEFAULTS
+
+    resolver = forms.ChoiceField(choices=RESOLVERS, label="Resolver", widget=forms.RadioSelect)
+    operator_as = forms.ChoiceField(
+        choices=(("inline", "in the file"), ("path", "in a file of its own")),
+        label="Operator JWT",
+        widget=forms.RadioSelect,
+        required=False,
+    )
+    operator_path = forms.CharField(
+        required=False,
+        max_length=500,
+        label="Path of the operator JWT",
+        help_text="As the server finds it, such as /etc/nats/operator.jwt. Download the JWT on the operator's page.",
+    )
+    system_account = forms.ChoiceField(
+        required=False,
+        label="System account",
+        help_text="Servers exchange account JWTs and events in it. The operator's own is the only one that servers take, "
+        "once its JWT names one.",
+    )
+    preload = forms.ChoiceField(
+        choices=(("all", "all accounts"), ("system", "the system account only, as nsc does")),
+        label="Accounts in the file",
+        widget=forms.RadioSelect,
+        required=False,
+        help_text="Servers keep what they were sent later over what stands here.",
+    )
+    dir = forms.CharField(
+        required=False,
+        max_length=500,
+        label="Directory of the JWTs",
+        help_text="One for each server, never shared. Left empty: ./jwt",
+    )
+    allow_delete = forms.BooleanField(
+        required=False,
+        label="Accounts can be deleted",
+        help_text="Without it a server never forgets an account. nsc's file leaves it off.",
+    )
+    interval = forms.CharField(
+        required=False,
+        max_length=40,
+        label="Compare with other servers every",
+        help_text="Such as 2m, which is what empty means.",
+    )
+    limit = forms.IntegerField(
+        required=False, min_value=1, max_value=2**31, label="Most accounts kept", help_text="Left empty: the server's own limit."
+    )
+    timeout = forms.CharField(
+        required=False,
+        max_length=40,
+        label="Wait for a lookup at most",
+        help_text="Such as 1.9s, which is what empty means.",
+    )
+    ttl = forms.CharField(
+        required=False,
+        max_length=40,
+        label="Keep an unused account for",
+        help_text="Such as 1h, which is what empty means.",
+    )
+    url = forms.CharField(
+        required=False,
+        max_length=500,
+        label="Address of the account server",
+        help_text="As the servers reach it. Left empty: this installation.",
+    )
+
+    def __init__(self, data: QueryDict, *, accounts: list[tuple[str, str]], own_url: str, **kwargs: Any) -> None:
+        filled = data.copy()
+        if "resolver" not in filled:
+            for name, value in DEFAULTS.items():
+                filled.setdefault(name, value)
+            filled.setdefault("system_account", kwargs.pop("system_account", ""))
+        kwargs.pop("system_account", None)
+        super().__init__(filled, **kwargs)
+        self.own_url = own_url
+        choice = self.fields["system_account"]
+        if isinstance(choice, forms.ChoiceField):
+            choice.choices = [("", "none"), *accounts]
+        for name, word in (
+            ("allow_delete", "allow_delete"),
+            ("interval", "interval"),
+            ("limit", "limit"),
+            ("timeout", "timeout"),
+            ("ttl", "ttl"),
+            ("dir", "dir"),
+            ("url", "URL(…)"),
+            ("preload", "resolver_preload"),
+        ):
+            self.fields[name].word = word  # type: ignore[attr-defined]  # printed beside the label
+
+    @property
+    def resolver_kind(self) -> Resolver:
+        """The chosen resolver, also of a form that is wrong elsewhere."""
+        chosen = self.data.get("resolver", "")
+        return Resolver(chosen) if chosen in set(Resolver) else Resolver.FULL
+
+    @property
+    def sections(self) -> list[dict[str, Any]]:
+        """The fields that the chosen resolver knows, in groups."""
+        known = self.resolver_kind
+        rest = [name for name in _ONLY if known in _ONLY[name] and name != "preload"]
+        carried = ["system_account", *(["preload"] if known in _ONLY["preload"] else [])]
+        return [
+            {"legend": "Where servers take accounts from", "fields": [self["resolver"]]},
+            {"legend": "What the file carries", "fields": [self[name] for name in carried]},
+            *(
+                [{"legend": "Resolver options", "fields": [self[name] for name in rest]}]
+                if rest
+                else []
+            ),
+            {
+                "legend": "Operator JWT",
+                "advanced": True,
+                "open": self.data.get("operator_as") == "path",
+                "fields": [self["operator_as"], self["operator_path"]],
+            },
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        """A path is needed when the JWT stands in a file of its own."""
+        cleaned = super().clean()
+        if cleaned.get("operator_as") == "path" and not cleaned.get("operator_path"):
+            self.add_error("operator_path", "Write where the server finds the operator's JWT.")
+        return cleaned
+
+    @property
+    def preload_all(self) -> bool:
+        """Whether every account stands in the file."""
+        return bool(self.cleaned_data.get("preload") != "system")
+
+    def to_config(self) -> ServerConfig:
+        """The options; the operator's name and JWT and the accounts are filled in by the service."""
+        values = self.cleaned_data
+        kind = Resolver(values["resolver"])
+
+        def option(name: str) -> Any:
+            return values.get(name) if kind in _ONLY[name] else None
+
+        return ServerConfig(
+            resolver=kind,
+            operator_name="",
+            operator_jwt="",
+            operator_path=values["operator_path"] if values.get("operator_as") == "path" else "",
+            system_account=values.get("system_account") or "",
+            dir=option("dir") or "",
+            allow_delete=bool(values.get("allow_delete")) if kind in _ONLY["allow_delete"] else None,
+            interval=option("interval") or "",
+            limit=option("limit"),
+            timeout=option("timeout") or "",
+            ttl=option("ttl") or "",
+            url=(option("url") or self.own_url) if kind is Resolver.URL else "",
+        )
