@@ -19,6 +19,10 @@ _PRAGMAS = (
 )
 
 
+_LIMITS = {"SQLITE_LIMIT_COLUMN": (2, 2000), "SQLITE_LIMIT_VARIABLE_NUMBER": (9, 32766)}
+"""Number and SQLite's default of the two limits that Django 6.1 asks for. Source: sqlite3.h, sqlite.org/limits.html"""
+
+
 def use_safe_library() -> None:
     """Put `pysqlite3` in the place of `sqlite3` when the linked library has the bug and the wheel has not.
 
@@ -32,6 +36,9 @@ def use_safe_library() -> None:
     except ImportError:
         return
     if dbapi2.sqlite_version_info >= SAFE:
+        for name, (number, _default) in _LIMITS.items():
+            for module in (package, dbapi2):
+                vars(module).setdefault(name, number)
         sys.modules["sqlite3"] = package
         sys.modules["sqlite3.dbapi2"] = dbapi2
 
@@ -65,8 +72,21 @@ def wal_refusal(choice: str, version: tuple[int, int, int]) -> str | None:
 
 def options(journal: Literal["WAL", "TRUNCATE"]) -> dict[str, object]:
     """Django's OPTIONS for SQLite: IMMEDIATE transactions, because DEFERRED ones fail at once on read-then-write."""
-    return {
+    chosen: dict[str, object] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": f"PRAGMA journal_mode={journal}; {_PRAGMAS}",
     }
+    if not hasattr(importlib.import_module("sqlite3").Connection, "getlimit"):
+        chosen["factory"] = _connection_with_limits()
+    return chosen
+
+
+def _connection_with_limits() -> type:
+    """A connection that answers `getlimit` as the standard library's does; pysqlite3 0.6 can't, Django 6.1 asks."""
+    limits = dict(_LIMITS.values())
+
+    def getlimit(_connection: object, category: int) -> int:
+        return limits[category]
+
+    return type("Connection", (importlib.import_module("sqlite3").Connection,), {"getlimit": getlimit})

@@ -152,3 +152,12 @@ def test_the_file_system_of_a_path_is_the_longest_mount_above_it() -> None:
     assert checks.file_system(Path("/data/nscweb.sqlite3"), mounts) == "nfs4"
     assert checks.file_system(Path("/data/local/nscweb.sqlite3"), mounts) == "tmpfs"
     assert checks.file_system(Path("/var/nscweb.sqlite3"), mounts) == "overlay"
+
+
+def test_the_replacing_library_tells_its_limits_as_the_standard_one_does() -> None:
+    import sqlite3
+
+    chosen = sqlite.options("WAL")
+    connection = sqlite3.connect(":memory:", factory=chosen.get("factory", sqlite3.Connection))  # type: ignore[call-overload]
+    assert connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) >= 999
+    connection.close()
