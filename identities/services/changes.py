@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from identities.claims import codec, diff, report, stricter, validate
 from identities.claims.common import Claims
@@ -119,7 +119,7 @@ def locked(row: Row, version: int | None) -> Row:
     Raises:
         StaleWrite: `version` is not the row's any more, or the row was deleted.
     """
-    current = cast(Row, type(row).objects.select_for_update().get(pk=row.pk))
+    current = type(row).objects.select_for_update().get(pk=row.pk)
     if current.deleted_at is not None or (version is not None and current.version != version):
         raise StaleWrite(current)
     return current

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from django.db.models import Q
+
 from identities.claims import codec
 from identities.claims.account import AccountBody
 from identities.claims.common import Claims
@@ -145,7 +147,7 @@ def sync_signing_keys(row: Account, body: AccountBody) -> None:
 def _replace(
     rules: list[Rule], *, operator: int, account: int, user: int | None = None, key: int | None = None
 ) -> None:
-    held = Permission.objects.filter(account_id=account, user_id=user, key_id=key)
+    held = Permission.objects.filter(Q(user_id=user), Q(key_id=key), account_id=account)
     before = {
         (direction, effect, text, queue): pk
         for pk, direction, effect, text, queue in held.values_list(

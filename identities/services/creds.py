@@ -47,7 +47,7 @@ def creds_file(*, principal: Principal, user: User) -> Handout:
                 f"The seed of “{user.name}” is not here (it was added with its public key only): whoever holds the "
                 "seed puts it together with the JWT, which you can download."
             )
-        handout = _file(user, bytes(key.sealed))
+        handout = _file(user, key)
         _audit(principal, Action.CREDS_DOWNLOAD, user, f"Handed out the creds of user “{user.name}”")
     return handout
 
@@ -61,10 +61,10 @@ def creds_files(*, principal: Principal, account: Account, users: Sequence[User]
     by_id = {user.pk: user for user in users if user.account_id == account.pk and user.token is not None}
     files: list[Handout] = []
     with transaction.atomic():
-        for user, public_key, sealed in _sealed_seeds(list(by_id)):
-            holder = by_id[user]
-            if public_key == holder.public_key:
-                files.append(_file(holder, bytes(sealed)))
+        for key in _keys_with_seed(list(by_id)):
+            holder = by_id[key.user_id or 0]
+            if key.public_key == holder.public_key:
+                files.append(_file(holder, key))
         targets = [users_service.target(user, account) for user in by_id.values()]
         summary = f"Handed out the creds of {len(files)} users of “{account.name}”"
         audit.record(principal, Action.CREDS_DOWNLOAD, [accounts.target(account), *targets], summary)
@@ -90,19 +90,18 @@ def issue(*, principal: Principal, account: Account, drafts: Sequence[UserDraft]
     return files
 
 
-def _sealed_seeds(user_ids: list[int]) -> Iterator[tuple[int, str, bytes]]:
+def _keys_with_seed(user_ids: list[int]) -> Iterator[Key]:
     for start in range(0, len(user_ids), 500):
-        yield from Key.objects.filter(
-            user_id__in=user_ids[start : start + 500], deleted_at=None, sealed__isnull=False
-        ).values_list("user_id", "public_key", "sealed")
+        part = user_ids[start : start + 500]
+        yield from Key.objects.filter(user_id__in=part, deleted_at=None, sealed__isnull=False)
 
 
-def _file(user: User, sealed: bytes) -> Handout:
-    if user.token is None:
-        raise IdentityError(f"“{user.name}” has no JWT yet.")
+def _file(user: User, key: Key) -> Handout:
+    if user.token is None or key.sealed is None:
+        raise NoSeed(f"There is nothing to write the creds of “{user.name}” from.")
     with (
         signing.token_text(user.token) as jwt,
-        secrets.opened(sealed, table="key", public_key=user.public_key, purpose="seed") as seed,
+        secrets.opened(key.sealed, table="key", public_key=user.public_key, purpose="seed") as seed,
     ):
         return Handout(filename=f"{user.name}.creds", text=creds_format.format_creds(jwt, seed))
 

@@ -94,7 +94,7 @@ def seal(plain: SecretBytes, *, table: str, public_key: str, purpose: str) -> by
 
 
 @contextmanager
-def opened(blob: bytes, *, table: str, public_key: str, purpose: str) -> Iterator[SecretBytes]:
+def opened(blob: bytes | memoryview, *, table: str, public_key: str, purpose: str) -> Iterator[SecretBytes]:
     """Open an envelope for the length of a block, and wipe the clear text after it.
 
     Raises:

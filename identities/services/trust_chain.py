@@ -1,0 +1,187 @@
+"""Follows a token from its issuer up to an operator that is known here, and says where the chain is torn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from identities.claims import codec, trust
+from identities.claims.account import AccountBody
+from identities.claims.activation import ActivationBody
+from identities.claims.common import Claims
+from identities.claims.operator import OperatorBody
+from identities.claims.user import UserBody
+from identities.models import Account, IssuedToken, Key, Operator, Purpose, User
+from identities.policy.principal import Principal
+from identities.queries import reach
+
+GOOD, WARN, BAD = "ok", "warn", "danger"
+MOST_NAMES = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One step: what was found about `key`, good, doubtful or bad (`ok`, `warn`, `danger`)."""
+
+    text: str
+    tone: str
+    key: str = ""
+
+
+def follow(principal: Principal, text: str, claims: Claims[Any]) -> tuple[Link, ...]:
+    """The chain of a token whose own signature is right, from its subject up; only through what may be seen."""
+    body = claims.nats
+    if isinstance(body, OperatorBody):
+        return tuple(_operator_itself(principal, text, claims))
+    if isinstance(body, AccountBody):
+        return tuple(_account_itself(principal, text, claims))
+    if isinstance(body, UserBody):
+        return tuple(_user_itself(principal, text, claims, body))
+    if isinstance(body, ActivationBody):
+        return tuple(_by_account(principal, claims, body.issuer_account or claims.iss, "Activation"))
+    return (
+        Link(
+            text="Who may issue tokens of this type is not for an operator to say.", tone=WARN, key=claims.iss
+        ),
+    )
+
+
+def names(principal: Principal, keys: Iterable[str]) -> dict[str, str]:
+    """What people here call each of these keys."""
+    wanted = sorted(keys)[:MOST_NAMES]
+    rows = (
+        Key.objects.filter(reach.below_operator(principal), public_key__in=wanted)
+        .order_by("-deleted_at")
+        .values_list(
+            "public_key", "purpose", "role", "operator__name", "account__name", "user__name", "deleted_at"
+        )
+    )
+    return {
+        key: _named(purpose, role, user or account or operator, deleted=deleted is not None)
+        for key, purpose, role, operator, account, user, deleted in rows
+    }
+
+
+def _named(purpose: str, role: str, holder: str, *, deleted: bool) -> str:
+    words = {Purpose.SIGNING: "signing key of ", Purpose.CURVE: "curve key of "}.get(Purpose(purpose), "")
+    name = f"role {role} of {holder}" if purpose == Purpose.ROLE else f"{words}{holder}"
+    return f"{name} (deleted)" if deleted else name
+
+
+def _operator_itself(principal: Principal, text: str, claims: Claims[Any]) -> list[Link]:
+    row = Operator.objects.visible_to(principal).filter(public_key=claims.sub).order_by("-deleted_at").first()
+    if not trust.did_sign(claims, claims):
+        return [Link(text="The operator did not sign this itself.", tone=BAD, key=claims.iss)]
+    signed = Link(text="Signed by the operator itself", tone=GOOD, key=claims.iss)
+    return [signed, _known("Operator", row), *_place(row, text)]
+
+
+def _account_itself(principal: Principal, text: str, claims: Claims[Any]) -> list[Link]:
+    row = (
+        Account.objects.visible_to(principal)
+        .filter(public_key=claims.sub)
+        .order_by("deleted_at")
+        .select_related("operator")
+        .first()
+    )
+    return [*_by_operator(principal, claims, "Account"), _known("Account", row), *_place(row, text)]
+
+
+def _user_itself(principal: Principal, text: str, claims: Claims[Any], body: UserBody) -> list[Link]:
+    row = User.objects.visible_to(principal).filter(public_key=claims.sub).select_related("account").first()
+    return [
+        *_by_account(principal, claims, body.issuer_account or claims.iss, "User"),
+        _known("User", row),
+        *_place(row, text),
+    ]
+
+
+def _by_account(principal: Principal, claims: Claims[Any], account_key: str, what: str) -> list[Link]:
+    """The step to the account, and from there to its operator."""
+    row = (
+        Account.objects.visible_to(principal)
+        .filter(public_key=account_key)
+        .order_by("deleted_at")
+        .select_related("operator")
+        .first()
+    )
+    if row is None:
+        return [Link(text=f"{what}'s account is not known here", tone=WARN, key=account_key)]
+    account = codec.from_payload(row.claims)
+    if not trust.did_sign(account, claims):
+        words = f"Account “{row.name}” does not stand behind this: the issuer is none of its keys (any more)"
+        return [Link(text=words, tone=BAD, key=claims.iss)]
+    links = [Link(text=f"Signed by account “{row.name}”", tone=GOOD, key=claims.iss)]
+    links += _scoped(account, claims)
+    links += _strict(row, claims)
+    revoked_at = max(account.nats.revocations.get(key, 0) for key in (claims.sub, "*"))
+    if what == "User" and revoked_at >= claims.iat and revoked_at:
+        links.append(Link(text=f"Revoked in account “{row.name}”", tone=BAD, key=claims.sub))
+    if row.deleted_at is not None:
+        links.append(Link(text=f"Account “{row.name}” was deleted here", tone=BAD, key=row.public_key))
+    return [*links, *_by_operator(principal, account, f"Account “{row.name}”")]
+
+
+def _scoped(account: Claims[Any], claims: Claims[Any]) -> list[Link]:
+    scope = trust.signing_key(account.nats, claims.iss)
+    if scope is None or not scope.is_scoped:
+        return []
+    issues = trust.scoped_signer_issues(scope, claims)
+    if issues:
+        return [Link(text=f"Refused by role “{scope.role}”: {', '.join(issues)}", tone=BAD, key=scope.key)]
+    return [Link(text=f"By role “{scope.role}”, which says what it may do", tone=GOOD, key=scope.key)]
+
+
+def _strict(row: Account, claims: Claims[Any]) -> list[Link]:
+    if row.operator.strict and claims.iss == row.public_key:
+        words = f"Operator “{row.operator.name}” requires signing keys: servers refuse what an identity key signed"
+        return [Link(text=words, tone=BAD, key=claims.iss)]
+    return []
+
+
+def _by_operator(principal: Principal, claims: Claims[Any], what: str) -> list[Link]:
+    """The step to the operator whose key issued `claims`."""
+    if claims.iss == claims.sub:
+        return [Link(text=f"{what} signed itself: no operator stands behind it", tone=BAD, key=claims.iss)]
+    key = (
+        Key.objects.filter(reach.below_operator(principal), public_key=claims.iss, account=None)
+        .order_by("deleted_at")
+        .select_related("operator")
+        .first()
+    )
+    if key is None:
+        return [Link(text=f"{what}'s operator is not known here", tone=WARN, key=claims.iss)]
+    operator = key.operator
+    if not trust.did_sign(codec.from_payload(operator.claims), claims):
+        words = f"Operator “{operator.name}” does not stand behind {what}: the issuer is none of its keys (any more)"
+        return [Link(text=words, tone=BAD, key=claims.iss)]
+    if operator.deleted_at is not None:
+        return [Link(text=f"Operator “{operator.name}” was deleted here", tone=BAD, key=operator.public_key)]
+    return [Link(text=f"{what} is signed by operator “{operator.name}”", tone=GOOD, key=claims.iss)]
+
+
+def _known(what: str, row: Operator | Account | User | None) -> Link:
+    if row is None:
+        return Link(text=f"{what} is not known here", tone=WARN)
+    if row.deleted_at is not None:
+        return Link(text=f"{what} “{row.name}” was deleted here", tone=BAD, key=row.public_key)
+    return Link(text=f"{what} “{row.name}” is known here", tone=GOOD, key=row.public_key)
+
+
+def _place(row: Operator | Account | User | None, text: str) -> list[Link]:
+    """Whether this is the current JWT of its subject."""
+    if row is None or row.deleted_at is not None:
+        return []
+    entries = IssuedToken.objects.filter(subject=row.public_key)
+    jti = _jti(text)
+    current = row.token
+    if current is not None and current.jti == jti:
+        return [Link(text="This is its current JWT", tone=GOOD)]
+    if entries.filter(jti=jti).exists():
+        return [Link(text="This is an earlier JWT of it, replaced since", tone=WARN)]
+    return [Link(text="This JWT was not issued here", tone=WARN)]
+
+
+def _jti(text: str) -> str:
+    return codec.decode(text).claims.jti
