@@ -21,6 +21,7 @@ from identities.services import client_tests, jobs, secrets
 HANDLERS: Mapping[str, jobs.Handler] = {client_tests.KIND: client_tests.HANDLER}
 POLL_SECONDS = 0.5
 BEAT_SECONDS = 10.0
+AWAY_SECONDS = 5.0
 TIDY_SECONDS = 3600.0
 
 log = structlog.get_logger("identities.worker")
@@ -65,7 +66,7 @@ def run(stop: threading.Event, *, name: str) -> None:
         except DatabaseError as error:
             log.error("the database can't be used", error=type(error).__name__)
             connection.close()
-            stop.wait(5)
+            stop.wait(AWAY_SECONDS)
         if not busy:
             stop.wait(POLL_SECONDS)
     with suppress(DatabaseError):
