@@ -19,11 +19,11 @@ from identities.claims.scopes import USER_SCOPE, SigningKey
 from identities.claims.stricter import stricter_issues
 from identities.claims.user import UserBody
 from identities.claims.validate import validate
-from identities.nkeys import KeyKind, KeyPair
 
-ACCOUNT_KEY = KeyPair.create(KeyKind.ACCOUNT).public.text
-OTHER_ACCOUNT = KeyPair.create(KeyKind.ACCOUNT).public.text
-USER_KEY = KeyPair.create(KeyKind.USER).public.text
+# written out, because test names are made of them and every process of a run must collect the same
+ACCOUNT_KEY = "AATF7UJ5SQ6JH5MSIGOG3ZFGJ3WU2VZDVQTJFYH2G673UY4GTO5KGY55"
+OTHER_ACCOUNT = "ACSOYFGWEJ7UNUFGEDSS3RRNYAJMZAZZ227557XFM3L3TGATMP6EOVUT"
+USER_KEY = "UBCNKQTVLFZW6ROCBWNTTYC25S4TPOXOKCKCERNCNPT62IPF56TSGEJN"
 
 
 def _user(name: str = "u", tags: tuple[str, ...] = (), **limits: Any) -> Claims[UserBody]:
