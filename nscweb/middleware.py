@@ -30,6 +30,7 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 ACCOUNT_SERVER = re.compile(r"^/(?:o/[^/]+/)?jwt/v1(?:/|$)")
 """Paths that nats-servers read: any host name, never https only, also while sealed."""
 _PROBES = frozenset({"/livez", "/readyz"})
+_QUIET = frozenset({"livez", "readyz", "metrics", "static"})
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
@@ -67,10 +68,11 @@ class RequestContext(_Middleware):
         response = self.get_response(request)
         response["X-Request-ID"] = request_id
         # The view's name, not the path: a path may hold a one-time link.
-        log.info(
+        view = metrics.view_name(request)
+        (log.debug if view in _QUIET else log.info)(
             "request",
             method=request.method,
-            view=metrics.view_name(request),
+            view=view,
             status=response.status_code,
             milliseconds=round((time.perf_counter() - started) * 1000, 1),
         )
