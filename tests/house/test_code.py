@@ -10,12 +10,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(
-    path for folder in ("identities", "nscweb") for path in (ROOT / folder).rglob("*.py") if "migrations" not in path.parts
+    path
+    for folder in ("identities", "nscweb")
+    for path in (ROOT / folder).rglob("*.py")
+    if "migrations" not in path.parts
 )
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 PURE = ("errors.py", "nkeys", "claims", "policy", "vault", "formats", "resolver")
 MOST_LINES = 350
-INLINE = re.compile(r"""style=["']|<style|\son[a-z]+=["']|hx-on|<script(?![^>]*\ssrc=)|javascript:|\bjs:""", re.IGNORECASE)
+INLINE = re.compile(
+    r"""style=["']|<style|\son[a-z]+=["']|hx-on|<script(?![^>]*\ssrc=)|javascript:|\bjs:""", re.IGNORECASE
+)
 
 
 def relative(path: Path) -> str:
@@ -24,7 +29,9 @@ def relative(path: Path) -> str:
 
 def pure_sources() -> list[Path]:
     house = ROOT / "identities"
-    return [path for path in SOURCES if path.is_relative_to(house) and path.relative_to(house).parts[0] in PURE]
+    return [
+        path for path in SOURCES if path.is_relative_to(house) and path.relative_to(house).parts[0] in PURE
+    ]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
@@ -69,9 +76,15 @@ def test_a_pure_floor_knows_no_django_and_no_clock(path: Path) -> None:
 
 
 def test_only_the_codec_signs_and_only_secrets_opens_the_vault() -> None:
-    outside_vault = [p for p in SOURCES if "vault" not in p.parts and relative(p) != "identities/services/secrets.py"]
-    assert not [relative(path) for path in outside_vault if re.search(r"identities\.vault\b", path.read_text())
-                and "from identities.vault.errors" not in path.read_text()]
+    outside_vault = [
+        p for p in SOURCES if "vault" not in p.parts and relative(p) != "identities/services/secrets.py"
+    ]
+    assert not [
+        relative(path)
+        for path in outside_vault
+        if re.search(r"identities\.vault\b", path.read_text())
+        and "from identities.vault.errors" not in path.read_text()
+    ]
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=relative)

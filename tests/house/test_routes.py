@@ -99,7 +99,9 @@ def test_an_administrator_meets_no_refusal_and_no_fault(sample: Sample, name: st
     assert answer.status_code < 500 and answer.status_code != 403, name
 
 
-@pytest.mark.parametrize("name", sorted(name for name, route in ROUTES.items() if route.access is Access.PUBLIC))
+@pytest.mark.parametrize(
+    "name", sorted(name for name, route in ROUTES.items() if route.access is Access.PUBLIC)
+)
 def test_a_public_route_asks_for_no_session(sample: Sample, name: str) -> None:
     if name in {"account_inactive"}:
         return
@@ -114,7 +116,9 @@ def test_a_post_without_csrf_token_is_refused(sample: Sample, name: str) -> None
     assert client.post(sample.url(name)).status_code in (403, 405)
 
 
-@pytest.mark.parametrize("name", [name for name in SESSION if "operator_key" in str(get_resolver().reverse_dict.getlist(name))])
+@pytest.mark.parametrize(
+    "name", [name for name in SESSION if "operator_key" in str(get_resolver().reverse_dict.getlist(name))]
+)
 def test_what_is_not_there_is_not_found(sample: Sample, name: str) -> None:
     client = Client()
     client.force_login(make.person("administrator"))
