@@ -9,7 +9,7 @@ from django import forms
 from django.http import QueryDict
 
 from identities.formats.server_config import Resolver, ServerConfig
-from identities.forms.base import BaseForm
+from identities.forms.base import BaseForm, Group, Section
 
 RESOLVERS = (
     (Resolver.FULL, "NATS, full: each server keeps all accounts and takes changes while it runs"),
@@ -42,7 +42,15 @@ class ConfigForm(BaseForm):
     It is sent by GET: a configuration holds nothing secret, and its address can be kept.
     """
 
-    initial_values: ClassVar[Mapping[str, str]] = DEFAULTS
+    words: ClassVar[Mapping[str, str]] = {
+        **{
+            name: name
+            for name in ("dir", "allow_delete", "interval", "limit", "timeout", "ttl", "system_account")
+        },
+        "preload": "resolver_preload",
+        "url": "URL(…)",
+        "operator_path": "operator",
+    }
 
     resolver = forms.ChoiceField(choices=RESOLVERS, label="Resolver", widget=forms.RadioSelect)
     operator_as = forms.ChoiceField(
@@ -60,8 +68,8 @@ class ConfigForm(BaseForm):
     system_account = forms.ChoiceField(
         required=False,
         label="System account",
-        help_text="Servers exchange account JWTs and events in it. The operator's own is the only one that servers take, "
-        "once its JWT names one.",
+        help_text="Servers exchange account JWTs and events in it. Once the operator's JWT names one, servers take "
+        "no other.",
     )
     preload = forms.ChoiceField(
         choices=(("all", "all accounts"), ("system", "the system account only, as nsc does")),
@@ -88,7 +96,11 @@ class ConfigForm(BaseForm):
         help_text="Such as 2m, which is what empty means.",
     )
     limit = forms.IntegerField(
-        required=False, min_value=1, max_value=2**31, label="Most accounts kept", help_text="Left empty: the server's own limit."
+        required=False,
+        min_value=1,
+        max_value=2**31,
+        label="Most accounts kept",
+        help_text="Left empty: the server's own limit.",
     )
     timeout = forms.CharField(
         required=False,
@@ -109,7 +121,9 @@ class ConfigForm(BaseForm):
         help_text="As the servers reach it. Left empty: this installation.",
     )
 
-    def __init__(self, data: QueryDict, *, accounts: list[tuple[str, str]], own_url: str, **kwargs: Any) -> None:
+    def __init__(
+        self, data: QueryDict, *, accounts: list[tuple[str, str]], own_url: str, **kwargs: Any
+    ) -> None:
         filled = data.copy()
         if "resolver" not in filled:
             for name, value in DEFAULTS.items():
@@ -121,17 +135,6 @@ class ConfigForm(BaseForm):
         choice = self.fields["system_account"]
         if isinstance(choice, forms.ChoiceField):
             choice.choices = [("", "none"), *accounts]
-        for name, word in (
-            ("allow_delete", "allow_delete"),
-            ("interval", "interval"),
-            ("limit", "limit"),
-            ("timeout", "timeout"),
-            ("ttl", "ttl"),
-            ("dir", "dir"),
-            ("url", "URL(…)"),
-            ("preload", "resolver_preload"),
-        ):
-            self.fields[name].word = word  # type: ignore[attr-defined]  # printed beside the label
 
     @property
     def resolver_kind(self) -> Resolver:
@@ -140,26 +143,19 @@ class ConfigForm(BaseForm):
         return Resolver(chosen) if chosen in set(Resolver) else Resolver.FULL
 
     @property
-    def sections(self) -> list[dict[str, Any]]:
+    def sections(self) -> tuple[Section, ...]:
         """The fields that the chosen resolver knows, in groups."""
         known = self.resolver_kind
-        rest = [name for name in _ONLY if known in _ONLY[name] and name != "preload"]
-        carried = ["system_account", *(["preload"] if known in _ONLY["preload"] else [])]
-        return [
-            {"legend": "Where servers take accounts from", "fields": [self["resolver"]]},
-            {"legend": "What the file carries", "fields": [self[name] for name in carried]},
-            *(
-                [{"legend": "Resolver options", "fields": [self[name] for name in rest]}]
-                if rest
-                else []
-            ),
-            {
-                "legend": "Operator JWT",
-                "advanced": True,
-                "open": self.data.get("operator_as") == "path",
-                "fields": [self["operator_as"], self["operator_path"]],
-            },
-        ]
+        rest = tuple(name for name in _ONLY if known in _ONLY[name] and name != "preload")
+        carried: tuple[str, ...] = ("system_account", "operator_as", "operator_path")
+        if known in _ONLY["preload"]:
+            carried = ("preload", *carried)
+        groups = (
+            Group(legend="Where servers take accounts from", names=("resolver",)),
+            Group(legend="Resolver options", names=rest),
+            Group(legend="What the file carries", names=carried),
+        )
+        return tuple(self._section(group) for group in groups if group.names)
 
     def clean(self) -> dict[str, Any]:
         """A path is needed when the JWT stands in a file of its own."""

@@ -121,22 +121,29 @@ def inspect(*, principal: Principal, text: str, now: int) -> Inspection:
         IdentityError: nothing in it is a JWT; the message never repeats what was pasted.
     """
     decisions.require(principal, Action.TOKEN_INSPECT)
+    found = inspect_alone(text=text, now=now)
+    claims = found.verdict.claims
+    if claims is None:
+        return found
+    keys = {key for key in _KEY.findall(json.dumps(_document(claims))) if kind_of(key) is not None}
+    return replace(
+        found,
+        chain=trust_chain.follow(principal, claims) if found.verdict.ok else (),
+        names=trust_chain.names(principal, keys),
+    )
+
+
+def inspect_alone(*, text: str, now: int) -> Inspection:
+    """The same without a database: no chain and no names."""
     jwt, seed = _taken_apart(text)
     verdict = judge(jwt, now=now)
-    fits = ""
-    if seed is not None:
-        fits = _fits(seed, verdict)
     claims = verdict.claims
-    if claims is None:
-        return Inspection(verdict=verdict, advice=(), chain=(), names={}, seed=fits)
-    chain = trust_chain.follow(principal, verdict.text, claims) if verdict.ok else ()
-    found = set(_KEY.findall(json.dumps(_document(claims))))
     return Inspection(
         verdict=verdict,
-        advice=tuple(stricter.stricter_issues(claims, claims)) if verdict.ok else (),
-        chain=chain,
-        names=trust_chain.names(principal, {key for key in found if kind_of(key) is not None}),
-        seed=fits,
+        advice=tuple(stricter.stricter_issues(claims, claims)) if claims is not None and verdict.ok else (),
+        chain=(),
+        names={},
+        seed=_fits(seed, verdict) if seed is not None else "",
     )
 
 

@@ -29,15 +29,15 @@ class Link:
     key: str = ""
 
 
-def follow(principal: Principal, text: str, claims: Claims[Any]) -> tuple[Link, ...]:
+def follow(principal: Principal, claims: Claims[Any]) -> tuple[Link, ...]:
     """The chain of a token whose own signature is right, from its subject up; only through what may be seen."""
     body = claims.nats
     if isinstance(body, OperatorBody):
-        return tuple(_operator_itself(principal, text, claims))
+        return tuple(_operator_itself(principal, claims))
     if isinstance(body, AccountBody):
-        return tuple(_account_itself(principal, text, claims))
+        return tuple(_account_itself(principal, claims))
     if isinstance(body, UserBody):
-        return tuple(_user_itself(principal, text, claims, body))
+        return tuple(_user_itself(principal, claims, body))
     if isinstance(body, ActivationBody):
         return tuple(_by_account(principal, claims, body.issuer_account or claims.iss, "Activation"))
     return (
@@ -69,15 +69,15 @@ def _named(purpose: str, role: str, holder: str, *, deleted: bool) -> str:
     return f"{name} (deleted)" if deleted else name
 
 
-def _operator_itself(principal: Principal, text: str, claims: Claims[Any]) -> list[Link]:
+def _operator_itself(principal: Principal, claims: Claims[Any]) -> list[Link]:
     row = Operator.objects.visible_to(principal).filter(public_key=claims.sub).order_by("-deleted_at").first()
     if not trust.did_sign(claims, claims):
         return [Link(text="The operator did not sign this itself.", tone=BAD, key=claims.iss)]
     signed = Link(text="Signed by the operator itself", tone=GOOD, key=claims.iss)
-    return [signed, _known("Operator", row), *_place(row, text)]
+    return [signed, _known("Operator", row), *_place(row, claims.jti)]
 
 
-def _account_itself(principal: Principal, text: str, claims: Claims[Any]) -> list[Link]:
+def _account_itself(principal: Principal, claims: Claims[Any]) -> list[Link]:
     row = (
         Account.objects.visible_to(principal)
         .filter(public_key=claims.sub)
@@ -85,15 +85,15 @@ def _account_itself(principal: Principal, text: str, claims: Claims[Any]) -> lis
         .select_related("operator")
         .first()
     )
-    return [*_by_operator(principal, claims, "Account"), _known("Account", row), *_place(row, text)]
+    return [*_by_operator(principal, claims, "Account"), _known("Account", row), *_place(row, claims.jti)]
 
 
-def _user_itself(principal: Principal, text: str, claims: Claims[Any], body: UserBody) -> list[Link]:
+def _user_itself(principal: Principal, claims: Claims[Any], body: UserBody) -> list[Link]:
     row = User.objects.visible_to(principal).filter(public_key=claims.sub).select_related("account").first()
     return [
         *_by_account(principal, claims, body.issuer_account or claims.iss, "User"),
         _known("User", row),
-        *_place(row, text),
+        *_place(row, claims.jti),
     ]
 
 
@@ -169,19 +169,14 @@ def _known(what: str, row: Operator | Account | User | None) -> Link:
     return Link(text=f"{what} “{row.name}” is known here", tone=GOOD, key=row.public_key)
 
 
-def _place(row: Operator | Account | User | None, text: str) -> list[Link]:
+def _place(row: Operator | Account | User | None, jti: str) -> list[Link]:
     """Whether this is the current JWT of its subject."""
     if row is None or row.deleted_at is not None:
         return []
     entries = IssuedToken.objects.filter(subject=row.public_key)
-    jti = _jti(text)
     current = row.token
     if current is not None and current.jti == jti:
         return [Link(text="This is its current JWT", tone=GOOD)]
     if entries.filter(jti=jti).exists():
         return [Link(text="This is an earlier JWT of it, replaced since", tone=WARN)]
     return [Link(text="This JWT was not issued here", tone=WARN)]
-
-
-def _jti(text: str) -> str:
-    return codec.decode(text).claims.jti

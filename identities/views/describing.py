@@ -87,6 +87,15 @@ def described(
     }
 
 
+def tables(claims: changes.AnyClaims, names: shown.Names, now: int) -> tuple[Table, ...]:
+    """nsc's tables about claims from anywhere, with short keys.
+
+    Raises: ClaimsError for a type that nsc does not describe.
+    """
+    sections = describe.rows(claims, names, False, now)  # noqa: FBT003  # settled signature
+    return tuple(_table(section, names, full=False) for section in sections)
+
+
 def findings(claims: changes.AnyClaims, now: int) -> tuple[Finding, ...]:
     """What the Go library's rules and ours say about claims as they stand."""
     return tuple(
