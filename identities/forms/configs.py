@@ -21,7 +21,6 @@ DEFAULTS: Mapping[str, str] = {
     "resolver": Resolver.FULL,
     "operator_as": "inline",
     "preload": "all",
-    "allow_delete": "on",
 }
 _ONLY = {
     "dir": (Resolver.FULL, Resolver.CACHE),
@@ -87,7 +86,7 @@ class ConfigForm(BaseForm):
     allow_delete = forms.BooleanField(
         required=False,
         label="Accounts can be deleted",
-        help_text="Without it a server never forgets an account. nsc's file leaves it off.",
+        help_text="Without it a server never forgets an account, even one that you delete here. nsc leaves it off.",
     )
     interval = forms.CharField(
         required=False,
@@ -122,14 +121,17 @@ class ConfigForm(BaseForm):
     )
 
     def __init__(
-        self, data: QueryDict, *, accounts: list[tuple[str, str]], own_url: str, **kwargs: Any
+        self,
+        data: QueryDict,
+        *,
+        accounts: list[tuple[str, str]],
+        own_url: str,
+        system_account: str,
+        **kwargs: Any,
     ) -> None:
         filled = data.copy()
-        if "resolver" not in filled:
-            for name, value in DEFAULTS.items():
-                filled.setdefault(name, value)
-            filled.setdefault("system_account", kwargs.pop("system_account", ""))
-        kwargs.pop("system_account", None)
+        for name, value in {**DEFAULTS, "system_account": system_account}.items():
+            filled.setdefault(name, value)
         super().__init__(filled, **kwargs)
         self.own_url = own_url
         choice = self.fields["system_account"]

@@ -100,18 +100,22 @@ def soonest(
 
 
 def counted(
-    principal: Principal, window: Window, *, kinds: Sequence[Kind], operator: Operator | None = None
+    principal: Principal,
+    window: Window,
+    *,
+    operators: Sequence[Operator],
+    kinds: Sequence[Kind],
+    operator: Operator | None = None,
 ) -> tuple[int, bool]:
-    """How many accounts and users fall into the window, counted up to 1,000 each; True when there are more."""
+    """How many rows the window holds, those that never expire left out; accounts and users are counted up to 1,000
+    each, and True says that there are more.
+    """
     number, more = 0, False
     for kind in kinds:
         if kind is Kind.OPERATOR:
+            number += len(_part(kind, principal, window, operators, operator, None, COUNTED))
             continue
-        rows = _rows(kind, principal, operator)
-        rows = rows if window.never else rows.filter(expires__gt=0)
-        if window.until is not None and not window.never:
-            rows = rows.filter(expires__lte=window.until)
-        rows = rows.filter(expires__gt=window.after) if window.after else rows
+        rows = _behind(_rows(kind, principal, operator), window, 0, None)
         found = rows.order_by()[: COUNTED + 1].count()
         number += min(found, COUNTED)
         more = more or found > COUNTED

@@ -128,12 +128,9 @@ def choose_default_operator(*, principal: Principal, operator: Operator | None) 
         )
 
 
-def default_operator_key() -> str:
-    """The public key of the chosen default operator, "" when none is chosen (any more)."""
-    found = Installation.objects.filter(default_operator__deleted_at=None).values_list(
-        "default_operator__public_key", flat=True
-    )
-    return found.first() or ""
+def default_operator() -> Operator | None:
+    """The chosen default operator; None when none is chosen (any more)."""
+    return Operator.objects.live().filter(pk__in=Installation.objects.values("default_operator")).first()
 
 
 def check_audit_chain(*, principal: Principal) -> int | None:

@@ -36,7 +36,13 @@ def expirations(request: HttpRequest) -> HttpResponse:
         after=asked.after,
         size=PAGE + 1,
     )
-    number = queries.counted(principal, asked.window, kinds=asked.kinds, operator=asked.operator)
+    number = (
+        None  # everything is not counted: pages of it would cost more for their number than for their rows
+    )
+    if not asked.window.never:
+        number = queries.counted(
+            principal, asked.window, operators=operators, kinds=asked.kinds, operator=asked.operator
+        )
     context = shown.frame(
         title="Expirations",
         nav="expirations",

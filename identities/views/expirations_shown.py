@@ -101,13 +101,14 @@ class Asked:
         """The kinds asked for."""
         return KINDS[self.kind][1]
 
-    def page(self, found: Sequence[Expiring], size: int, counted: tuple[int, bool]) -> PageShown:
+    def page(self, found: Sequence[Expiring], size: int, counted: tuple[int, bool] | None) -> PageShown:
         """The pagination below `found`, which holds one row more than a page when there are more."""
-        number, more = counted
-        number += sum(1 for row in found if row.kind is Kind.OPERATOR) if self.after is None else 0
+        total = ""
+        if counted is not None:
+            total = f"{'more than ' if counted[1] else ''}{counted[0]:,}"
         behind = found[size - 1].place if len(found) > size else None
         return PageShown(
-            total=f"{'more than ' if more else ''}{number:,}",
+            total=total,
             next=self._link("~".join(map(str, (int(behind.never), *behind[1:])))) if behind else "",
             first=self._link("") if self.after is not None else "",
         )

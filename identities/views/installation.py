@@ -27,7 +27,8 @@ def installation(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         broken = service.check_audit_chain(principal=principal)
         checked = installation_shown.chain(broken)
-    form = _form(principal)
+    described = service.described(principal=principal)
+    form = _form(principal, described.default_operator)
     context = shown.frame(
         title="Installation",
         nav="installation",
@@ -35,7 +36,7 @@ def installation(request: HttpRequest) -> HttpResponse:
         can=guards.can(principal, None, Action.INSTALLATION_EDIT, Action.AUDIT_VIEW),
         form=form,
         checked=checked,
-        **installation_shown.context(service.described(principal=principal), tuple(form.operators.values())),
+        **installation_shown.context(described, tuple(form.operators.values())),
     )
     return htmx.render(request, TEMPLATE, context)
 
@@ -45,7 +46,7 @@ def default_operator(request: HttpRequest) -> HttpResponse:
     """Choose which operator answers the bare addresses of the account server."""
     principal = principal_for(request)
     guards.require(principal, Action.INSTALLATION_EDIT)
-    form = _form(principal, request)
+    form = _form(principal, service.default_operator(), request)
     if form.is_valid():
         with guards.errors_on(form):
             service.choose_default_operator(principal=principal, operator=form.chosen())
@@ -55,14 +56,16 @@ def default_operator(request: HttpRequest) -> HttpResponse:
             return redirect("installation")
     url = reverse("installation")
     crumbs = [shown.Crumb(label="Installation", url=url), shown.Crumb(label="Default operator")]
-    context = shown.frame(title="Default operator", nav="installation", crumbs=crumbs, cancel_url=url, submit="Choose")
+    context = shown.frame(
+        title="Default operator", nav="installation", crumbs=crumbs, cancel_url=url, submit="Choose"
+    )
     return htmx.render_form(request, form, "", context)
 
 
-def _form(principal: Principal, request: HttpRequest | None = None) -> DefaultOperatorForm:
-    operators = list(
-        Operator.objects.visible_to(principal).live().only("name", "public_key").order_by("name")[:MOST_OPERATORS]
-    )
+def _form(
+    principal: Principal, chosen: Operator | None, request: HttpRequest | None = None
+) -> DefaultOperatorForm:
+    rows = Operator.objects.visible_to(principal).live().only("name", "public_key").order_by("name")
     data = request.POST if request is not None and request.method == "POST" else None
-    chosen = service.default_operator_key()
-    return DefaultOperatorForm(data, operators=operators, initial={"operator": chosen})
+    initial = {"operator": chosen.public_key if chosen else ""}
+    return DefaultOperatorForm(data, operators=list(rows[:MOST_OPERATORS]), initial=initial)
