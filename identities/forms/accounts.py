@@ -207,12 +207,8 @@ class LimitsForm(EditForm):
         return replace(before, **flat, tiered_limits={**kept, **tiers})
 
     def account_fields(self) -> Iterator[forms.BoundField]:
-        """The numbers of NATS and of the account's JWT, for templates."""
-        return (self[name] for name, *_ in NATS)
-
-    def account_switches(self) -> Iterator[forms.BoundField]:
-        """The switches of the account, for templates."""
-        return (self[name] for name in ("wildcards", "disallow_bearer"))
+        """The limits of NATS and of the account's JWT, for templates."""
+        return (self[name] for name in (*(name for name, *_ in NATS), "wildcards", "disallow_bearer"))
 
     def whole(self) -> Iterator[forms.BoundField]:
         """The JetStream fields of the whole account, for templates."""

@@ -19,6 +19,7 @@ SEED_REFUSED = (
     "That is a seed (a private key), which is secret. It was thrown away and not stored. Give the public key instead, "
     "and replace that key if others can have seen it."
 )
+THEIRS_TAKEN = "(you had not changed it: theirs is kept)"
 _INDEX = re.compile(r"\[[^\]]*\]")
 
 
@@ -125,18 +126,33 @@ class BaseForm(forms.Form):
         """Put a service's refusal on the field that it names, else above the form."""
         self.add_error(refused.field if refused.field in self.fields else None, refused.user_message)
 
-    def mark_stale(self, *, by: str, version: int, current: Mapping[str, Any], message: str) -> None:
-        """Say that somebody else saved meanwhile; `current` holds the row's values by field."""
+    def mark_stale(
+        self,
+        *,
+        by: str,
+        version: int,
+        current: Mapping[str, Any],
+        message: str,
+        base: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Say that somebody else saved meanwhile. `current` holds the row's values by field, `base` those that this
+        page was made from: where nobody typed anything here, theirs is taken over.
+        """
         self.stale_by = by
-        self.differences = tuple(
-            Difference(
-                label=str(field.label or name),
-                theirs=shown_value(field, current[name]),
-                yours=shown_value(field, self.cleaned_data.get(name)),
+        found = []
+        for name, field in self.fields.items():
+            if name not in current or current[name] == self.cleaned_data.get(name):
+                continue
+            yours = shown_value(field, self.cleaned_data.get(name))
+            if base is not None and name in base and not field.has_changed(base[name], self._typed(name)):
+                self._show(name, field, current[name])
+                yours = THEIRS_TAKEN
+            found.append(
+                Difference(
+                    label=str(field.label or name), theirs=shown_value(field, current[name]), yours=yours
+                )
             )
-            for name, field in self.fields.items()
-            if name in current and current[name] != self.cleaned_data.get(name)
-        )
+        self.differences = tuple(found)
         self.add_error(None, message)
         self._replace("version", str(version))
 
@@ -159,9 +175,21 @@ class BaseForm(forms.Form):
                 self.add_error(name, f"{value} is below -1. Write -1 (or “unlimited”) for no limit.")
         return cleaned
 
-    def _replace(self, name: str, value: str) -> None:
+    def _typed(self, name: str) -> Any:
+        widget = self.fields[name].widget
+        return widget.value_from_datadict(self.data, self.files, self.add_prefix(name))
+
+    def _show(self, name: str, field: forms.Field, value: Any) -> None:
+        if isinstance(field, forms.BooleanField):
+            self._replace(name, *(["on"] if value else []))
+        elif isinstance(field, forms.MultipleChoiceField):
+            self._replace(name, *value)
+        else:
+            self._replace(name, shown_value(field, value))
+
+    def _replace(self, name: str, *values: str) -> None:
         data = cast(QueryDict, self.data).copy()
-        data[self.add_prefix(name)] = value
+        data.setlist(self.add_prefix(name), list(values))
         self.data = data
 
 

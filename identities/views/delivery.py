@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.urls import reverse
+
 from identities.claims import codec
 from identities.models import Account, Operator
 
@@ -15,12 +17,17 @@ class WayToServers:
     resolver: str
     text: str
     command: str = ""
+    url: str = ""
+    link: str = ""
     likely: bool = False
 
 
 def of_account(account: Account) -> tuple[WayToServers, ...]:
     """After an account's JWT changed (users revoked, limits edited), for each kind of resolver."""
-    url = codec.from_payload(account.operator.claims).nats.account_server_url
+    operator = account.operator
+    url = codec.from_payload(operator.claims).nats.account_server_url
+    config = reverse("operator-config", args=[operator.public_key])
+    jwt = reverse("account-jwt", args=[operator.public_key, account.public_key])
     update = f"nats request --creds sys.creds '$SYS.REQ.CLAIMS.UPDATE' \"$(cat {account.name}.jwt)\""
     one = (
         f"nats request --creds sys.creds '$SYS.REQ.ACCOUNT.{account.public_key}.CLAIMS.UPDATE' "
@@ -32,18 +39,25 @@ def of_account(account: Account) -> tuple[WayToServers, ...]:
             text="Put the new server configuration in the place of the old one and reload each server: nothing "
             "reaches it otherwise.",
             command="nats-server --signal reload",
+            url=config,
+            link="Server configuration",
+            likely=not url,
         ),
         WayToServers(
             resolver="URL",
             text="A server asks for the account when it next loads it: after a restart, or when it had not loaded it "
             "yet. Servers that have it loaded go on with the old JWT until you send them the new one.",
             command=one,
+            url=jwt,
+            link="Account JWT",
             likely=url.startswith(("http://", "https://")),
         ),
         WayToServers(
             resolver="full",
             text="Push the new JWT through the system account; every server stores it and tells the others.",
             command=update,
+            url=jwt,
+            link="Account JWT",
             likely=url.startswith(("nats://", "tls://", "ws://", "wss://")),
         ),
         WayToServers(
@@ -51,6 +65,8 @@ def of_account(account: Account) -> tuple[WayToServers, ...]:
             text="Push it likewise: a server that has the account loaded takes it over; the others ask when they "
             "need it (“skipped” in the answer means just that).",
             command=update,
+            url=jwt,
+            link="Account JWT",
         ),
     )
     return tuple(sorted(ways, key=lambda way: not way.likely))
@@ -63,5 +79,7 @@ def of_operator(operator: Operator) -> tuple[WayToServers, ...]:
             resolver="every kind",
             text=f"The JWT of “{operator.name}” stands in the configuration of each server. Put the new configuration "
             "there and restart the servers one by one: a reload does not take over a changed operator.",
+            url=reverse("operator-config", args=[operator.public_key]),
+            link="Server configuration",
         ),
     )

@@ -19,9 +19,10 @@ from identities.views import shown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One value: a text, or a key as a chip. `note` is ours, for what nsc leaves unsaid."""
+    """One value: a text, or a key as a chip (whole: as `code`). `note` is ours, for what nsc leaves unsaid."""
 
     text: str = ""
+    code: bool = False
     key: shown.Chip | None = None
     note: str = ""
 
@@ -69,16 +70,22 @@ def described(
     *,
     scope: SigningKey | None = None,
 ) -> dict[str, Any]:
-    """`sections`, `findings`, and the switch between short and full ids; one query for the names of keys.
+    """`sections`, `tables`, `findings`, and the switch between short and full ids; one query for the names of keys.
 
     `scope` is the role that issued a user.
     """
     claims = changes.claims_of(row)
     full = shown.wants_full_ids(request)
-    names = shown.names_in(operator, row.claims)
+    known = shown.key_names(operator, shown.keys_in([row.claims]) - {row.public_key})
+
+    def names(key: str) -> str:
+        return known.get(key, "")
+
     sections = describe.rows(claims, names, full, now, scope)
+    made = tuple(_table(section, names, full=full) for section in sections)
     return {
-        "sections": tuple(_table(section, names, full=full) for section in sections),
+        "sections": tuple(table for table in made if not table.headers),
+        "tables": tuple(table for table in made if table.headers),
         "findings": findings(claims, now),
         "key": shown.chip(row.public_key, long=full),
         "full_ids": full,
@@ -92,7 +99,7 @@ def tables(claims: changes.AnyClaims, names: shown.Names, now: int) -> tuple[Tab
 
     Raises: ClaimsError for a type that nsc does not describe.
     """
-    sections = describe.rows(claims, names, False, now)  # noqa: FBT003  # settled signature
+    sections = describe.rows(claims, names, False, now)  # settled signature
     return tuple(_table(section, names, full=False) for section in sections)
 
 
@@ -129,4 +136,6 @@ def _cell(text: str, note: str, names: shown.Names, *, full: bool) -> Cell:
     key = text.partition(" / ")[0]
     if kind_of(key) is None:
         return Cell(text=text, note=note)
-    return Cell(key=shown.chip(key, names(key), long=full), note=note)
+    if full:
+        return Cell(text=key, code=True, note=note or names(key))
+    return Cell(key=shown.chip(key, names(key)), note=note)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, cast
 
@@ -14,13 +15,17 @@ from django.template.exceptions import TemplateDoesNotExist
 from django.views.decorators.http import require_http_methods
 
 from identities import lookup
+from identities.claims import codec
 from identities.errors import IdentityError
 from identities.forms.base import BaseForm
-from identities.models import Account, Operator, User
+from identities.models import Account, IssuedToken, Operator, User
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
 from identities.services import changes, secrets
+
+MOST_BEHIND = 1000
+"""How many versions behind a stale page is still compared with what it was made from."""
 
 Parameters = ParamSpec("Parameters")
 View = Callable[Concatenate[HttpRequest, Parameters], HttpResponse]
@@ -94,10 +99,31 @@ def _mark_stale(
         )
         form.mark_stale(by=current.updated_by, version=current.version, current={}, message=message)
         return
-    values = values_of(current) if values_of is not None else {}
     form.mark_stale(
-        by=current.updated_by, version=current.version, current=values, message=stale.user_message
+        by=current.updated_by,
+        version=current.version,
+        current=values_of(current) if values_of is not None else {},
+        base=_base(form, current, values_of) if values_of is not None else None,
+        message=stale.user_message,
     )
+
+
+def _base(
+    form: BaseForm, current: Operator | Account | User, values_of: Callable[[Any], dict[str, Any]]
+) -> dict[str, Any] | None:
+    """What a stale page was made from: each version has one JWT in the ledger. None when it can't be read."""
+    behind = current.version - form.version
+    if not 0 < behind <= MOST_BEHIND:
+        return None
+    older = IssuedToken.objects.filter(subject=current.public_key).order_by("-iat", "-pk")[
+        behind : behind + 1
+    ]
+    for token in older:
+        if token.sealed is None:
+            then = copy(current)
+            then.claims = codec.decode(token.text).payload
+            return values_of(then)
+    return None
 
 
 def _sealed(request: HttpRequest, reason: str) -> HttpResponse:

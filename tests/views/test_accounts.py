@@ -10,6 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 from identities.claims.imports import Import
 from identities.claims.limits import JetStreamLimits, OperatorLimits
 from identities.forms.accounts import LimitsForm
+from identities.forms.base import THEIRS_TAKEN
 from identities.models import Account, IssuedToken, Operator, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.principal import Role
@@ -326,6 +327,39 @@ def test_a_stale_edit_shows_both_values_and_loses_nothing(admin: Client, orders:
     assert admin.post(url("account-edit", orders), mine).status_code == 302
     orders.refresh_from_db()
     assert changes.claims_of(orders).nats.description == "mine"
+
+
+def test_a_stale_edit_takes_over_theirs_where_nobody_typed_here(admin: Client, orders: Account) -> None:
+    mine = edited(orders, tags="mine")
+    admin.post(url("account-edit", orders), edited(orders, description="theirs"))
+    answer = admin.post(url("account-edit", orders), mine)
+    form = answer.context["form"]
+    assert [(one.label, one.theirs, one.yours) for one in form.differences] == [
+        ("Description", "theirs", THEIRS_TAKEN),
+        ("Tags", "", "mine"),
+    ]
+    again = {bound.html_name: bound.value() or "" for bound in form}
+    assert admin.post(url("account-edit", orders), again).status_code == 302
+    orders.refresh_from_db()
+    body = changes.claims_of(orders).nats
+    assert (body.description, body.tags) == ("theirs", ("mine",))
+
+
+def test_stale_switches_take_over_theirs_too(admin: Client, orders: Account) -> None:
+    mine = limited(orders, conn="10")
+    theirs = limited(orders, disallow_bearer="on", payload="1 KiB")
+    theirs.pop("wildcards")
+    admin.post(url("account-limits", orders), theirs)
+    form = admin.post(url("account-limits", orders), mine).context["form"]
+    assert {one.label for one in form.differences if one.yours == THEIRS_TAKEN} == {
+        "Max message payload",
+        "Exports may hold wildcards",
+        "Forbid bearer users",
+    }
+    again = {bound.html_name: bound.value() for bound in form if bound.value() not in (False, None)}
+    assert admin.post(url("account-limits", orders), again).status_code == 302
+    limits = limits_of(orders)
+    assert (limits.conn, limits.payload, limits.wildcards, limits.disallow_bearer) == (10, 1024, False, True)
 
 
 def test_stale_limits_show_both_values_in_words(admin: Client, orders: Account) -> None:
