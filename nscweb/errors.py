@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import structlog
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template import loader
 from django.template.exceptions import TemplateDoesNotExist
@@ -17,7 +19,8 @@ log = structlog.get_logger("nscweb.errors")
 def _page(request: HttpRequest | None, name: str, status: int, text: str, **context: Any) -> HttpResponse:
     try:
         content = loader.render_to_string(f"errors/{name}.html", {"message": text, **context}, request)
-    except TemplateDoesNotExist:
+    except (TemplateDoesNotExist, ValueError) as error:  # ValueError: static files are not collected
+        log.error("error page", page=name, error=str(error))
         return HttpResponse(text + "\n", status=status, content_type="text/plain; charset=utf-8")
     return HttpResponse(content, status=status)
 
@@ -37,7 +40,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403: the form's token is missing or belongs to another session. Nothing was changed."""
     log.warning("form token refused", reason=reason)
     text = "This form is no longer valid, so nothing was changed. Load the page again and send the form once more."
-    return _page(request, "403", 403, text)
+    return _page(request, "403_csrf", 403, text)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -51,7 +54,9 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500: a mistake of ours; rendered without the request, so without the database."""
+    """500: a mistake of ours, or 503: the database is away; rendered without the request, so without the database."""
+    if isinstance(sys.exc_info()[1], (OperationalError, InterfaceError)):
+        return _page(None, "503", 503, "The database can't be reached. Try again in a moment.")
     return _page(
         None, "500", 500, "Something went wrong here. The log of the server says what, by the request's id."
     )

@@ -8,12 +8,16 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import socket
 import sys
+from io import StringIO
 from pathlib import Path
 
 import django
 from django.conf import settings
 from django.core.management import call_command
+
+NATS_PORT = 4222
 
 
 def main() -> int:
@@ -27,7 +31,8 @@ def main() -> int:
 
     try:
         if open_database():
-            call_command("demo") if options.demo else None
+            if options.demo:
+                demo()
             first_administrator()
     except DatabaseError as error:
         sys.stderr.write(f"nscweb: the database can't be used: {str(error).strip()}\n")
@@ -74,6 +79,15 @@ def first_administrator() -> None:
 
     if people.needs_first_administrator():
         call_command("first_admin")
+
+
+def demo() -> None:
+    """Set up the sample operator, and the configuration of its nats-server on NATS's usual port or a free one."""
+    with socket.socket() as probe:
+        usual = probe.connect_ex(("127.0.0.1", NATS_PORT)) != 0
+    said = StringIO()
+    call_command("demo", nats_port=NATS_PORT if usual else 0, stdout=said)
+    sys.stdout.write(f"nscweb: sample nats-server configuration: {said.getvalue().strip()}\n")
 
 
 def collect_static() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import include, path
@@ -168,3 +169,11 @@ def test_the_error_pages_say_something_even_without_templates() -> None:
     request = HttpRequest()
     assert errors.bad_request(request).status_code == 400
     assert errors.server_error(request).status_code == 500
+
+
+def test_a_database_that_is_away_is_503_not_500() -> None:
+    try:
+        raise OperationalError("connection refused")
+    except OperationalError:
+        response = errors.server_error(HttpRequest())
+    assert response.status_code == 503
