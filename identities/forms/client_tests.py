@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 from django import forms
 
@@ -25,8 +25,6 @@ TRIALS = (
 
 class ClientTestForm(BaseForm):
     """What to try as a user on a server. Fields that the chosen trial has no use for are ignored."""
-
-    words: ClassVar[Mapping[str, str]] = {"queue": "queue group", "inbox_prefix": "inbox prefix"}
 
     trial = forms.ChoiceField(
         label="What to do",
@@ -128,7 +126,7 @@ class ClientTestForm(BaseForm):
         """Certificates only: a private key pasted along with them is refused."""
         text: str = self.cleaned_data["ca_pem"]
         if "PRIVATE KEY" in text:
-            self._blank("ca_pem")
+            self._replace("ca_pem", "")
             raise forms.ValidationError(
                 "That holds a private key, which is secret. It was thrown away. Give the certificate alone."
             )
@@ -145,8 +143,3 @@ class ClientTestForm(BaseForm):
             "seconds": typed["seconds"] or 5.0,
             "inbox_prefix": typed["inbox_prefix"] or "_INBOX",
         }
-
-    def _blank(self, name: str) -> None:
-        data = self.data.copy()
-        data[name] = ""
-        self.data = data

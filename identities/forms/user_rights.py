@@ -33,7 +33,7 @@ from identities.forms.user_fields import (
 )
 
 INBOX = "_INBOX.>"
-_USUAL = (None, "", False, (), [], NO_LIMIT, "unlimited")
+_USUAL: tuple[object, ...] = (None, "", False, (), [], NO_LIMIT, "unlimited")
 UNLIMITED = UserPermissionLimits.unlimited()
 
 
@@ -114,7 +114,9 @@ class UserFields(BaseForm):
         label="Time to answer", help_text="Such as 5s, 2m, or unlimited. Empty: nats-server's 2 minutes."
     )
     subs = LimitField(label="Max subscriptions", help_text="At one time, for each connection.")
-    data = LimitField(label="Max data", size=True, help_text="Bytes; nats-server does not look at it yet.")
+    data = LimitField(  # type: ignore[assignment]  # a field; Django takes it off the class
+        label="Max data", size=True, help_text="Bytes; nats-server does not look at it yet."
+    )
     payload = LimitField(
         label="Max message payload", size=True, help_text="Bytes of one message: 64 KiB, 1 MB."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -25,6 +25,8 @@ from identities.services import audit, changes, columns, creds, jobs, secrets, s
 
 KIND = "client-test"
 _TOLD_EVERY = 0.5
+_CONNECT_SECONDS = 3.0
+"""Waiting for a worker and asking for the result take their time too: people hear of a dead server within 5 s."""
 _NOBODY = TestUser(name="", jwt="")
 
 
@@ -61,6 +63,11 @@ class Wish:
     inbox_prefix: str = "_INBOX"
     ca_pem: str = ""
     tls_first: bool = False
+
+
+def wish(values: Mapping[str, Any]) -> Wish:
+    """A wish from plain values: what a form holds, or what a job's payload does."""
+    return Wish(**{**values, "trial": Trial(values["trial"])})
 
 
 def start(*, principal: Principal, user: User, wish: Wish, other: User | None = None) -> Job:
@@ -144,13 +151,13 @@ def default_url(operator: Operator) -> str:
 def run(lease: jobs.Lease) -> jobs.Result:
     """The worker's part: open the seeds, connect, and tell what happened while it happens."""
     payload = asked(lease.job)
-    wish = Wish(**{**payload["wish"], "trial": Trial(payload["wish"]["trial"])})
+    wanted = wish(payload["wish"])
     with ExitStack() as stack:
         listener = stack.enter_context(_login(payload["user"]))
         speaker = listener
         if payload["other"] != payload["user"]:
             speaker = stack.enter_context(_login(payload["other"]))
-        plan = _plan(wish, listener, speaker)
+        plan = _plan(wanted, listener, speaker)
         return _watched(plan, lease).as_json()
 
 
@@ -227,6 +234,7 @@ def _plan(wish: Wish, listener: TestUser, speaker: TestUser) -> ClientPlan:
         ca_pem=wish.ca_pem,
         tls_first=wish.tls_first,
         total_seconds=MOST_SECONDS,
+        connect_seconds=_CONNECT_SECONDS,
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
+from django_htmx.http import HttpResponseClientRedirect
 
 from identities import lookup
 from identities.errors import IdentityError
@@ -34,11 +36,14 @@ def start(request: HttpRequest, operator_key: str, account_key: str, user_key: s
     )
     if form.is_valid():
         with guards.errors_on(form):
-            wanted = form.to_values()
-            wish = client_tests.Wish(**{**wanted, "trial": client_tests.Trial(wanted["trial"])})
-            other = client_tests.other_user(principal, user, form.cleaned_data["other"])
+            wish = client_tests.wish(form.to_values())
+            other = (
+                client_tests.other_user(principal, user, form.cleaned_data["other"])
+                if wish.trial.is_pair
+                else None
+            )
             job = client_tests.start(principal=principal, user=user, wish=wish, other=other)
-            return htmx.done(request, _result_url(user, job.pk), "Started a client test.")
+            return _go_on(request, _result_url(user, job.pk))
     context = {
         **_frame(principal, user, "Client test", f"Client test as {user.name}"),
         "can_connect": user.has_seed or user.bearer,
@@ -107,3 +112,8 @@ def _result_url(user: User, job_id: int) -> str:
         "user-test-result",
         args=[account.operator.public_key, account.public_key, user.public_key, job_id],
     )
+
+
+def _go_on(request: HttpRequest, url: str) -> HttpResponse:
+    """On to the result, which says by itself what happens: no message."""
+    return HttpResponseClientRedirect(url) if htmx.wants_part(request) else redirect(url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,7 @@ _ICONS = {
     "ended": "circle-dashed",
 }
 _WAITS_TOO_LONG = 3.0
+_SERVER_ID = re.compile(r"\bN[A-Z2-7]{55}\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,7 @@ def result(job: Job) -> dict[str, Any]:
         "over": over,
         "ok": job.state == JobState.DONE and bool(found.get("ok")),
         "summary": job.error or str(found.get("summary", "")),
-        "server": str(found.get("server", "")),
+        "server": _shortened(str(found.get("server", ""))),
         "took": f"{found['seconds']:.2f} s" if over and "seconds" in found else "",
         "events": tuple(_event(event) for event in events[:MOST_EVENTS]),
         "left_out": f"{len(events) - MOST_EVENTS:,} more" if len(events) > MOST_EVENTS else "",
@@ -107,7 +109,7 @@ def _event(event: Mapping[str, Any]) -> EventShown:
         tone="danger" if kind in ("refused", "failed") else "ok" if kind in ("received", "rtt") else "muted",
         at=f"{event['at']:.3f} s",
         who=str(event["who"]),
-        text=str(event["text"]),
+        text=_shortened(str(event["text"])).removeprefix(f"{event['who']}: "),
         data=data[:LONGEST_DATA],
         note=f"{size:,} bytes"
         if kind == "received" and not data
@@ -128,3 +130,8 @@ def _no_worker(job: Job) -> bool:
     """Whether it waits for a worker that does not seem to be there."""
     waited = (clock.now() - job.created_at).total_seconds()
     return job.state == JobState.QUEUED and waited > _WAITS_TOO_LONG and not jobs.worker_is_alive()
+
+
+def _shortened(text: str) -> str:
+    """A server without a name is called by its id, which nobody reads."""
+    return _SERVER_ID.sub(lambda found: shown.short(found[0]), text)

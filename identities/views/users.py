@@ -30,6 +30,7 @@ def index(request: HttpRequest, operator_key: str, account_key: str) -> HttpResp
         crumbs=shown.account_crumbs(account, "Users"),
         can=guards.can(principal, accounts.scope(account), Action.USER_CREATE),
         account=account.name,
+        user_count=f"{account.user_count:,}",
         just_changed=request.GET.get("revoked") == "1",
         ways=delivery.of_account(account),
         urls=_account_urls(account),
