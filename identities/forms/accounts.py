@@ -158,6 +158,8 @@ class LimitsForm(EditForm):
                 ),
             )
 
+        self.order_fields([name for name, *_ in NATS])
+
     def _add(self, name: str, field: forms.Field) -> None:
         """NATS's own word for a limit is its field's name."""
         field.word = name.rpartition("-")[2]  # type: ignore[attr-defined]  # for components/field.html

@@ -106,7 +106,12 @@ def tables(claims: changes.AnyClaims, names: shown.Names, now: int) -> tuple[Tab
 def findings(claims: changes.AnyClaims, now: int) -> tuple[Finding, ...]:
     """What the Go library's rules and ours say about claims as they stand."""
     return tuple(
-        Finding(tone=_GRADES[one.grade][0], word=_GRADES[one.grade][1], path=one.path, message=one.message)
+        Finding(
+            tone=_GRADES[one.grade][0],
+            word=_GRADES[one.grade][1],
+            path=one.path,
+            message=one.message[:1].upper() + one.message[1:],
+        )
         for one in changes.check(claims, claims, now=now)
     )
 

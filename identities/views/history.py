@@ -34,6 +34,9 @@ class TokenShown:
     """One JWT of the ledger. `text` is "" for a bearer user's JWT, which alone logs in: `secret` says so."""
 
     number: int
+    text_id: str
+    text_label: str
+    changes_label: str
     issued: shown.When
     expires: shown.When
     by: str
@@ -89,6 +92,9 @@ def _token(token: IssuedToken, names: dict[str, str], current: int | None) -> To
     changes, unread = _changes(token)
     return TokenShown(
         number=token.pk,
+        text_id=f"jwt-{token.pk}",
+        text_label=f"JWT {token.jti[:8]}…",
+        changes_label=f"Changes in JWT {token.jti[:8]}…",
         issued=shown.unix(token.iat),
         expires=shown.unix(token.exp),
         by=token.by_name,
