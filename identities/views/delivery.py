@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from django.urls import reverse
@@ -28,10 +29,12 @@ def of_account(account: Account) -> tuple[WayToServers, ...]:
     url = codec.from_payload(operator.claims).nats.account_server_url
     config = reverse("operator-config", args=[operator.public_key])
     jwt = reverse("account-jwt", args=[operator.public_key, account.public_key])
-    update = f"nats request --creds sys.creds '$SYS.REQ.CLAIMS.UPDATE' \"$(cat {account.name}.jwt)\""
+    # Copied into a shell: a name may hold anything that nsc can store.
+    file = shlex.quote(f"{account.name}.jwt")
+    update = f"nats request --creds sys.creds '$SYS.REQ.CLAIMS.UPDATE' \"$(cat {file})\""
     one = (
         f"nats request --creds sys.creds '$SYS.REQ.ACCOUNT.{account.public_key}.CLAIMS.UPDATE' "
-        f'"$(cat {account.name}.jwt)"'
+        f'"$(cat {file})"'
     )
     ways = (
         WayToServers(
@@ -41,7 +44,6 @@ def of_account(account: Account) -> tuple[WayToServers, ...]:
             command="nats-server --signal reload",
             url=config,
             link="Server configuration",
-            likely=not url,
         ),
         WayToServers(
             resolver="URL",
