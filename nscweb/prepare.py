@@ -18,6 +18,8 @@ from django.conf import settings
 from django.core.management import call_command
 
 NATS_PORT = 4222
+UNUSED = ["htmx-4*", "htmax-4*", "hx-*", "htmx-2.js"]
+"""What django-htmx ships beside the one script that pages load: compressing it would double the first start."""
 
 
 def main() -> int:
@@ -96,7 +98,7 @@ def collect_static() -> None:
     sources = _sources()
     if stamp.exists() and stamp.read_text(encoding="ascii") == sources:
         return
-    call_command("collectstatic", interactive=False, clear=True, verbosity=0)
+    call_command("collectstatic", interactive=False, clear=True, verbosity=0, ignore_patterns=UNUSED)
     stamp.write_text(sources, encoding="ascii")
 
 
@@ -113,4 +115,7 @@ def _sources() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -120,7 +120,9 @@ def children(host: str, port: int, *, worker: bool, demo: bool) -> list[Child]:
     if worker:
         family.append(Child("worker", [sys.executable, str(configuration.BASE_DIR / "manage.py"), "worker"]))
     if demo:
-        family.append(Child("nats-server", [nats_server(), "-c", str(demo_config())]))
+        config = demo_config()
+        log = str(config.with_name("nats.log"))
+        family.append(Child("nats-server", [nats_server(), "-c", str(config), "-l", log]))
     return family
 
 
