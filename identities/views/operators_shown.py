@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, IntegerField, OuterRef, Subquery, Value
+from django.db.models import Count, IntegerField, OuterRef, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, QueryDict
 
+from identities.lookup import principal_for
 from identities.models import Account, Key, Operator, User
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
@@ -98,13 +99,15 @@ def _row(operator: Operator, now: int) -> OperatorRow:
 
 def described(operator: Operator, request: HttpRequest, now: int) -> dict[str, Any]:
     """The operator's page: description, findings, counts, and what servers need after a change."""
+    visible = Account.objects.visible_to(principal_for(request)).live().filter(operator=operator)
+    below = visible.aggregate(accounts=Count("pk"), users=Coalesce(Sum("user_count"), 0))
     return {
         "operator": operator,
         **describing.described(operator, operator, request, now),
         "state": shown.state(operator.expires, operator.not_before, now),
         "changed": shown.moment(operator.updated_at),
-        "account_count": f"{Account.objects.live().filter(operator=operator).count():,}",
-        "user_count": f"{User.objects.live().filter(operator=operator).count():,}",
+        "account_count": f"{below['accounts']:,}",
+        "user_count": f"{below['users']:,}",
         "by": operator.updated_by,
         "has_system_account": bool(operator.system_account),
         "just_changed": request.GET.get("changed") == "1",

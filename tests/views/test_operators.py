@@ -181,6 +181,16 @@ def test_the_page_of_an_operator_prints_the_rows_of_nsc_describe(admin: Client) 
     assert f">{operator.public_key}</code>" in full
 
 
+def test_the_page_of_an_operator_counts_what_its_reader_may_see(admin: Client) -> None:
+    operator = make.operator("Test")
+    orders = make.account(operator, "Orders")
+    make.many_users(orders, ["a", "b"])
+    seen = admin.get(url("operator", operator)).context
+    assert (seen["account_count"], seen["user_count"]) == ("2", "3")
+    seen = make.client(Role.VIEWER, account=orders).get(url("operator", operator)).context
+    assert (seen["account_count"], seen["user_count"]) == ("1", "2")
+
+
 def test_an_operator_without_a_system_account_says_so_and_gets_one(admin: Client) -> None:
     operator = make.operator("Test", system_account=False)
     assert "no system account" in admin.get(url("operator", operator)).content.decode()
