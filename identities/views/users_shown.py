@@ -110,10 +110,12 @@ def _row(user: User, base: str, revocations: Mapping[str, int], now: int) -> Use
 def described(user: User, request: HttpRequest, now: int) -> dict[str, Any]:
     """The user's page: description, findings, what was handed out before, and where to go from here."""
     account = user.account
-    revocations = _revocations(account)
+    claims = changes.claims_of(account)
+    revocations: Mapping[str, int] = claims.nats.revocations
+    role = next((key for key in claims.nats.signing_keys if key.key == user.issuer and key.is_scoped), None)
     return {
         **page_of(user),
-        **describing.described(user, account.operator, request, now),
+        **describing.described(user, account.operator, request, now, scope=role),
         "state": _state(user, revocations, now),
         "account": account.name,
         "account_url": shown.account_url("account", account),
