@@ -47,7 +47,10 @@ def icon(name: str, css: str = "") -> SafeString:
     """The icon `name` of the sprite (lucide's names); decoration only, so a word stands beside it."""
     classes = f"icon {css}" if css else "icon"
     return format_html(
-        '<svg class="{}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>', classes, _sprite(), name
+        '<svg class="{}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
+        classes,
+        _sprite(),
+        name,
     )
 
 

@@ -1,8 +1,7 @@
 // What pages do beyond HTML and htmx. Every hook is a data-* attribute; without this script the pages still work.
 const $ = (selector, root = document) => root.querySelector(selector);
 const dialog = $("#dialog");
-let opener = null;
-let requests = 0;
+let [opener, requests] = [null, 0];
 
 // --- toasts: {"toast": {"text": "…", "tone": "ok|info|warn|danger"}} in HX-Trigger, errors, copies
 const TONES = { ok: "circle-check", info: "info", warn: "triangle-alert", danger: "circle-alert" };
@@ -34,9 +33,8 @@ function fade(box) {
 }
 
 function announce(text) {
-  const words = make("div", { className: "visually-hidden", textContent: text });
-  $("#toasts").append(words);
-  setTimeout(() => words.remove(), 2000);
+  $("#toasts").append(make("div", { className: "visually-hidden", textContent: text }));
+  setTimeout(() => $("#toasts > .visually-hidden")?.remove(), 2000);
 }
 
 // --- copy
@@ -135,8 +133,8 @@ on("htmx:afterSwap", (event) => {
   const { target } = event.detail;
   if (target.id === "dialog-body" && !dialog.open) { dialog.showModal(); dialog.append($("#toasts")); }
   else if (target.id && document.activeElement === document.body) {
-    const now = document.getElementById(target.id);
-    if (now) { now.tabIndex = -1; now.focus({ preventScroll: true }); }
+    const now = Object.assign(document.getElementById(target.id) ?? {}, { tabIndex: -1 });
+    now.focus?.({ preventScroll: true });
   }
 });
 on("htmx:responseError", ({ detail: { xhr } }) => {
@@ -150,4 +148,3 @@ on("toast", ({ detail }) => toast(detail.text ?? detail.value, detail.tone));
 showTheme();
 document.querySelectorAll(".toast").forEach(fade);
 setInterval(() => tellAll(document), 30000);
-if (!window.htmx) prepare(document.body);
