@@ -20,6 +20,7 @@ SEED_REFUSED = (
     "and replace that key if others can have seen it."
 )
 THEIRS_TAKEN = "(you had not changed it: theirs is kept)"
+_CSRF = "csrfmiddlewaretoken"  # random letters: one in 150 looks like a seed
 _INDEX = re.compile(r"\[[^\]]*\]")
 
 
@@ -237,7 +238,11 @@ def _without_seeds(data: QueryDict | None) -> tuple[QueryDict | None, frozenset[
     """`data` with every value that holds a seed emptied, and the names of those fields."""
     if data is None:
         return None, frozenset()
-    seeded = frozenset(name for name, values in data.lists() if any(looks_like_seed(text) for text in values))
+    seeded = frozenset(
+        name
+        for name, values in data.lists()
+        if name != _CSRF and any(looks_like_seed(text) for text in values)
+    )
     if not seeded:
         return data, seeded
     clean = data.copy()

@@ -35,6 +35,11 @@ def test_a_lower_case_seed_is_refused_too() -> None:
     assert seed not in form.as_p()
 
 
+def test_a_csrf_token_that_happens_to_look_like_a_seed_is_none() -> None:
+    token = "SU" + "A" * 62
+    assert AccountCreateForm(data(name="Orders", csrfmiddlewaretoken=token)).is_valid()
+
+
 def test_each_error_of_a_report_stands_at_its_field_and_the_rest_above_the_form() -> None:
     form = OperatorCreateForm(data(name="Test"))
     assert form.is_valid()
