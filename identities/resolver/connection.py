@@ -90,6 +90,11 @@ class Connection(Client):  # type: ignore[misc, unused-ignore]  # nats-py annota
             self.note(said_by(reason) if reason else "connection closed")
         self.troubled.set()
 
+    async def flush(self, timeout: int = FLUSH_SECONDS) -> None:
+        """Write everything, then wait for the server's pong: nats-py's own ping overtakes what is not written yet."""
+        await self._flush_pending(force_flush=True)
+        await super().flush(timeout)
+
     @property
     def server(self) -> str:
         """The server's name (or id) and version, as it told them."""
