@@ -28,9 +28,11 @@ class KeyConverter:
     regex = "[A-Z2-7]{56}"
 
     def to_python(self, value: str) -> str:
+        """The text itself."""
         return value
 
     def to_url(self, value: str) -> str:
+        """The text itself."""
         return value
 
 

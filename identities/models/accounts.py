@@ -15,6 +15,7 @@ class AccountQuerySet(QuerySet["Account"]):
     """Accounts, narrowed by adjectives."""
 
     def live(self) -> AccountQuerySet:
+        """Those that were not deleted."""
         return self.filter(deleted_at=None)
 
     def visible_to(self, principal: Principal) -> AccountQuerySet:

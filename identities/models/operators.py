@@ -15,6 +15,7 @@ class OperatorQuerySet(QuerySet["Operator"]):
     """Operators, narrowed by adjectives."""
 
     def live(self) -> OperatorQuerySet:
+        """Those that were not deleted."""
         return self.filter(deleted_at=None)
 
     def visible_to(self, principal: Principal) -> OperatorQuerySet:
@@ -25,7 +26,7 @@ class OperatorQuerySet(QuerySet["Operator"]):
 
 
 class Operator(Aggregate):
-    """One operator; `name_fold` is its name folded for comparison, `system_account` is the A key its JWT names ("" for none)."""
+    """One operator; `name_fold` is its name folded for comparison, `system_account` the A key its JWT names or ""."""
 
     name_fold = models.CharField(max_length=255)
     system_account = models.CharField(max_length=56, blank=True, default="")

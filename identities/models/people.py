@@ -14,6 +14,7 @@ class PersonManager(BaseUserManager["Person"]):
     """Finds people by username, ignoring case."""
 
     def get_by_natural_key(self, username: str | None) -> Person:
+        """The person of that username."""
         return self.get(username__iexact=username)
 
 

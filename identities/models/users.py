@@ -15,6 +15,7 @@ class UserQuerySet(QuerySet["User"]):
     """Users, narrowed by adjectives."""
 
     def live(self) -> UserQuerySet:
+        """Those that were not deleted."""
         return self.filter(deleted_at=None)
 
     def visible_to(self, principal: Principal) -> UserQuerySet:

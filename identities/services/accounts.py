@@ -232,7 +232,8 @@ def _refuse_taken_name(operator: Operator, name: str, other_than: Account | None
         others = others.exclude(pk=other_than.pk)
     if others.exists():
         raise IdentityError(
-            f"“{operator.name}” already has an account named “{name}” (case is ignored, as in nsc). Choose another name.",
+            f"“{operator.name}” already has an account named “{name}” (case is ignored, as in nsc). "
+            "Choose another name.",
             field="name",
         )
 

@@ -24,8 +24,8 @@ class Table:
             )
         quote = connection.ops.quote_name
         self._name = model._meta.db_table
-        self._insert = (
-            f"INSERT INTO {quote(self._name)} ({', '.join(map(quote, (*columns, 'id')))}) "
+        self._insert = (  # names come from the model alone, never from a person
+            f"INSERT INTO {quote(self._name)} ({', '.join(map(quote, (*columns, 'id')))}) "  # noqa: S608
             f"VALUES ({', '.join(['%s'] * (len(columns) + 1))})"
         )
 

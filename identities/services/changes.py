@@ -30,7 +30,8 @@ class StaleWrite(IdentityError):
 
     def __init__(self, current: Operator | Account | User) -> None:
         super().__init__(
-            f"“{current.name}” was changed by {current.updated_by} meanwhile. Compare both values below, then save again."
+            f"“{current.name}” was changed by {current.updated_by} meanwhile. Compare both values below, "
+            "then save again."
         )
         self.current = current
 
@@ -60,6 +61,7 @@ class Change:
 
     @property
     def is_empty(self) -> bool:
+        """True when the edit changes nothing."""
         return not self.diff
 
 

@@ -22,17 +22,67 @@ from identities.services import bulk, changes, clock, columns, signing
 REASON = "Created user"
 
 
-_TOKENS = tuple(
-    "operator_id kind subject name issuer jti iat exp text sealed origin replaces_id by by_name reason created_at".split()
+_TOKENS = (
+    "operator_id",
+    "kind",
+    "subject",
+    "name",
+    "issuer",
+    "jti",
+    "iat",
+    "exp",
+    "text",
+    "sealed",
+    "origin",
+    "replaces_id",
+    "by",
+    "by_name",
+    "reason",
+    "created_at",
 )
-_USERS = tuple(
-    "public_key name claims token_id issuer last_iat expires not_before version created_at updated_at updated_by "
-    "deleted_at operator_id account_id has_seed bearer pub_mode sub_mode".split()
+_USERS = (
+    "public_key",
+    "name",
+    "claims",
+    "token_id",
+    "issuer",
+    "last_iat",
+    "expires",
+    "not_before",
+    "version",
+    "created_at",
+    "updated_at",
+    "updated_by",
+    "deleted_at",
+    "operator_id",
+    "account_id",
+    "has_seed",
+    "bearer",
+    "pub_mode",
+    "sub_mode",
 )
-_KEYS = tuple(
-    "operator_id account_id user_id public_key kind purpose role sealed created_at deleted_at".split()
+_KEYS = (
+    "operator_id",
+    "account_id",
+    "user_id",
+    "public_key",
+    "kind",
+    "purpose",
+    "role",
+    "sealed",
+    "created_at",
+    "deleted_at",
 )
-_PERMISSIONS = tuple("operator_id account_id user_id key_id direction effect pattern_id queue".split())
+_PERMISSIONS = (
+    "operator_id",
+    "account_id",
+    "user_id",
+    "key_id",
+    "direction",
+    "effect",
+    "pattern_id",
+    "queue",
+)
 
 
 Take = Callable[[str, str, KeyPair], None]
@@ -73,7 +123,7 @@ def issue(
             limits = _limits(draft, key)
             refuse_unfit(limits, claims, key, draft.name)
             issued.append(_issue_one(account, key, signer, draft, limits, now, take, judged))
-    return _insert(principal, account, key.purpose == Purpose.ROLE, issued, now)
+    return _insert(principal, account, key, issued, now)
 
 
 def refuse_names(account: Account, wanted: Sequence[str]) -> None:
@@ -155,15 +205,13 @@ def _issue_one(
     return _Issued(draft=draft, limits=limits, public_key=identity.text, sealed_seed=sealed, token=token)
 
 
-def _insert(
-    principal: Principal, account: Account, scoped: bool, issued: list[_Issued], now: int
-) -> list[User]:
+def _insert(principal: Principal, account: Account, key: Key, issued: list[_Issued], now: int) -> list[User]:
     moment = bulk.moment(clock.at(now))
     tokens = _insert_tokens(principal, account, issued, moment)
     rows = []
     for one, token in zip(issued, tokens, strict=True):
         claims, limits = one.token.claims, one.limits
-        pub, sub = columns.user_modes(limits, scoped=scoped)
+        pub, sub = columns.user_modes(limits, scoped=key.purpose == Purpose.ROLE)
         times = (claims.iat, claims.exp, claims.nbf, 1, moment, moment)
         seed_here = one.sealed_seed is not None
         rows.append(

@@ -17,6 +17,7 @@ class Command(BaseCommand):
     help = "Move every sealed secret under the first key of the master key ring; the older keys can go afterwards."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        """Run it."""
         try:
             changed = rotation.reseal_all(principal=Principal.command("reseal"))
         except IdentityError as refused:
