@@ -15,7 +15,6 @@ from identities.policy.principal import Principal, Scope
 from identities.services import configs, installation
 from identities.views import guards, htmx, shown
 
-PART = "identities/configs/result.html"
 MOST_ACCOUNTS = 200
 
 
@@ -41,7 +40,7 @@ def config(request: HttpRequest, operator_key: str) -> HttpResponse:
         download_url=f"{reverse('operator-config-download', args=[operator.public_key])}?{query}",
         loopback=installation.is_loopback() and form.resolver_kind == "url",
     )
-    return htmx.render(request, "identities/configs/index.html", context, part=PART, status=form.status)
+    return htmx.render(request, "identities/configs/index.html", context, status=form.status)
 
 
 @guards.page()
@@ -62,7 +61,9 @@ def _form(request: HttpRequest, operator: Operator) -> ConfigForm:
     accounts = list(rows[:MOST_ACCOUNTS])
     own = operator.system_account
     if own and own not in dict(accounts):
-        accounts += Account.objects.live().filter(operator=operator, public_key=own).values_list("public_key", "name")
+        accounts += (
+            Account.objects.live().filter(operator=operator, public_key=own).values_list("public_key", "name")
+        )
     accounts.sort(key=lambda row: row[0] != own)
     return ConfigForm(
         request.GET, accounts=accounts, own_url=installation.account_server_url(operator), system_account=own
