@@ -24,6 +24,8 @@ from identities.resolver.plan import MOST_SECONDS, Act, ClientPlan, ClientResult
 from identities.services import audit, changes, columns, creds, jobs, secrets, signing, users
 
 KIND = "client-test"
+MOST_UNFINISHED = 10
+"""Client tests that one person may have waiting or running."""
 _TOLD_EVERY = 0.5
 _CONNECT_SECONDS = 3.0
 """Waiting for a worker and asking for the result take their time too: people hear of a dead server within 5 s."""
@@ -81,6 +83,10 @@ def start(*, principal: Principal, user: User, wish: Wish, other: User | None = 
         decisions.require(principal, Action.CLIENT_TEST, users.scope(one))
         _refuse_seedless(one)
     check(_plan(wish, _NOBODY, _NOBODY))
+    if jobs.unfinished(KIND, principal) >= MOST_UNFINISHED:
+        raise IdentityError(
+            f"You have {MOST_UNFINISHED} client tests running or waiting. Wait for one to end."
+        )
     with transaction.atomic():
         job = jobs.enqueue(
             principal=principal,

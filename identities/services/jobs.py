@@ -71,6 +71,13 @@ def enqueue(*, principal: Principal, kind: str, payload: Mapping[str, object]) -
     )
 
 
+def unfinished(kind: str, principal: Principal) -> int:
+    """How many jobs of this kind somebody has waiting or running."""
+    return Job.objects.filter(
+        kind=kind, by=principal.key, state__in=[JobState.QUEUED, JobState.RUNNING]
+    ).count()
+
+
 def claim(handlers: Handlers) -> Lease | None:
     """Lease the job that waits longest and that `handlers` can do; None when there is none.
 

@@ -52,7 +52,8 @@ def start(request: HttpRequest, operator_key: str, account_key: str, user_key: s
         "body": FIELDS,
         "action": request.path,
         "cancel_url": shown.user_url("user", user),
-        "intro": "Connects to a server with this user's own credentials, and shows what the server does.",
+        "intro": "Connects to a server with this user's own credentials, and shows what the server does. The result, "
+        "with the messages, is kept for a week.",
     }
     return htmx.render(
         request,

@@ -161,6 +161,16 @@ def test_what_is_out_of_bounds_is_refused_at_its_field(
     assert not Job.objects.exists()
 
 
+def test_one_person_cannot_fill_the_queue(account: Account) -> None:
+    user = make.user(account)
+    for _ in range(client_tests.MOST_UNFINISHED):
+        start(user)
+    with pytest.raises(IdentityError, match="Wait for one to end"):
+        start(user)
+    Job.objects.update(state="done")
+    start(user)
+
+
 def test_a_user_deleted_meanwhile_ends_the_test_with_a_reason(account: Account) -> None:
     user = make.user(account)
     job = start(user)

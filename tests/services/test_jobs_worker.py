@@ -91,3 +91,13 @@ def test_waits_for_a_database_that_is_away(greeted: list[str], monkeypatch: pyte
     stop = Clockwork(waits=2)
     worker.run(stop, name="one")
     assert stop.pauses[0] == worker.AWAY_SECONDS
+
+
+def test_threads_beside_it_show_no_beat_of_their_own(
+    greeted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make.installation()
+    monkeypatch.setattr(jobs, "beat", lambda name: pytest.fail("only the first shows that it is alive"))
+    greet("Alice")
+    worker.run(Clockwork(waits=1))
+    assert greeted == ["Alice"]

@@ -12,7 +12,7 @@ from identities.formats.creds import parse_creds
 from identities.models import Account, AuditEvent, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.principal import Role
-from identities.views import handouts
+from identities.views import handouts_shown
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -133,7 +133,7 @@ class TestContext:
     ],
 )
 def test_a_file_name_is_never_a_path(name: str, file: str) -> None:
-    assert handouts.file_name(name) == file
+    assert handouts_shown.file_name(name) == file
 
 
 def test_a_file_name_in_any_script_is_quoted(admin: Client, account: Account) -> None:

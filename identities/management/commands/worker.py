@@ -14,11 +14,12 @@ from typing import Any
 
 import structlog
 from django.core.management.base import BaseCommand
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from identities.services import client_tests, jobs, secrets
 
 HANDLERS: Mapping[str, jobs.Handler] = {client_tests.KIND: client_tests.HANDLER}
+AT_ONCE = 4
 POLL_SECONDS = 0.5
 BEAT_SECONDS = 10.0
 AWAY_SECONDS = 5.0
@@ -35,8 +36,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """`--once`, for tests and schedulers."""
         parser.add_argument("--once", action="store_true", help="do what waits now, then end")
+        parser.add_argument("--at-once", type=int, default=AT_ONCE, help="how many jobs side by side")
 
-    def handle(self, *args: Any, once: bool = False, **options: Any) -> None:
+    def handle(self, *args: Any, once: bool = False, at_once: int = AT_ONCE, **options: Any) -> None:
         """Work until asked to stop."""
         if once:
             while jobs.work_once(HANDLERS):
@@ -45,30 +47,52 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        run(stop, name=f"{socket.gethostname()}:{os.getpid()}")
+        name = f"{socket.gethostname()}:{os.getpid()}"
+        log.info("worker started", worker=name)
+        beside = [threading.Thread(target=_thread, args=(stop,)) for _ in range(at_once - 1)]
+        for thread in beside:
+            thread.start()
+        try:
+            run(stop, name=name)
+        finally:
+            stop.set()
+            for thread in beside:
+                thread.join()
+        log.info("worker ended", worker=name)
 
 
-def run(stop: threading.Event, *, name: str) -> None:
-    """Work until `stop` is set; a database that is away, or a missing master key, is waited for."""
-    log.info("worker started", worker=name)
+def _thread(stop: threading.Event) -> None:
+    """One more job side by side: a test that listens for half a minute keeps nobody waiting."""
+    try:
+        run(stop)
+    finally:
+        stop.set()  # a fault here ends the whole worker, so that whoever watches it starts it again
+        connection.close()
+
+
+def run(stop: threading.Event, *, name: str = "") -> None:
+    """Work until `stop` is set; a database that is away, or a missing master key, is waited for.
+
+    With a `name` it shows that the worker is alive, and tidies up.
+    """
     beaten = tidied = float("-inf")
     while not stop.is_set():
         now, busy = time.monotonic(), False
         try:
             close_old_connections()
-            if now - beaten > BEAT_SECONDS:
+            if name and now - beaten > BEAT_SECONDS:
                 jobs.beat(name)
                 beaten = now
-            if now - tidied > TIDY_SECONDS:
+            if name and now - tidied > TIDY_SECONDS:
                 jobs.forget_old()
                 tidied = now
             busy = not secrets.is_sealed() and jobs.work_once(HANDLERS)
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
             log.error("the database can't be used", error=type(error).__name__)
             connection.close()
             stop.wait(AWAY_SECONDS)
         if not busy:
             stop.wait(POLL_SECONDS)
-    with suppress(DatabaseError):
-        jobs.leave(name)
-    log.info("worker ended", worker=name)
+    if name:
+        with suppress(DatabaseError):
+            jobs.leave(name)
