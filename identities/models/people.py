@@ -55,7 +55,10 @@ class FirstAdminLink(models.Model):
 
 
 class SignInFailure(models.Model):
-    """How often signing in as somebody failed lately; durable, unlike a cache. `username` is lower case."""
+    """How often signing in as somebody failed lately; durable, unlike a cache.
+
+    `username` is an HMAC of what was typed: people type passwords there.
+    """
 
     username = models.CharField(max_length=150, unique=True)
     failures = models.IntegerField(default=0)

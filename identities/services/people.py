@@ -1,4 +1,7 @@
-"""People: the first administrator, sign-in failures, and what the audit hears of sign-in and sign-out."""
+"""People: the first administrator, sign-in failures, and what the audit hears of sign-in and sign-out.
+
+What somebody typed as a name is kept only when it is one: people type passwords there, and seeds.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,10 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.crypto import salted_hmac
 
 from identities.errors import IdentityError
-from identities.models import FirstAdminLink, Grant, Person, SignInFailure
+from identities.models import FirstAdminLink, Grant, Installation, Person, SignInFailure
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Role, ScopeKind, Way
 from identities.services import audit, clock
@@ -20,6 +24,8 @@ from identities.services import audit, clock
 LINK_HOURS = 24
 FAILURES_ALLOWED = 10
 WINDOW = timedelta(minutes=15)
+KEPT = timedelta(days=1)
+UNKNOWN = audit.Target(kind="person", key="person:unknown", name="an unknown name")
 
 
 class LinkRefused(IdentityError):
@@ -42,6 +48,7 @@ def first_admin_token(*, principal: Principal) -> str:
         IdentityError: there is an administrator already.
     """
     with transaction.atomic():
+        _one_at_a_time()
         if not needs_first_administrator():
             raise IdentityError("There is an administrator already: sign in, or have a password reset.")
         token = random.token_urlsafe(32)
@@ -66,7 +73,8 @@ def make_first_administrator(*, principal: Principal, token: str, username: str,
         LinkRefused: used, expired or unknown link. IdentityError: a password or name that won't do.
     """
     with transaction.atomic():
-        link = _open_links(token).select_for_update().first()
+        _one_at_a_time()
+        link = _open_links(token).first()
         if link is None or not needs_first_administrator():
             raise LinkRefused(
                 "This link was used already or has expired. Print a new one: manage.py first_admin"
@@ -100,28 +108,28 @@ def add_person(*, username: str, password: str, role: Role) -> Person:
 
 def may_try(username: str) -> bool:
     """False while too many sign-ins as `username` failed lately; survives a lost cache."""
-    row = SignInFailure.objects.filter(username=_fold(username)).first()
+    row = SignInFailure.objects.filter(username=_failure_key(username)).first()
     return row is None or row.failures < FAILURES_ALLOWED or row.first_at < clock.now() - WINDOW
 
 
 def record_failure(*, username: str, address: str) -> None:
-    """Count a failed sign-in, and audit it."""
+    """Count a failed sign-in, and audit it: by the person's name, or as an unknown one."""
     moment = clock.now()
+    person = Person.objects.filter(username__iexact=username.strip()).first()
     with transaction.atomic():
         row, _ = SignInFailure.objects.select_for_update().get_or_create(
-            username=_fold(username), defaults={"first_at": moment, "last_at": moment}
+            username=_failure_key(username), defaults={"first_at": moment, "last_at": moment}
         )
         if row.first_at < moment - WINDOW:
             row.failures, row.first_at = 0, moment
         row.failures += 1
         row.last_at = moment
         row.save()
+        tried = UNKNOWN if person is None else target(person)
         audit.record(
-            Principal.nobody(address),
-            Action.SIGN_IN_FAILED,
-            [audit.Target(kind="username", key=_fold(username), name=_fold(username))],
-            "Sign-in failed",
+            Principal.nobody(address), Action.SIGN_IN_FAILED, [tried], f"Sign-in failed as {tried.name}"
         )
+    SignInFailure.objects.filter(last_at__lt=moment - KEPT).delete()
 
 
 def record(*, person: Person, action: Action, address: str, summary: str) -> None:
@@ -129,7 +137,7 @@ def record(*, person: Person, action: Action, address: str, summary: str) -> Non
     who = Principal(key=person.audit_key, name=str(person), way=Way.PAGE, address=address)
     with transaction.atomic():
         if action is Action.SIGN_IN:
-            SignInFailure.objects.filter(username=_fold(person.username)).delete()
+            SignInFailure.objects.filter(username=_failure_key(person.username)).delete()
         audit.record(who, action, [target(person)], summary)
 
 
@@ -146,5 +154,15 @@ def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _fold(username: str) -> str:
-    return username.strip().lower()[:150]
+def _failure_key(username: str) -> str:
+    """What failures are counted under: the same for every spelling that finds the same person.
+
+    PostgreSQL finds people by the upper case of their names, where `ı` is `I` and `ſ` is `S`.
+    """
+    spelling = username.strip().upper().casefold()
+    return salted_hmac("identities.sign-in-failure", spelling, algorithm="sha256").hexdigest()
+
+
+def _one_at_a_time() -> None:
+    """Lock the installation's row: two links, or one opened twice at once, never make two administrators."""
+    Installation.objects.select_for_update().get()
