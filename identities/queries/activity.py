@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 
-from identities.models import AuditEvent, AuditTarget, Person
+from identities.models import Account, AuditEvent, AuditTarget, Operator, Person, User
 from identities.nkeys import kind_of
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
@@ -44,10 +44,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Targets:
-    """The first objects of one event, and whether there are more."""
+    """The first objects of one event, whether there are more, and the keys of those that were deleted since."""
 
     first: tuple[AuditTarget, ...]
     more: bool
+    gone: frozenset[str] = frozenset()
 
 
 def events(principal: Principal, wanted: Wanted) -> QuerySet[AuditEvent]:
@@ -69,13 +70,20 @@ def events(principal: Principal, wanted: Wanted) -> QuerySet[AuditEvent]:
 def targets(event_ids: Sequence[int]) -> Mapping[int, Targets]:
     """The first few objects of each event, in one query: deleting an account may have named thousands."""
     numbered = AuditTarget.objects.filter(event_id__in=event_ids).annotate(
-        number=Window(RowNumber(), partition_by=F("event_id"), order_by="pk")
+        number=Window(RowNumber(), partition_by=F("event_id"), order_by="pk"),
+        live=Exists(Operator.objects.live().filter(public_key=OuterRef("key")))
+        | Exists(Account.objects.live().filter(public_key=OuterRef("key")))
+        | Exists(User.objects.live().filter(public_key=OuterRef("key"))),
     )
-    found: dict[int, list[AuditTarget]] = defaultdict(list)
+    found = defaultdict(list)
     for target in numbered.filter(number__lte=TARGETS_SHOWN + 1).order_by("event_id", "pk"):
         found[target.event_id].append(target)
     return {
-        event: Targets(first=tuple(rows[:TARGETS_SHOWN]), more=len(rows) > TARGETS_SHOWN)
+        event: Targets(
+            first=tuple(rows[:TARGETS_SHOWN]),
+            more=len(rows) > TARGETS_SHOWN,
+            gone=frozenset(row.key for row in rows if not row.live),
+        )
         for event, rows in found.items()
     }
 

@@ -3,29 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import product
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 
 from identities.claims import subjects
-from identities.models import SubjectPattern
+from identities.models import Permission, SubjectPattern
 from identities.queries import prefixes
 
+MOST = 300
+"""Up to so many patterns are named by their ids."""
+OFTEN = 2000
+"""A pattern in more permissions than this is met soon enough when users are gone through by name."""
 _MOST_TOKENS = 8
 _FIXED_TOKENS = 2
 
 
-def meeting(subject: str) -> QuerySet[SubjectPattern]:
-    """Patterns that can share a literal subject with `subject`: exactly those for a short subject without wildcards,
-    else those whose first tokens fit (a few too many, never too few). Role templates (`{{…}}`) are not found here.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meeting:
+    """The stored patterns that share a literal subject with a wanted one: `ids`, or None when there are too many.
+
+    Role templates (`{{…}}`) are not among them. `is_rare`: few permissions can hold them.
+    """
+
+    ids: tuple[int, ...] | None
+    is_rare: bool
+    exact: tuple[str, ...]
+    beginnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, subject: str, direction: str) -> Meeting:
+        """Look them up, in one query; `is_rare` counts permissions to allow in `direction` (pub, sub)."""
+        exact, beginnings = _meeting(subject)
+        texts = Q(text__in=exact)
+        for beginning in beginnings:
+            texts |= prefixes.begins("text", beginning) if beginning else Q(text__gt="")
+        allowing = Permission.objects.filter(pattern=OuterRef("pk"), direction=direction, effect="allow")
+        much_used = Exists(allowing[OFTEN : OFTEN + 1])
+        rows = SubjectPattern.objects.filter(texts).annotate(much_used=much_used)
+        found = list(rows.values_list("pk", "text", "much_used")[: MOST + 1])
+        if len(found) > MOST:
+            return cls(ids=None, is_rare=False, exact=exact, beginnings=beginnings)
+        met = [(pk, often) for pk, text, often in found if subjects.overlaps(subject, text)]
+        return cls(
+            ids=tuple(pk for pk, _ in met),
+            is_rare=not any(often for _, often in met),
+            exact=exact,
+            beginnings=beginnings,
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """True when nobody's rules name such a subject."""
+        return self.ids == ()
+
+    def sql(self, column: str) -> tuple[str, list[int | str]]:
+        """A condition on a column with a pattern's text, and its parameters."""
+        parts = [f"{column} IN ({', '.join(['%s'] * len(self.exact))})"] if self.exact else []
+        params: list[int | str] = [*self.exact]
+        for beginning in self.beginnings:
+            parts.append(f"substr({column}, 1, {len(beginning)}) = %s")
+            params.append(beginning)
+        return f"({' OR '.join(parts)})", params
+
+
+def _meeting(subject: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Whole texts and beginnings of the patterns that meet `subject`: exactly those for a short subject without
+    wildcards, else those whose first tokens fit.
     """
     tokens = subject.split(".")
     fixed = next((place for place, token in enumerate(tokens) if token in {"*", ">"}), len(tokens))
     if fixed == len(tokens) and len(tokens) <= _MOST_TOKENS:
-        return SubjectPattern.objects.filter(text__in=_generalised(tokens))
+        return tuple(_generalised(tokens)), ()
     if fixed == 0:
-        return SubjectPattern.objects.all()
-    return SubjectPattern.objects.filter(_fitting(tokens[: min(fixed, _FIXED_TOKENS)], len(tokens)))
+        return (), ("",)
+    first = tokens[: min(fixed, _FIXED_TOKENS)]
+    short = [text for text in _generalised(first) if text.endswith(">") or len(tokens) == len(first)]
+    return tuple(short), tuple(f"{'.'.join(words)}." for words in product(*((token, "*") for token in first)))
 
 
 def met(subject: str, rules: Iterable[str]) -> tuple[str, ...]:
@@ -40,14 +95,3 @@ def _generalised(tokens: list[str]) -> list[str]:
         for length in range(len(tokens) + 1)
         for words in product(*((token, "*") for token in tokens[:length]))
     ]
-
-
-def _fitting(fixed: list[str], length: int) -> Q:
-    """Patterns whose first tokens can be `fixed`: a range of the index for each way to write them."""
-    short = [text for text in _generalised(fixed) if text.endswith(">")]
-    if length == len(fixed):
-        short += _generalised(fixed)
-    found = Q(text__in=short)
-    for combination in product(*((token, "*") for token in fixed)):
-        found |= prefixes.begins("text", ".".join(combination) + ".")
-    return found

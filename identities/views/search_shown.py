@@ -62,8 +62,8 @@ class HolderRow:
     path: str
     state: shown.State
     source: str
-    allowed: tuple[str, ...]
-    denied: tuple[str, ...]
+    allowed: str
+    denied: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ def found(principal: Principal, query: Query, operators: tuple[Operator, ...]) -
     context["more_keys"] = len(keys) > search.PAGE
     if query.look is Look.KEYS or (part and len(part[0]) == 56):
         return context | {"no_key": not part}
-    users, inside = _users(principal, query, operators, fall_back=not keys)
+    users, inside = _users(principal, query, operators, fall_back=not keys and not query.is_subject_like)
     context |= {
         "users": tuple(map(_user, users[: search.PAGE])),
         "next": _link(query, after=place_text(users[search.PAGE - 1].place), inside="1" if inside else "")
@@ -202,10 +202,9 @@ def _holder(row: effective.Holder) -> HolderRow:
     )
 
 
-def _few(rules: tuple[str, ...]) -> tuple[str, ...]:
-    if len(rules) <= RULES_SHOWN:
-        return rules
-    return (*rules[:RULES_SHOWN], f"… and {len(rules) - RULES_SHOWN} more")
+def _few(rules: tuple[str, ...]) -> str:
+    more = f" … and {len(rules) - RULES_SHOWN} more" if len(rules) > RULES_SHOWN else ""
+    return " ".join(rules[:RULES_SHOWN]) + more
 
 
 def _subject(query: Query, text: str) -> SubjectLink:
