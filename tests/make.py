@@ -79,7 +79,9 @@ def operator(name: str = "", *, by: Principal = COMMAND, **options: Any) -> Oper
     return operators.create(principal=by, draft=draft)
 
 
-def account(under: Operator | None = None, name: str = "", *, by: Principal = COMMAND, **options: Any) -> Account:
+def account(
+    under: Operator | None = None, name: str = "", *, by: Principal = COMMAND, **options: Any
+) -> Account:
     """An account of `under` (or of a fresh operator); options as its draft."""
     draft = AccountDraft(name=name or f"Account{next(_numbers)}", **options)
     return accounts.create(principal=by, operator=under or operator(), draft=draft)

@@ -78,7 +78,11 @@ def test_the_database_refuses_to_delete_what_is_append_only(
 ) -> None:
     make.operator()
     table = model._meta.db_table
-    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+    with (
+        pytest.raises(DatabaseError, match="append-only"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
         cursor.execute(f"DELETE FROM {table}")
 
 

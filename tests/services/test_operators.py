@@ -68,7 +68,8 @@ def test_an_operator_without_options_is_as_bare_as_nsc_writes_it(admin: Principa
 def test_requiring_signing_keys_without_one_is_refused(admin: Principal) -> None:
     with pytest.raises(IdentityError, match="at least one"):
         operators.create(
-            principal=admin, draft=OperatorDraft(name="S", generate_signing_key=False, require_signing_keys=True)
+            principal=admin,
+            draft=OperatorDraft(name="S", generate_signing_key=False, require_signing_keys=True),
         )
     assert not Operator.objects.exists()
 
@@ -120,7 +121,9 @@ def test_the_second_of_two_editors_is_told_who_was_first(admin: Principal) -> No
     stale = operator.version
     operators.update(principal=admin, operator=operator, edit=edit_of(operator, name="First"), version=stale)
     with pytest.raises(changes.StaleWrite, match=admin.name):
-        operators.update(principal=admin, operator=operator, edit=edit_of(operator, name="Second"), version=stale)
+        operators.update(
+            principal=admin, operator=operator, edit=edit_of(operator, name="Second"), version=stale
+        )
     operator.refresh_from_db()
     assert operator.name == "First"
 

@@ -10,7 +10,8 @@ from identities.claims import codec
 from identities.claims.drafts import UserDraft, UserEdit
 from identities.claims.permissions import Permission, ResponsePermission, UserPermissionLimits
 from identities.errors import IdentityError
-from identities.models import AuditEvent, IssuedToken, Key, Mode, Permission as PermissionRow, User
+from identities.models import AuditEvent, IssuedToken, Key, Mode, User
+from identities.models import Permission as PermissionRow
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
 from identities.policy.decisions import Forbidden
@@ -45,7 +46,9 @@ def test_every_permission_becomes_a_row(admin: Principal) -> None:
         sub=Permission(allow=("jobs workers",)),
     )
     user = make.user(make.account(make.operator()), limits=limits)
-    rows = PermissionRow.objects.filter(user=user).values_list("direction", "effect", "pattern__text", "queue")
+    rows = PermissionRow.objects.filter(user=user).values_list(
+        "direction", "effect", "pattern__text", "queue"
+    )
     assert set(rows) == {
         ("pub", "allow", "a.>", ""),
         ("pub", "allow", "b", ""),
