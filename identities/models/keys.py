@@ -23,7 +23,9 @@ class Key(models.Model):
     `kind` is the nkey kind (operator, account, user, curve); `account` and `user` name the holder below the operator.
     """
 
-    operator = models.ForeignKey("identities.Operator", on_delete=models.PROTECT, related_name="keys")
+    operator = models.ForeignKey(
+        "identities.Operator", on_delete=models.PROTECT, related_name="keys", db_index=False
+    )
     account = models.ForeignKey(
         "identities.Account", null=True, on_delete=models.PROTECT, related_name="keys"
     )

@@ -34,7 +34,9 @@ class SubjectPattern(models.Model):
 class Permission(models.Model):
     """One subject in one list: holder is a user, a role (its key) or the account's defaults (neither set)."""
 
-    operator = models.ForeignKey("identities.Operator", on_delete=models.PROTECT, related_name="+")
+    operator = models.ForeignKey(
+        "identities.Operator", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     account = models.ForeignKey("identities.Account", on_delete=models.PROTECT, related_name="permissions")
     user = models.ForeignKey(
         "identities.User", null=True, on_delete=models.CASCADE, related_name="permissions"

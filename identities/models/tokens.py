@@ -16,7 +16,7 @@ class IssuedToken(models.Model):
     """
 
     operator = models.ForeignKey(
-        "identities.Operator", null=True, on_delete=models.PROTECT, related_name="tokens"
+        "identities.Operator", null=True, on_delete=models.PROTECT, related_name="tokens", db_index=False
     )
     kind = models.CharField(max_length=16)
     subject = models.CharField(max_length=56)

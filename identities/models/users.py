@@ -33,7 +33,10 @@ class User(Aggregate):
     `pub_mode` and `sub_mode` say where its permission comes from: see `permissions.Mode`.
     """
 
-    operator = models.ForeignKey("identities.Operator", on_delete=models.PROTECT, related_name="users")
+    # No index of its own: SQLite, without figures, would take it before a public key's (the same in other models).
+    operator = models.ForeignKey(
+        "identities.Operator", on_delete=models.PROTECT, related_name="users", db_index=False
+    )
     account = models.ForeignKey("identities.Account", on_delete=models.PROTECT, related_name="users")
     has_seed = models.BooleanField(default=False)
     bearer = models.BooleanField(default=False)

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from identities.forms.search import LABELS, Look, Query, place_text
 from identities.models import Mode, Operator, Purpose
 from identities.policy.principal import Principal
-from identities.queries import effective, search
+from identities.queries import candidates, effective, search
 from identities.queries.coverage import Coverage
 from identities.views import addresses, shown
 from identities.views.activity_shown import Choice
@@ -125,7 +125,7 @@ def found(principal: Principal, query: Query, operators: tuple[Operator, ...]) -
 
 def holders(principal: Principal, query: Query, operators: tuple[Operator, ...]) -> dict[str, Any]:
     """Who may publish or subscribe to the subject."""
-    direction: effective.Direction = "pub" if query.look is Look.PUBLISH else "sub"
+    direction: candidates.Direction = "pub" if query.look is Look.PUBLISH else "sub"
     page = effective.holders(principal, query.text, direction, operators, after=query.after)
     return {
         "searched": True,
