@@ -51,17 +51,19 @@ def _shown(text: str) -> str:
     return text if len(text) <= 60 else text[:60] + "…"
 
 
-def name_warnings(name: str) -> list[str]:
+def name_warnings(name: str, *, of_account: bool = False) -> list[str]:
     """What a name would do inside a role's template: `{{name()}}` pastes it raw into a subject (spec §3.9, §9.4)."""
-    return _injection(name, f"the name “{_shown(name)}”", "{{name()}}")
+    template = "{{account-name()}}" if of_account else "{{name()}}"
+    return _injection(name, f"the name “{_shown(name)}”", template)
 
 
-def tag_warnings(tag: str) -> list[str]:
+def tag_warnings(tag: str, *, of_account: bool = False) -> list[str]:
     """What the value of a `key:value` tag would do where a template says `{{tag(key)}}`; other tags are harmless."""
     key, colon, value = tag.partition(":")
     if not colon:
         return []
-    return _injection(value, f"the tag “{_shown(tag)}”", f"{{{{tag({key})}}}}")
+    operation = "account-tag" if of_account else "tag"
+    return _injection(value, f"the tag “{_shown(tag)}”", f"{{{{{operation}({key})}}}}")
 
 
 def _injection(value: str, what: str, template: str) -> list[str]:

@@ -54,7 +54,7 @@ def _concerns(claims: Claims[object]) -> Iterator[Concern]:
         yield from _pasted(claims.name, body.tags)
         yield from _user_concerns(claims, body)
     elif isinstance(body, AccountBody):
-        yield from _pasted(claims.name, body.tags)
+        yield from _pasted(claims.name, body.tags, of_account=True)
         yield from account_concerns(body, claims.sub)
     elif isinstance(body, OperatorBody):
         yield from _operator_concerns(claims, body)
@@ -62,12 +62,12 @@ def _concerns(claims: Claims[object]) -> Iterator[Concern]:
         yield from subject_concerns("nats.subject", body.subject)
 
 
-def _pasted(name: str, tags: Sequence[str]) -> Iterator[Concern]:
+def _pasted(name: str, tags: Sequence[str], *, of_account: bool = False) -> Iterator[Concern]:
     """Names and tags that would change the subjects of a role whose template uses them."""
-    for message in name_warnings(name):
+    for message in name_warnings(name, of_account=of_account):
         yield Concern("name", name, message, only_advice=True)
     for index, tag in enumerate(tags):
-        for message in tag_warnings(tag):
+        for message in tag_warnings(tag, of_account=of_account):
             yield Concern(f"nats.tags[{index}]", tag, message, only_advice=True)
 
 

@@ -110,9 +110,9 @@ class BaseForm(forms.Form):
         """Put each error of a validation report on the field of its path, the others above the form."""
         for issue in report:
             if issue.grade is Grade.WARNING:
-                self.warnings.append(issue.message)
+                self.warnings.append(sentence(issue.message))
             elif issue.grade is Grade.ERROR:
-                self.add_error(self.field_of(issue.path) or None, _sentence(issue.message))
+                self.add_error(self.field_of(issue.path) or None, sentence(issue.message))
 
     def field_of(self, path: str) -> str:
         """The field of a JSON path: the longest mapped prefix, indexes left out; "" for none."""
@@ -251,5 +251,6 @@ def _without_seeds(data: QueryDict | None) -> tuple[QueryDict | None, frozenset[
     return clean, seeded
 
 
-def _sentence(message: str) -> str:
-    return message[:1].upper() + message[1:]
+def sentence(message: str) -> str:
+    """A Go message as a sentence; the name of the server stays as it is written."""
+    return message if message.startswith("nats-server ") else message[:1].upper() + message[1:]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Protocol
 
 from django import template
 from django.templatetags.static import static
-from django.utils.html import format_html
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 
 register = template.Library()
+_TICKED = re.compile(r"`([^`\n]{1,80})`")
 
 
 class Chip(Protocol):
@@ -92,3 +94,10 @@ def when(at: When | None, never: str = "never", *, relative: bool = True) -> Saf
         return format_html("<span>{}</span>", at.text)
     mark = SafeString(" data-relative") if relative else ""
     return format_html('<time datetime="{}" title="{}"{}>{}</time>', at.iso, at.text, mark, at.text)
+
+
+@register.filter
+def ticks(text: object) -> SafeString:
+    """A message in which `code` stands between backticks, as Go's messages and the texts of settings have it."""
+    escaped = str(conditional_escape(text))
+    return SafeString(_TICKED.sub(r"<code>\1</code>", escaped))

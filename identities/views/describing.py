@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from identities.claims import describe
 from identities.claims.report import Grade
 from identities.claims.scopes import SigningKey
+from identities.forms.base import sentence
 from identities.models import Account, Operator, User
 from identities.nkeys import kind_of
 from identities.services import changes
@@ -110,7 +111,7 @@ def findings(claims: changes.AnyClaims, now: int) -> tuple[Finding, ...]:
             tone=_GRADES[one.grade][0],
             word=_GRADES[one.grade][1],
             path=one.path,
-            message=one.message[:1].upper() + one.message[1:],
+            message=sentence(one.message),
         )
         for one in changes.check(claims, claims, now=now)
     )

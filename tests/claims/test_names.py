@@ -54,3 +54,10 @@ def test_only_the_value_of_a_tag_can_get_into_a_subject() -> None:
     assert tag_warnings("team:blue") == []
     (warning,) = tag_warnings("team:>")
     assert "{{tag(team)}}" in warning
+
+
+def test_an_account_is_warned_of_the_templates_that_paste_accounts() -> None:
+    (warning,) = name_warnings("a.b", of_account=True)
+    assert "{{account-name()}}" in warning
+    (warning,) = tag_warnings("team:>", of_account=True)
+    assert "{{account-tag(team)}}" in warning
