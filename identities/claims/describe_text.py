@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+_POWERS = "KMGTPE"
 _SECOND = 10**9
 
 
@@ -57,6 +58,16 @@ def bytes_text(size: int) -> str:
     tenths = (size * 100 // 1000**exponent + 5) // 10
     number = f"{tenths / 10:.1f}" if tenths < 100 else f"{tenths / 10:.0f}"
     return f"{number} {_SIZES[exponent]}"
+
+
+def exact_bytes(size: int) -> str:
+    """A size in bytes, never rounded: `512 MiB`, `1 GB`, `1.5 KiB`, `1,000,001 B`."""
+    for base, infix in ((1024, "i"), (1000, "")):
+        power = next((power for power in range(len(_POWERS), 0, -1) if abs(size) >= base**power), 0)
+        if power and size * 100 % base**power == 0:
+            hundredths = f"{size * 100 // base**power / 100:.2f}".rstrip("0").rstrip(".")
+            return f"{hundredths} {_POWERS[power - 1]}{infix}B"
+    return f"{size:,} B"
 
 
 def duration_text(nanoseconds: int) -> str:

@@ -10,17 +10,15 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from identities.claims.describe_text import date_text, duration_text
+from identities.claims.describe_text import date_text, duration_text, exact_bytes
 
 _MEMBER = "\x00"  # between the path of a plain list and an entry; the entry is not shown in the path
 _SIGNING = ("iat", "jti")
 _DATES = ("exp", "nbf", "revocations[]")
 _DURATIONS = ("response_threshold", "ttl")
-_SIZES = ("mem_storage", "disk_storage", "mem_max_stream_bytes", "disk_max_stream_bytes")
+_SIZES = ("mem_storage", "disk_storage", "mem_max_stream_bytes", "disk_max_stream_bytes", "data", "payload")
 _COUNTS = (
     "subs",
-    "data",
-    "payload",
     "imports",
     "exports",
     "conn",
@@ -31,6 +29,7 @@ _COUNTS = (
 )
 _LIMITS = frozenset((*_SIZES, *_COUNTS))
 _SECRETIVE = ("token", "jwt", "auth_token", "sig", "pass")
+_WHOLE = "present"  # the value of an entry that is described by what stands in it
 _KEYED_MAPS = ("revocations", "mappings", "tiered_limits")
 
 
@@ -60,10 +59,12 @@ def diff(before: Mapping[str, object] | None, after: Mapping[str, object]) -> tu
     """Compare two payloads (parsed JSON), None standing for something that did not exist; sorted by path.
 
     An entry of a list is named in brackets: `nats.exports[orders.> stream].token_req`,
-    `nats.signing_keys[A…].role`; entries of plain lists (subjects, tags, keys) come and go as a whole.
+    `nats.signing_keys[A…].role`; entries come and go as a whole, in one line that says all that stands in them.
     """
     old = dict(_flatten("", before)) if before is not None else {}
     new = dict(_flatten("", after))
+    for here, there in ((old, new), (new, old)):
+        _fold(here, there)
     changes = []
     for path in sorted(old.keys() | new.keys()):
         was, now = old.get(path, ""), new.get(path, "")
@@ -71,6 +72,23 @@ def diff(before: Mapping[str, object] | None, after: Mapping[str, object]) -> tu
             was, now = was or _zero(path, now, before), now or _zero(path, was, after)
             changes.append(FieldChange(path.partition(_MEMBER)[0], was, now))
     return tuple(changes)
+
+
+def _fold(here: dict[str, str], there: Mapping[str, str]) -> None:
+    """Turn each entry that only `here` has into one line: `subject a, type service`."""
+    prefix, words = "", dict[str, str]()
+    folded: dict[str, str] = {}
+    for path, value in here.items():  # what stands in an entry follows it
+        if prefix and path.startswith(prefix):
+            name = path.removeprefix(prefix).partition(_MEMBER)[0]
+            words[name] = f"{words[name]} {value}" if name in words else value
+            folded[prefix[:-1]] = ", ".join(f"{name} {text}" for name, text in words.items())
+            continue
+        folded[path] = value
+        if value == _WHOLE and path not in there:
+            prefix, words = f"{path}.", {}
+    here.clear()
+    here.update(folded)
 
 
 def _zero(path: str, other: str, tree: Mapping[str, object] | None) -> str:
@@ -100,7 +118,7 @@ def _flatten_list(path: str, items: Iterable[object], key: str) -> Iterator[tupl
         seen[name] = count = seen.get(name, 0) + 1
         name += f" #{count}" if count > 1 else ""
         if isinstance(item, Mapping) or key == "signing_keys":
-            yield f"{path}[{name}]", "present"
+            yield f"{path}[{name}]", _WHOLE
         if isinstance(item, Mapping):
             yield from _flatten(f"{path}[{name}]", item)
         elif key == "signing_keys":
@@ -132,4 +150,6 @@ def _number(key: str, value: int) -> str:
         return date_text(value)
     if key in _DURATIONS:
         return duration_text(value)
-    return "unlimited" if value == -1 and key in _LIMITS else str(value)
+    if value == -1 and key in _LIMITS:
+        return "unlimited"
+    return exact_bytes(value) if key in _SIZES and value > 0 else str(value)

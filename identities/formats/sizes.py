@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from identities.claims.describe_text import exact_bytes
 from identities.formats.errors import FormatError, shown
 
 NO_LIMIT = -1
@@ -51,9 +52,4 @@ def size_words(number: int) -> str:
     """A size in bytes in words, never rounded: `unlimited`, `none`, `512 MiB`, `1 GB`, `1.5 KiB`, `1,000,001 B`."""
     if number == NO_LIMIT or number == 0:
         return number_words(number)
-    for base, infix in ((1024, "i"), (1000, "")):
-        power = next((power for power in range(len(_POWERS), 0, -1) if abs(number) >= base**power), 0)
-        if power and number * 100 % base**power == 0:
-            hundredths = f"{number * 100 // base**power / 100:.2f}".rstrip("0").rstrip(".")
-            return f"{hundredths} {_POWERS[power - 1]}{infix}B"
-    return f"{number:,} B"
+    return exact_bytes(number)

@@ -40,7 +40,7 @@ def test_limits_read_as_words_and_an_absent_one_as_zero() -> None:
     after = _account(limits={"conn": 10, "subs": -1})
     assert _changes(before, after) == [
         ("nats.limits.conn", "unlimited", "10"),
-        ("nats.limits.payload", "5", "0"),
+        ("nats.limits.payload", "5 B", "0"),
         ("nats.limits.subs", "0", "unlimited"),
         ("nats.limits.wildcards", "yes", "no"),
     ]
@@ -81,8 +81,7 @@ def test_maps_are_known_by_their_keys_and_times_are_dates() -> None:
     assert _changes({**before, "exp": 1}, after) == [
         ("exp", "1970-01-01 00:00:01 UTC", ""),
         ("nats.mappings[a.b][x].weight", "50", ""),
-        ("nats.mappings[a.b][y]", "", "present"),
-        ("nats.mappings[a.b][y].subject", "", "y"),
+        ("nats.mappings[a.b][y]", "", "subject y"),
         ("nats.revocations[*]", "", "1970-01-01 00:00:01 UTC"),
         ("nats.revocations[U1]", "2026-11-23 21:22:52 UTC", "2026-11-23 21:22:53 UTC"),
     ]
@@ -104,8 +103,25 @@ def test_equal_entries_are_counted() -> None:
     one = {"subject": "a", "type": "stream"}
     assert [path for path, _, _ in _changes(_account(exports=[one]), _account(exports=[one, one]))] == [
         "nats.exports[a stream #2]",
-        "nats.exports[a stream #2].subject",
-        "nats.exports[a stream #2].type",
+    ]
+
+
+def test_sizes_read_as_people_write_them() -> None:
+    before = _account(limits={"disk_storage": -1, "payload": 65536, "conn": 65536})
+    after = _account(limits={"disk_storage": 2**30, "payload": 1_000_001, "conn": 65537})
+    assert _changes(before, after) == [
+        ("nats.limits.conn", "65536", "65537"),
+        ("nats.limits.disk_storage", "unlimited", "1 GiB"),
+        ("nats.limits.payload", "64 KiB", "1,000,001 B"),
+    ]
+
+
+def test_an_entry_that_came_or_went_is_one_line_that_says_all_of_it() -> None:
+    role = {"kind": "user_scope", "key": "AS", "role": "r", "template": {"pub": {"allow": ["a", "b"]}}}
+    export = {"subject": "a", "type": "service", "response_threshold": 1_500_000_000, "token_req": True}
+    assert _changes(_account(signing_keys=[role]), _account(exports=[export])) == [
+        ("nats.exports[a service]", "", "subject a, type service, response_threshold 1.5s, token_req yes"),
+        ("nats.signing_keys[AS]", "kind user_scope, key AS, role r, template.pub.allow a b", ""),
     ]
 
 
