@@ -375,6 +375,7 @@ def addresses(size: int) -> dict[str, str]:
     team = Account.objects.order_by("-name")[: min(40, Account.objects.count())]
     behind = list(team)[-1]
     user = User.objects.get(account=big, name=f"user-{size // 2 + 1:06}")
+    middle = f"user-{size // 2 if size > 1000 else 0:06}"  # where a whole page is still to come
     at = f"/operators/{operator.public_key}/"
     account = f"{at}accounts/{big.public_key}/"
     one = f"{account}users/{user.public_key}/"
@@ -397,7 +398,7 @@ def addresses(size: int) -> dict[str, str]:
         "search, who may subscribe": "/search?q=orders.>&look=subscribe",
         "search, by the account's defaults": "/search?q=public.news&look=publish",
         "search, who may: nobody": "/search?q=billing.new&look=publish",
-        "search, who may, further": f"/search?q=orders.>&look=publish&after={operator.pk}~{user.name}~{user.pk}",
+        "search, who may, further": f"/search?q=orders.>&look=publish&after={operator.pk}~{middle}~1",
         "expirations": "/expirations",
         "expirations, any": "/expirations?within=any",
         "expirations, everything": "/expirations?within=all",

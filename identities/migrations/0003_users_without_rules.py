@@ -12,10 +12,10 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddIndex(
             model_name='user',
-            index=models.Index(condition=models.Q(('deleted_at', None), models.Q(('pub_mode', 'rules'), _negated=True)), fields=['operator', 'name', 'id', 'account', 'pub_mode', 'issuer'], name='user_pub_other'),
+            index=models.Index(condition=models.Q(('deleted_at', None), models.Q(('pub_mode', 'rules'), _negated=True)), fields=['operator', 'pub_mode', 'name', 'id', 'account', 'issuer'], name='user_pub_other'),
         ),
         migrations.AddIndex(
             model_name='user',
-            index=models.Index(condition=models.Q(('deleted_at', None), models.Q(('sub_mode', 'rules'), _negated=True)), fields=['operator', 'name', 'id', 'account', 'sub_mode', 'issuer'], name='user_sub_other'),
+            index=models.Index(condition=models.Q(('deleted_at', None), models.Q(('sub_mode', 'rules'), _negated=True)), fields=['operator', 'sub_mode', 'name', 'id', 'account', 'issuer'], name='user_sub_other'),
         ),
     ]

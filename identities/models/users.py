@@ -60,12 +60,12 @@ class User(Aggregate):
             models.Index(fields=["expires", "id"], condition=Q(expires__gt=0), name="user_by_expiry"),
             # "Who may publish?": those without rules of their own, whom no permission row names.
             models.Index(
-                fields=["operator", "name", "id", "account", "pub_mode", "issuer"],
+                fields=["operator", "pub_mode", "name", "id", "account", "issuer"],
                 condition=Q(deleted_at=None) & ~Q(pub_mode="rules"),
                 name="user_pub_other",
             ),
             models.Index(
-                fields=["operator", "name", "id", "account", "sub_mode", "issuer"],
+                fields=["operator", "sub_mode", "name", "id", "account", "issuer"],
                 condition=Q(deleted_at=None) & ~Q(sub_mode="rules"),
                 name="user_sub_other",
             ),

@@ -1,15 +1,14 @@
 """Users who may have a right to a subject, in order of operator and name, each found through an index.
 
-In SQL, because Django takes longer to build these queries than the database to answer them.
+In SQL, because Django takes longer to build these queries than the database to answer them. Nothing that a person
+typed is ever put into its text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from heapq import merge
-from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 from django.db import connections
 
@@ -19,6 +18,8 @@ from identities.queries import patterns, reach, search
 
 Direction = Literal["pub", "sub"]
 Parameters = list[int | str]
+FEW_USERS = 2000
+"""So many users of accounts are collected through their accounts; more are met soon enough in order of name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,35 +35,52 @@ class Candidate:
     claims: str
 
 
-# {d} is pub or sub, {where} the reach and the place behind which to begin; nothing that a person typed.
-_SELECT = """
-SELECT u.id, u.name, u.public_key, u.operator_id, a.name, a.public_key, u.account_id, u.{d}_mode, a.default_{d},
-       u.issuer, CASE WHEN u.{d}_mode = 'role' THEN u.claims ELSE '' END
+# {d} is pub or sub, {where} the reach and the place behind which to begin.
+_BRANCH = """
+SELECT * FROM (
+SELECT u.id, u.name, u.public_key, u.operator_id, a.name AS account, a.public_key AS account_key, u.account_id,
+       u.{d}_mode, a.default_{d}, u.issuer, CASE WHEN u.{d}_mode = 'role' THEN u.claims ELSE '' END AS claims
 FROM identities_user u {by} JOIN identities_account a ON a.id = u.account_id
-WHERE u.deleted_at IS NULL AND {where}"""
-_ORDER = " ORDER BY u.operator_id, u.name, u.id LIMIT {size}"
+WHERE u.deleted_at IS NULL AND {where} AND {right}
+ORDER BY u.operator_id, u.name, u.id LIMIT {size}) AS {name}"""
+_ALL = "SELECT * FROM ({branches}) AS found ORDER BY operator_id, name, id LIMIT {size}"
 
-# Users with rules of their own: few are found through their rules, many in order of name.
-_RARE = """ AND u.{d}_mode = 'rules' AND u.id IN (
+_OWN_RARE = """u.{d}_mode = 'rules' AND u.id IN (
   SELECT p.user_id FROM identities_permission p
   WHERE p.direction = '{d}' AND p.effect = 'allow' AND p.user_id IS NOT NULL AND p.pattern_id IN ({ids}))"""
-_OFTEN = """ AND u.{d}_mode = 'rules' AND EXISTS (
+_OWN = """u.{d}_mode = 'rules' AND EXISTS (
   SELECT 1 FROM identities_permission p {join}
   WHERE p.user_id = u.id AND p.direction = '{d}' AND p.effect = 'allow' AND {meets})"""
-# Users whose right comes from their role, their account's defaults, or from there being no rule.
-# The first two conditions are word for word those of the partial indexes `user_pub_other` and `user_sub_other`.
-_OTHERS = """ AND NOT (u.{d}_mode = 'rules') AND (u.{d}_mode = 'open'
-  OR (u.{d}_mode = 'default' AND u.account_id IN (
-    SELECT id FROM identities_account WHERE default_{d} = 'open' UNION ALL
-    SELECT p.account_id FROM identities_permission p {join}
-    WHERE p.user_id IS NULL AND p.key_id IS NULL AND p.direction = '{d}' AND p.effect = 'allow' AND {meets}))
-  OR (u.{d}_mode = 'role' AND u.issuer IN (
-    SELECT k.public_key FROM identities_key k WHERE k.purpose = 'role' AND k.deleted_at IS NULL AND (
-      NOT EXISTS (SELECT 1 FROM identities_permission p
-        WHERE p.key_id = k.id AND p.direction = '{d}' AND p.effect = 'allow')
-      OR EXISTS (SELECT 1 FROM identities_permission p JOIN identities_subjectpattern s ON s.id = p.pattern_id
-        WHERE p.key_id = k.id AND p.direction = '{d}' AND p.effect = 'allow'
-          AND ({meets} OR s.text LIKE '%%{{%%'))))))"""
+# Word for word the condition of the partial indexes `user_pub_other` and `user_sub_other`, which SQLite, keeping no
+# figures, has to be told to use.
+_OTHER = "NOT (u.{d}_mode = 'rules') AND "
+_BY_OTHER = "INDEXED BY user_{d}_other"
+_OPEN = "u.{d}_mode = 'open'"
+_DEFAULT = "u.{d}_mode = 'default' AND u.account_id IN ({accounts})"
+_ROLE = """u.{d}_mode = 'role' AND u.issuer IN (
+  SELECT k.public_key FROM identities_key k WHERE k.purpose = 'role' AND k.deleted_at IS NULL AND (
+    NOT EXISTS (SELECT 1 FROM identities_permission p
+      WHERE p.key_id = k.id AND p.direction = '{d}' AND p.effect = 'allow')
+    OR EXISTS (SELECT 1 FROM identities_permission p JOIN identities_subjectpattern s ON s.id = p.pattern_id
+      WHERE p.key_id = k.id AND p.direction = '{d}' AND p.effect = 'allow'
+        AND ({meets} OR s.text LIKE '%%{{%%'))))"""
+_ACCOUNTS = """
+SELECT a.id, a.user_count FROM identities_account a
+WHERE a.deleted_at IS NULL AND a.user_count > 0 AND a.operator_id IN ({operators}) AND (a.default_{d} = 'open'
+  OR (a.default_{d} = 'rules' AND a.id IN (
+    SELECT p.account_id FROM identities_permission p {join} WHERE p.user_id IS NULL
+      AND COALESCE(p.key_id, 0) = 0 AND p.direction = '{d}' AND p.effect = 'allow' AND {meets})))"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Branch:
+    """One way to a right: its condition with parameters; `indexed` follows an index by name, else rows are sorted."""
+
+    name: str
+    right: str
+    params: Parameters
+    indexed: bool = True
+    by: str = ""
 
 
 def of(
@@ -74,39 +92,60 @@ def of(
     after: tuple[int, str, int] | None,
     size: int,
 ) -> list[Candidate]:
-    """The first `size` candidates behind `after`; three queries at most."""
+    """The first `size` candidates behind `after`, in three queries: patterns, accounts by default, users."""
     meeting = patterns.Meeting.of(subject, direction)
+    branches = [*_own(meeting), *_others(meeting, _accounts(meeting, direction, operators))]
+    texts, params = [], list[int | str]()
+    for branch in branches:
+        # The sum keeps the index by name out: few users are found by what the branch says of them, and sorted.
+        where, given = _where(
+            principal, operators, after, "u.operator_id" if branch.indexed else "u.operator_id + 0"
+        )
+        texts.append(
+            _BRANCH.replace("{by}", branch.by if _is_sqlite() else "")
+            .replace("{where}", where)
+            .replace("{right}", branch.right)
+            .replace("{name}", branch.name)
+        )
+        params += [*given, *branch.params]
+    sql = _ALL.replace("{branches}", " UNION ALL ".join(texts))
+    rows = _asked(sql.replace("{d}", direction).replace("{size}", str(size)), params)
     names = {operator.pk: operator for operator in operators}
-    others = _met(_OTHERS, meeting)
-    own: tuple[str, Parameters]
+    return [_candidate(row, names) for row in rows]
+
+
+def _own(meeting: patterns.Meeting) -> list[_Branch]:
+    """Users with rules of their own: few are found through their rules, many in order of name."""
+    if meeting.is_empty:
+        return []
     if meeting.is_rare and meeting.ids:
-        own = _RARE.replace("{ids}", _numbers(meeting.ids)), []
-    else:
-        own = _met(_OFTEN, meeting)
-    parts: list[tuple[tuple[str, Parameters], str, str]]
-    if not _is_sqlite():
-        # In one query: only the database knows by which rules it puts names in order.
-        either = f" AND ((TRUE {own[0]}) OR (TRUE {others[0]}))", [*own[1], *others[1]]
-        parts = [(either, "u.operator_id", "")]
-    else:
-        # SQLite keeps no figures by which it could see that the small index is the better one.
-        parts = [(others, "u.operator_id", "INDEXED BY user_{d}_other")]
-        if meeting.is_rare and meeting.ids:
-            # The sum keeps the index by name out: few users are found by their ids, and sorted.
-            parts.append((own, "u.operator_id + 0", ""))
-        elif not meeting.is_empty:
-            parts.append((own, "u.operator_id", ""))
-    streams = []
-    for (sql, params), key, by in parts:
-        where, given = _where(principal, operators, after, key)
-        text = (_SELECT + sql + _ORDER).replace("{by}", by).replace("{where}", where)
-        text = text.replace("{d}", direction).replace("{size}", str(size))
-        streams.append(_fetched(text, [*given, *params], names))
-    return list(islice(merge(*streams, key=lambda one: one.user.place), size))
+        right = _OWN_RARE.replace("{ids}", _numbers(meeting.ids))
+        return [_Branch(name="own", right=right, params=[], indexed=False)]
+    right, params = _met(_OWN, meeting)
+    return [_Branch(name="own", right=right, params=params)]
 
 
-def _is_sqlite() -> bool:
-    return connections[User.objects.db].vendor == "sqlite"
+def _others(meeting: patterns.Meeting, accounts: list[tuple[int, int]]) -> list[_Branch]:
+    """Users whose right comes from there being no rule, from their account's defaults, or from their role."""
+    branches = [_Branch(name="open", right=_OTHER + _OPEN, params=[], by=_BY_OTHER)]
+    if accounts:
+        right = _DEFAULT.replace("{accounts}", _numbers([pk for pk, _ in accounts]))
+        if sum(users for _, users in accounts) <= FEW_USERS:
+            branches.append(_Branch(name="by_default", right=right, params=[], indexed=False))
+        else:
+            branches.append(_Branch(name="by_default", right=_OTHER + right, params=[], by=_BY_OTHER))
+    right, params = _met(_ROLE, meeting)
+    branches.append(_Branch(name="by_role", right=_OTHER + right, params=params, by=_BY_OTHER))
+    return branches
+
+
+def _accounts(
+    meeting: patterns.Meeting, direction: Direction, operators: Sequence[Operator]
+) -> list[tuple[int, int]]:
+    """Accounts whose defaults may give the right, with the number of their users."""
+    sql, params = _met(_ACCOUNTS, meeting)
+    sql = sql.replace("{operators}", _numbers([operator.pk for operator in operators]))
+    return [(pk, users) for pk, users in _asked(sql.replace("{d}", direction), params)]
 
 
 def _met(sql: str, meeting: patterns.Meeting) -> tuple[str, Parameters]:
@@ -132,6 +171,8 @@ def _where(
         where += f" AND ({key} IN ({_numbers(whole)}) OR u.account_id IN ({_numbers(single)}))"
     if after is None:
         return where, []
+    if ids == [after[0]]:  # the index on the mode begins with the operator alone
+        return f"{where} AND (u.name, u.id) > (%s, %s)", list(after[1:])
     return f"{where} AND ({key}, u.name, u.id) > (%s, %s, %s)", list(after)
 
 
@@ -140,39 +181,34 @@ def _numbers(ids: Sequence[int]) -> str:
     return ", ".join(map(str, map(int, ids))) or "NULL"
 
 
-def _fetched(sql: str, params: Parameters, names: dict[int, Operator]) -> list[Candidate]:
+def _is_sqlite() -> bool:
+    return connections[User.objects.db].vendor == "sqlite"
+
+
+def _asked(sql: str, params: Parameters) -> list[tuple[Any, ...]]:
     with connections[User.objects.db].cursor() as cursor:
         cursor.execute(sql, params)
-        rows = cursor.fetchall()
-    return [
-        Candidate(
-            user=search.Named(
-                name=name,
-                key=key,
-                operator=names[operator].name,
-                operator_key=names[operator].public_key,
-                account=account,
-                account_key=account_key,
-                place=(operator, name, pk),
-            ),
-            user_id=pk,
-            account_id=account_id,
-            mode=mode,
-            default_mode=default_mode,
-            issuer=issuer,
-            claims=claims,
-        )
-        for (
-            pk,
-            name,
-            key,
-            operator,
-            account,
-            account_key,
-            account_id,
-            mode,
-            default_mode,
-            issuer,
-            claims,
-        ) in rows
-    ]
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
+
+
+def _candidate(row: tuple[Any, ...], names: dict[int, Operator]) -> Candidate:
+    pk, name, key, operator, account, account_key, account_id, mode, default_mode, issuer, claims = row
+    user = search.Named(
+        name=name,
+        key=key,
+        operator=names[operator].name,
+        operator_key=names[operator].public_key,
+        account=account,
+        account_key=account_key,
+        place=(operator, name, pk),
+    )
+    return Candidate(
+        user=user,
+        user_id=pk,
+        account_id=account_id,
+        mode=mode,
+        default_mode=default_mode,
+        issuer=issuer,
+        claims=claims,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Protocol
 
 from django import template
@@ -45,6 +45,7 @@ def _sprite() -> str:
 
 
 @register.simple_tag
+@lru_cache(1024)  # a list prints the same few icons and states over and over
 def icon(name: str, css: str = "") -> SafeString:
     """The icon `name` of the sprite (lucide's names); decoration only, so a word stands beside it."""
     classes = f"icon {css}" if css else "icon"
@@ -77,12 +78,13 @@ def chip(key: Chip | None) -> SafeString:
 @register.simple_tag
 def state(shown: State | None) -> SafeString:
     """A state as icon and word, never colour alone; nothing for none."""
-    if not shown:
-        return SafeString("")
-    title = format_html(' title="{}"', shown.title) if shown.title else ""
-    return format_html(
-        '<span class="state {}"{}>{}{}</span>', shown.tone, title, icon(shown.icon), shown.word
-    )
+    return _state(shown.word, shown.tone, shown.icon, shown.title) if shown else SafeString("")
+
+
+@lru_cache(1024)
+def _state(word: str, tone: str, icon_name: str, said: str) -> SafeString:
+    title = format_html(' title="{}"', said) if said else ""
+    return format_html('<span class="state {}"{}>{}{}</span>', tone, title, icon(icon_name), word)
 
 
 @register.simple_tag
