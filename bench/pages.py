@@ -388,6 +388,8 @@ def addresses(size: int) -> dict[str, str]:
         "users, last page": f"{account}users/?after={last.name}~{last.pk}",
         "users, from the end": f"{account}users/?sort=-name",
         "users, filtered": f"{account}users/?q=user-0000",
+        "users, one of them": f"{account}users/?q={user.name}",
+        "users, by a part of the key": f"{account}users/?q={user.public_key[10:20]}",
         "search, name": "/search?q=user-0000",
         "search, one name": f"/search?q={user.name}",
         "search, key": f"/search?q={user.public_key}",

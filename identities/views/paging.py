@@ -81,7 +81,7 @@ def page(
         previous=_link(query, "before", _cursor_text(found[0], sort)) if found and has_previous else "",
         next=_link(query, "after", _cursor_text(found[-1], sort)) if found and has_next else "",
         first=_link(query, "", "") if after is not None or before is not None else "",
-        total=_counted(rows) if total is None else f"{total:,}",
+        total=_total(rows, query, total, shown=len(found), size=size, alone=not (has_next or has_previous)),
         q=query.get("q", "")[:LONGEST_QUERY],
         sort=name,
         filtered=bool(query.get("q", "").strip()),
@@ -177,6 +177,17 @@ def _link(query: QueryDict, name: str, value: str) -> str:
     if name:
         linked[name] = value
     return f"?{linked.urlencode()}"
+
+
+def _total(
+    rows: QuerySet[Any], query: QueryDict, known: int | None, *, shown: int, size: int, alone: bool
+) -> str:
+    """How many rows there are; a filtered list is not counted, as that would read every name for a number."""
+    if alone:
+        return f"{shown:,}"
+    if query.get("q", "").strip():
+        return f"more than {size:,}"
+    return _counted(rows) if known is None else f"{known:,}"
 
 
 def _counted(rows: QuerySet[Any]) -> str:
