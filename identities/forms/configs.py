@@ -130,7 +130,9 @@ class ConfigForm(BaseForm):
         **kwargs: Any,
     ) -> None:
         filled = data.copy()
-        for name, value in {**DEFAULTS, "system_account": system_account}.items():
+        # a NATS resolver works by a system account: without one, MEMORY is what can be offered at once
+        usual = {**DEFAULTS, "resolver": DEFAULTS["resolver"] if system_account else Resolver.MEMORY}
+        for name, value in {**usual, "system_account": system_account}.items():
             filled.setdefault(name, value)
         super().__init__(filled, **kwargs)
         self.own_url = own_url

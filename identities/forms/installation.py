@@ -25,7 +25,10 @@ class DefaultOperatorForm(BaseForm):
         self.operators = {each.public_key: each for each in operators}
         choice = self.fields["operator"]
         if isinstance(choice, forms.ChoiceField):
-            choice.choices = [("", "none: only when there is a single one"), *((k, o.name) for k, o in self.operators.items())]
+            choice.choices = [
+                ("", "none: only when there is a single one"),
+                *((k, o.name) for k, o in self.operators.items()),
+            ]
 
     def chosen(self) -> Operator | None:
         """The chosen operator."""

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 
-from identities.models import Account, AuditEvent, AuditTarget, Operator, Person, User
+from identities.models import AuditEvent, AuditTarget, Key, Person, Purpose
 from identities.nkeys import kind_of
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.queries import reach
 
 TARGETS_SHOWN = 3
+IDENTITIES = frozenset({"operator", "account", "user"})
 MOST_PEOPLE = 200
 LONGEST = 300
 
@@ -68,22 +69,21 @@ def events(principal: Principal, wanted: Wanted) -> QuerySet[AuditEvent]:
 
 
 def targets(event_ids: Sequence[int]) -> Mapping[int, Targets]:
-    """The first few objects of each event, in one query: deleting an account may have named thousands."""
+    """The first few objects of each event, in two queries: deleting an account may have named thousands.
+
+    Whatever lives has a live identity key.
+    """
     numbered = AuditTarget.objects.filter(event_id__in=event_ids).annotate(
-        number=Window(RowNumber(), partition_by=F("event_id"), order_by="pk"),
-        live=Exists(Operator.objects.live().filter(public_key=OuterRef("key")))
-        | Exists(Account.objects.live().filter(public_key=OuterRef("key")))
-        | Exists(User.objects.live().filter(public_key=OuterRef("key"))),
+        number=Window(RowNumber(), partition_by=F("event_id"), order_by="pk")
     )
     found = defaultdict(list)
     for target in numbered.filter(number__lte=TARGETS_SHOWN + 1).order_by("event_id", "pk"):
         found[target.event_id].append(target)
+    named = {target.key for rows in found.values() for target in rows if target.kind in IDENTITIES}
+    held = Key.objects.filter(public_key__in=named, purpose=Purpose.IDENTITY, deleted_at=None)
+    gone = frozenset(named.difference(held.values_list("public_key", flat=True)))
     return {
-        event: Targets(
-            first=tuple(rows[:TARGETS_SHOWN]),
-            more=len(rows) > TARGETS_SHOWN,
-            gone=frozenset(row.key for row in rows if not row.live),
-        )
+        event: Targets(first=tuple(rows[:TARGETS_SHOWN]), more=len(rows) > TARGETS_SHOWN, gone=gone)
         for event, rows in found.items()
     }
 

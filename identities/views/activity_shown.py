@@ -51,10 +51,11 @@ _ICONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectShown:
-    """One object of an event, with its page or a search for it."""
+    """One object of an event, with its page or a search for it; `after` parts it from the next."""
 
     name: str
     url: str
+    after: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +70,6 @@ class EventRow:
     icon: str
     summary: str
     objects: tuple[ObjectShown, ...]
-    more: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +105,7 @@ def row(event: AuditEvent, targets: Targets | None = None) -> EventRow:
         way=f"{event.way}, {event.address}" if event.address else event.way,
         icon=_ICONS.get(event.action.partition(".")[2], "info"),
         summary=event.summary,
-        objects=tuple(map(_object, targets.first)) if targets else (),
-        more=targets.more if targets else False,
+        objects=_objects(targets) if targets else (),
     )
 
 
@@ -126,8 +125,20 @@ def filters(wanted: Wanted, actors: Sequence[tuple[str, str]]) -> Filters:
     )
 
 
-def _object(target: AuditTarget) -> ObjectShown:
-    if target.kind == "operator":
+def _objects(targets: Targets) -> tuple[ObjectShown, ...]:
+    last = len(targets.first) - 1
+    return tuple(
+        _object(target, ", …" if targets.more and number == last else ", " if number < last else "", targets)
+        for number, target in enumerate(targets.first)
+    )
+
+
+def _object(target: AuditTarget, after: str, targets: Targets) -> ObjectShown:
+    """What was deleted has no page any more."""
+    gone = target.key in targets.gone
+    if gone:
+        url = ""
+    elif target.kind == "operator":
         url = addresses.operator(target.key)
     elif target.kind == "account" and target.operator_key:
         url = addresses.account(target.operator_key, target.key)
@@ -135,4 +146,4 @@ def _object(target: AuditTarget) -> ObjectShown:
         url = addresses.find(target.key)
     else:
         url = ""
-    return ObjectShown(name=target.name, url=url)
+    return ObjectShown(name=target.name, url=url, after=after)

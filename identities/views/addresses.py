@@ -33,4 +33,4 @@ def user(operator_key: str, account_key: str, key: str) -> str:
 
 def find(text: str) -> str:
     """The search for a key or name."""
-    return f"{reverse('search')}?q={quote(text)}"
+    return f"{_template('search', 0, get_script_prefix())}?q={quote(text)}"

@@ -90,7 +90,10 @@ def _facts(found: Described) -> tuple[Fact, ...]:
         Fact(label="nscweb", value=found.version),
         Fact(label="Address", value=found.url),
         Fact(label="Data directory", value=found.data_dir),
-        Fact(label="Database", value=f"{database.engine}, {database.mode}" if database.mode else database.engine),
+        Fact(
+            label="Database",
+            value=f"{database.engine}, {database.mode}" if database.mode else database.engine,
+        ),
         Fact(label="Where", value=database.place),
         Fact(label="Master key ring", value=ring),
         Fact(label="First started", value=shown.moment(found.created_at).text),
