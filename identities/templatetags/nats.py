@@ -99,7 +99,7 @@ def when(at: When | None, never: str = "never", *, relative: bool = True) -> Saf
 
 
 @register.filter
-def ticks(text: object) -> SafeString:
+def ticks(text: str) -> SafeString:
     """A message in which `code` stands between backticks, as Go's messages and the texts of settings have it."""
-    escaped = str(conditional_escape(text))
+    escaped = conditional_escape(text)
     return SafeString(_TICKED.sub(r"<code>\1</code>", escaped))
