@@ -29,7 +29,7 @@ def create(*, principal: Principal, operator: Operator, draft: AccountDraft) -> 
         IdentityError: a taken or impossible name, a key that is not an account's. InvalidClaims: bad limits.
     """
     decisions.require(principal, Action.ACCOUNT_CREATE, Scope(operator=operator.pk))
-    with transaction.atomic():
+    with changes.transaction_of_one():
         parent = changes.locked(operator, None)
         account = create_unaudited(
             principal=principal, operator=parent, draft=draft, with_signing_key=parent.strict
@@ -49,36 +49,17 @@ def create_unaudited(
     """The work of `create`, for a service that audits a larger whole; runs in its transaction."""
     names.check_name(draft.name)
     _refuse_taken_name(operator, draft.name)
-    identity = _identity(operator, draft.public_key)
-    moment = clock.now()
-    account = Account(
-        operator=operator,
-        public_key=identity.public_key,
-        name=draft.name,
-        name_fold=columns.folded(draft.name),
-        issuer=operator.public_key,
-        last_iat=0,
-        version=0,
-        created_at=moment,
-        updated_at=moment,
-        updated_by=principal.name,
-    )
-    account.save()
-    keys = [identity]
-    signing_keys: tuple[SigningKey, ...] = ()
+    keys = [_identity(operator, draft.public_key)]
     if with_signing_key:
         extra, pair = signing.new_key(KeyKind.ACCOUNT, purpose=Purpose.SIGNING)
         pair.wipe()
         keys.append(extra)
-        signing_keys = (SigningKey(key=extra.public_key),)
-    for key in keys:
-        key.operator, key.account = operator, account
-        key.save()
+    account = _insert(principal, operator, draft, keys)
     claims = Claims(
         nats=replace(
             body or AccountBody(),
             limits=draft.limits or OperatorLimits.unlimited(),
-            signing_keys=signing_keys,
+            signing_keys=tuple(SigningKey(key=key.public_key) for key in keys[1:]),
             description=draft.description,
             info_url=draft.info_url,
             tags=draft.tags,
@@ -104,7 +85,7 @@ def update(*, principal: Principal, account: Account, edit: AccountEdit, version
         return replace(claims, name=edit.name, exp=edit.expires, nbf=edit.not_before, nats=body)
 
     decisions.require(principal, Action.ACCOUNT_EDIT, scope(account))
-    with transaction.atomic():
+    with changes.transaction_of_one():
         row = changes.locked(account, version)
         if edit.name != row.name:
             names.check_name(edit.name)
@@ -178,11 +159,15 @@ def delete(*, principal: Principal, account: Account, version: int) -> None:
         moment = clock.now()
         gone = {"deleted_at": moment, "updated_at": moment, "updated_by": principal.name}
         user_rows = list(User.objects.live().filter(account=row).only("public_key", "name"))
-        User.objects.live().filter(account=row).update(**gone)
+        User.objects.live().filter(account=row).update(**gone, has_seed=False)
         Key.objects.filter(account=row, deleted_at=None).update(deleted_at=moment)
         Key.objects.filter(account=row, user__isnull=False).update(sealed=None)
         Account.objects.filter(pk=row.pk).update(user_count=0, **gone)
-        users = [audit.Target(kind="user", key=user.public_key, name=user.name) for user in user_rows]
+        operator_key = row.operator.public_key
+        users = [
+            audit.Target(kind="user", key=user.public_key, name=user.name, operator_key=operator_key)
+            for user in user_rows
+        ]
         audit.record(
             principal,
             Action.ACCOUNT_DELETE,
@@ -201,6 +186,29 @@ def target(account: Account) -> audit.Target:
     return audit.Target(
         kind="account", key=account.public_key, name=account.name, operator_key=account.operator.public_key
     )
+
+
+def _insert(principal: Principal, operator: Operator, draft: AccountDraft, keys: list[Key]) -> Account:
+    """The account's row, still without claims, and those of its keys, the identity key first."""
+    moment = clock.now()
+    brought = [draft.public_key] if draft.public_key else []
+    account = Account(
+        operator=operator,
+        public_key=keys[0].public_key,
+        name=draft.name,
+        name_fold=columns.folded(draft.name),
+        issuer=operator.public_key,
+        last_iat=signing.last_iats(brought).get(draft.public_key, 0),
+        version=0,
+        created_at=moment,
+        updated_at=moment,
+        updated_by=principal.name,
+    )
+    account.save()
+    for key in keys:
+        key.operator, key.account = operator, account
+        key.save()
+    return account
 
 
 def _apply(row: Account, change: changes.Change, principal: Principal, done: str) -> Account:
@@ -223,6 +231,13 @@ def _identity(operator: Operator, public_key: str) -> Key:
     given = PublicKey.parse(public_key, KeyKind.ACCOUNT)
     if Key.objects.filter(operator=operator, public_key=given.text, deleted_at=None).exists():
         raise IdentityError(f"{given.text} is already a key under “{operator.name}”.", field="public_key")
+    deleted = Account.objects.filter(operator=operator, public_key=given.text).order_by("-deleted_at").first()
+    if deleted is not None:
+        raise IdentityError(
+            f"{given.text} belonged to the deleted account “{deleted.name}”: with it, creds that were handed out or "
+            "revoked then would work again. Use a new key.",
+            field="public_key",
+        )
     return Key(public_key=given.text, kind="account", purpose=Purpose.IDENTITY, created_at=clock.now())
 
 

@@ -8,12 +8,17 @@ service that called it records the audit event last, in the same transaction.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from django.db import IntegrityError, transaction
+
 from identities.claims import codec, diff, report, stricter, validate
 from identities.claims.common import Claims
+from identities.claims.permissions import UserPermissionLimits
 from identities.errors import IdentityError
 from identities.models import Account, IssuedToken, Key, Operator, Purpose, User
 from identities.policy.principal import Principal
@@ -21,6 +26,7 @@ from identities.services import clock, columns, signing
 
 Row = TypeVar("Row", Operator, Account, User)
 AnyClaims = Claims[Any]
+_CLASH = re.compile(r"\b(?:\w+_)?(name|key)_unique\b")
 
 
 class StaleWrite(IdentityError):
@@ -115,13 +121,35 @@ def refuse_invalid(found: report.Report) -> None:
         raise InvalidClaims(found)
 
 
+@contextmanager
+def transaction_of_one() -> Iterator[None]:
+    """A transaction in which a name or key that somebody else takes at the same moment is a refusal, not a fault.
+
+    Services look first whether it is free; two at once both find it so, and the database's constraint decides.
+    """
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as broken:
+        clash = _CLASH.search(str(broken))
+        if clash is None:
+            raise
+        field, what = ("name", "name") if clash[1] == "name" else ("public_key", "key")
+        raise IdentityError(
+            f"Somebody else has just taken this {what}. Load the page again and choose another one.",
+            field=field,
+        ) from None
+
+
 def locked(row: Row, version: int | None) -> Row:
-    """The row as it is now, locked until the transaction ends.
+    """The row as it is now, locked until the transaction ends. Lock from the top down: operator, account, user.
+
+    Rows that point to it may still be inserted meanwhile (`no_key`), so that two who lock apart never wait in a ring.
 
     Raises:
         StaleWrite: `version` is not the row's any more, or the row was deleted.
     """
-    current = type(row).objects.select_for_update().get(pk=row.pk)
+    current = type(row).objects.select_for_update(no_key=True).get(pk=row.pk)
     if current.deleted_at is not None or (version is not None and current.version != version):
         raise StaleWrite(current)
     return current
@@ -141,8 +169,9 @@ def commit(
     iat = signing.next_iat(row.last_iat, now)
     with signing.signer_for(key) as signer:
         token = codec.encode_checked(change.after, signer, iat)
-    columns.fill(row, token, scoped=key.purpose == Purpose.ROLE)
-    row.token = _into_ledger(row, token, principal=principal, reason=reason)
+    credential = columns.is_credential(token.claims, _template(row, key))
+    columns.fill(row, token, scoped=key.purpose == Purpose.ROLE, credential=credential)
+    row.token = _into_ledger(row, token, principal=principal, reason=reason, credential=credential)
     row.version += 1
     row.updated_at = clock.at(now)
     row.updated_by = principal.name
@@ -162,8 +191,15 @@ def said(done: str, name: str, change: Change) -> str:
     return f"{done} “{name}”: " + ", ".join(dict.fromkeys(field.path for field in change.diff))
 
 
+def _template(row: Operator | Account | User, key: Key) -> UserPermissionLimits | None:
+    """What the role `key` gives to its users; None for any other key."""
+    if not isinstance(row, User) or key.purpose != Purpose.ROLE:
+        return None
+    return signing.template_of(claims_of(row.account), key)
+
+
 def _into_ledger(
-    row: Operator | Account | User, token: codec.Token, *, principal: Principal, reason: str
+    row: Operator | Account | User, token: codec.Token, *, principal: Principal, reason: str, credential: bool
 ) -> IssuedToken:
     operator = row if isinstance(row, Operator) else row.operator
     entry = signing.ledger_row(
@@ -172,7 +208,7 @@ def _into_ledger(
         operator=operator,
         reason=reason,
         replaces=row.token_id,
-        credential=columns.is_credential(token.claims),
+        credential=credential,
     )
     entry.save()
     return entry

@@ -19,10 +19,12 @@ Rule = tuple[str, str, str, str]
 """direction, effect, subject, queue"""
 
 
-def fill(row: Operator | Account | User, token: codec.Token, *, scoped: bool = False) -> None:
+def fill(
+    row: Operator | Account | User, token: codec.Token, *, scoped: bool = False, credential: bool = False
+) -> None:
     """Copy onto `row` what its new token says: document, name, times, and the columns of its kind.
 
-    `scoped`: a user signed by a role's key.
+    `scoped`: a user signed by a role's key. `credential`: a user whose JWT alone logs in.
     """
     claims = token.claims
     row.claims = token.payload
@@ -42,7 +44,7 @@ def fill(row: Operator | Account | User, token: codec.Token, *, scoped: bool = F
         row.jetstream = body.limits.jetstream_enabled
         row.default_pub, row.default_sub = default_modes(body.default_permissions)
     else:
-        row.bearer = body.limits.bearer_token
+        row.bearer = credential
         row.pub_mode, row.sub_mode = user_modes(body.limits, scoped=scoped)
 
 
@@ -51,9 +53,14 @@ def folded(name: str) -> str:
     return name.casefold()[:255]
 
 
-def is_credential(claims: Claims[Any]) -> bool:
-    """True for a bearer user's claims: the signed text alone logs in, so it is treated as a seed."""
-    return isinstance(claims.nats, UserBody) and claims.nats.limits.bearer_token
+def is_credential(claims: Claims[Any], template: UserPermissionLimits | None = None) -> bool:
+    """True for a bearer user's claims: the signed text alone logs in, so it is treated as a seed.
+
+    `template` is that of the role that signs: nats-server takes its bearer flag for the user's (`auth.go`).
+    """
+    if not isinstance(claims.nats, UserBody):
+        return False
+    return claims.nats.limits.bearer_token or (template is not None and template.bearer_token)
 
 
 def user_modes(limits: UserPermissionLimits, *, scoped: bool) -> tuple[str, str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -89,15 +89,34 @@ Take = Callable[[str, str, KeyPair], None]
 """Takes a new user's name, JWT and key pair, which is wiped right after."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Issued:
-    """One user on its way into the database."""
+    """One user on its way into the database. `credential`: its JWT alone logs in."""
 
     draft: UserDraft
     limits: UserPermissionLimits
     public_key: str
     sealed_seed: bytes | None
     token: codec.Token
+    credential: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Batch:
+    """What all users of one call share: who signs in which account, and when (`now`, unix seconds).
+
+    `template` is what `key` gives as a role; `iats` the issue times of keys that were seen before; `judged` holds the
+    limits that were found right.
+    """
+
+    account: Account
+    key: Key
+    signer: KeyPair
+    now: int
+    take: Take | None
+    template: UserPermissionLimits | None
+    iats: Mapping[str, int]
+    judged: set[tuple[object, ...]] = field(default_factory=set)
 
 
 def issue(
@@ -114,15 +133,24 @@ def issue(
     Raises: see `users.create_many`.
     """
     refuse_names(account, [draft.name for draft in drafts])
-    _refuse_taken_keys(account, [draft.public_key for draft in drafts if draft.public_key])
+    brought = [draft.public_key for draft in drafts if draft.public_key]
+    _refuse_taken_keys(account, brought)
     now = clock.unix()
     issued: list[_Issued] = []
-    judged: set[tuple[object, ...]] = set()
     with signing.signer_for(key) as signer:
+        batch = _Batch(
+            account=account,
+            key=key,
+            signer=signer,
+            now=now,
+            take=take,
+            template=signing.template_of(claims, key),
+            iats=signing.iats_of(brought, now),
+        )
         for draft in drafts:
             limits = _limits(draft, key)
             refuse_unfit(limits, claims, key, draft.name)
-            issued.append(_issue_one(account, key, signer, draft, limits, now, take, judged))
+            issued.append(_issue_one(batch, draft, limits))
     return _insert(principal, account, key, issued, now)
 
 
@@ -167,23 +195,13 @@ def _limits(draft: UserDraft, key: Key) -> UserPermissionLimits:
     return UserPermissionLimits() if key.purpose == Purpose.ROLE else UserPermissionLimits.unlimited()
 
 
-def _issue_one(
-    account: Account,
-    key: Key,
-    signer: KeyPair,
-    draft: UserDraft,
-    limits: UserPermissionLimits,
-    now: int,
-    take: Take | None,
-    judged: set[tuple[object, ...]],
-) -> _Issued:
+def _issue_one(batch: _Batch, draft: UserDraft, limits: UserPermissionLimits) -> _Issued:
     pair = None if draft.public_key else KeyPair.create(KeyKind.USER)
     identity = PublicKey.parse(draft.public_key, KeyKind.USER) if pair is None else pair.public
+    account = batch.account.public_key
     claims = Claims(
         nats=UserBody(
-            limits=limits,
-            issuer_account="" if key.public_key == account.public_key else account.public_key,
-            tags=draft.tags,
+            limits=limits, issuer_account="" if batch.key.public_key == account else account, tags=draft.tags
         ),
         sub=identity.text,
         name=draft.name,
@@ -192,17 +210,18 @@ def _issue_one(
     )
     # What is judged here does not depend on name and key: once for all users that share their limits.
     alike = (id(limits), draft.tags, draft.expires, draft.not_before)
-    if alike not in judged:
-        changes.refuse_invalid(changes.check(claims, None, now=now))
-        judged.add(alike)
-    token = codec.encode_checked(claims, signer, now)
+    if alike not in batch.judged:
+        changes.refuse_invalid(changes.check(claims, None, now=batch.now))
+        batch.judged.add(alike)
+    token = codec.encode_checked(claims, batch.signer, batch.iats.get(identity.text, batch.now))
     sealed = None
     if pair is not None:
         sealed = signing.seal_seed(pair.seed(), identity.text)
-        if take is not None:
-            take(draft.name, token.text, pair)
+        if batch.take is not None:
+            batch.take(draft.name, token.text, pair)
         pair.wipe()
-    return _Issued(draft=draft, limits=limits, public_key=identity.text, sealed_seed=sealed, token=token)
+    credential = columns.is_credential(token.claims, batch.template)
+    return _Issued(draft, limits, identity.text, sealed, token, credential)
 
 
 def _insert(principal: Principal, account: Account, key: Key, issued: list[_Issued], now: int) -> list[User]:
@@ -216,7 +235,7 @@ def _insert(principal: Principal, account: Account, key: Key, issued: list[_Issu
         seed_here = one.sealed_seed is not None
         rows.append(
             (one.public_key, claims.name, one.token.payload, token, claims.iss, *times, principal.name)
-            + (None, account.operator_id, account.pk, seed_here, limits.bearer_token, pub, sub)
+            + (None, account.operator_id, account.pk, seed_here, one.credential, pub, sub)
         )
     users = bulk.Table(User, *_USERS).insert(rows)
     _insert_keys(account, issued, users, moment)
@@ -229,7 +248,7 @@ def _insert_tokens(principal: Principal, account: Account, issued: list[_Issued]
     rows = []
     for one in issued:
         claims = one.token.claims
-        text, sealed = signing.kept_text(one.token, credential=one.limits.bearer_token)
+        text, sealed = signing.kept_text(one.token, credential=one.credential)
         rows.append(
             (
                 account.operator_id,
@@ -277,6 +296,10 @@ def _loaded(account: Account, pk: int, row: tuple[Any, ...], at: datetime) -> Us
 
 
 def _refuse_taken_keys(account: Account, wanted: Sequence[str]) -> None:
+    if not wanted:
+        return
+    if len(set(wanted)) < len(wanted):
+        raise IdentityError("One public key was given for two users. Give each its own.", field="public_key")
     taken = Key.objects.filter(
         operator_id=account.operator_id, public_key__in=wanted, deleted_at=None
     ).first()

@@ -58,7 +58,7 @@ def create(*, principal: Principal, draft: OperatorDraft) -> Operator:
             "Requiring signing keys needs at least one: also generate a signing key.",
             field="require_signing_keys",
         )
-    with transaction.atomic():
+    with changes.transaction_of_one():
         _refuse_taken_name(draft.name)
         operator = _create_row(principal, draft)
         if draft.system_account:
@@ -97,7 +97,7 @@ def update(*, principal: Principal, operator: Operator, edit: OperatorEdit, vers
             signing keys while something is still signed by an identity key.
     """
     decisions.require(principal, Action.OPERATOR_EDIT, Scope(operator=operator.pk))
-    with transaction.atomic():
+    with changes.transaction_of_one():
         row = changes.locked(operator, version)
         if edit.name != row.name:
             names.check_name(edit.name)
@@ -126,17 +126,19 @@ def delete(*, principal: Principal, operator: Operator, version: int) -> None:
         row = changes.locked(operator, version)
         moment = clock.now()
         gone = {"deleted_at": moment, "updated_at": moment, "updated_by": principal.name}
-        user_count = User.objects.live().filter(operator=row).update(**gone)
-        account_rows = list(Account.objects.live().filter(operator=row))
-        Account.objects.live().filter(operator=row).update(**gone)
+        below = Account.objects.live().filter(operator=row)
+        account_rows = list(below.select_for_update(no_key=True).order_by("pk"))
+        user_rows = list(User.objects.live().filter(operator=row).only("public_key", "name"))
+        below.update(**gone)
+        User.objects.live().filter(operator=row).update(**gone, has_seed=False)
         Key.objects.filter(operator=row, deleted_at=None).update(deleted_at=moment)
         Key.objects.filter(operator=row, user__isnull=False).update(sealed=None)
         Operator.objects.filter(pk=row.pk).update(**gone)
         audit.record(
             principal,
             Action.OPERATOR_DELETE,
-            [target(row), *(accounts.target(account) for account in account_rows)],
-            f"Deleted operator “{row.name}” with {len(account_rows)} accounts and {user_count} users",
+            [target(row), *_targets_below(row, account_rows, user_rows)],
+            f"Deleted operator “{row.name}” with {len(account_rows)} accounts and {len(user_rows)} users",
         )
 
 
@@ -162,6 +164,15 @@ def target(operator: Operator) -> audit.Target:
     return audit.Target(
         kind="operator", key=operator.public_key, name=operator.name, operator_key=operator.public_key
     )
+
+
+def _targets_below(operator: Operator, accounts: list[Account], users: list[User]) -> list[audit.Target]:
+    named = [("account", row.public_key, row.name) for row in accounts]
+    named += [("user", row.public_key, row.name) for row in users]
+    return [
+        audit.Target(kind=kind, key=key, name=name, operator_key=operator.public_key)
+        for kind, key, name in named
+    ]
 
 
 def _create_row(principal: Principal, draft: OperatorDraft) -> Operator:

@@ -6,10 +6,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from identities.claims import codec
+from django.db.models import Max
+
+from identities.claims import codec, trust
 from identities.claims.account import AccountBody
 from identities.claims.common import Claims
 from identities.claims.operator import OperatorBody
+from identities.claims.permissions import UserPermissionLimits
 from identities.errors import IdentityError
 from identities.models import Account, IssuedToken, Key, Operator
 from identities.nkeys import KeyKind, KeyPair, SecretBytes
@@ -18,6 +21,9 @@ from identities.services import clock, secrets
 
 MOST_AHEAD = 5
 """How many seconds an `iat` may run ahead of the clock when one subject is re-issued in quick succession."""
+
+
+LONGEST_REASON = 255
 
 
 class NoSigner(IdentityError):
@@ -118,6 +124,28 @@ def user_signer(
     return _first(candidates, account.operator, "users of this account")
 
 
+def template_of(claims: Claims[AccountBody], key: Key) -> UserPermissionLimits | None:
+    """What the account's role with this key gives to its users; None when it is no role."""
+    entry = trust.signing_key(claims.nats, key.public_key)
+    return None if entry is None else entry.template
+
+
+def last_iats(subjects: Sequence[str]) -> dict[str, int]:
+    """The latest `iat` of each of these keys that is in the ledger, whatever became of it, under any operator."""
+    if not subjects:
+        return {}
+    rows = IssuedToken.objects.filter(subject__in=subjects).values_list("subject").annotate(last=Max("iat"))
+    return dict(rows.order_by())
+
+
+def iats_of(subjects: Sequence[str], now: int) -> dict[str, int]:
+    """When each of these keys may be issued, as far as it was issued before; the others `now`.
+
+    Raises: TooSoon.
+    """
+    return {subject: next_iat(last, now) for subject, last in last_iats(subjects).items()}
+
+
 def ledger_row(
     token: codec.Token,
     *,
@@ -144,7 +172,7 @@ def ledger_row(
         replaces_id=replaces,
         by=principal.key,
         by_name=principal.name,
-        reason=reason,
+        reason=reason[:LONGEST_REASON],
         created_at=clock.now(),
     )
 

@@ -12,7 +12,7 @@ from identities.claims.common import Claims
 from identities.claims.drafts import UserDraft, UserEdit
 from identities.claims.user import UserBody
 from identities.errors import IdentityError
-from identities.models import Account, Key, User
+from identities.models import Account, Key, Mode, Purpose, User
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
@@ -36,7 +36,7 @@ def create_many(
             user that a role issues. InvalidClaims: what the Go library or our stricter rules refuse.
     """
     decisions.require(principal, Action.USER_CREATE, accounts.scope(account))
-    with transaction.atomic():
+    with changes.transaction_of_one():
         parent = changes.locked(account, None)
         made = create_unaudited(principal=principal, account=parent, drafts=drafts, take=take)
         summary = f"Created user “{made[0].name}”" if len(made) == 1 else f"Created {len(made)} users"
@@ -92,6 +92,11 @@ def update(*, principal: Principal, user: User, edit: UserEdit, version: int) ->
             issuing.refuse_names(account, [edit.name])
         body = changes.claims_of(account)
         key = signing.user_signer(account, body, strict=account.operator.strict, previous=row.issuer)
+        if row.pub_mode == Mode.ROLE and key.purpose != Purpose.ROLE:
+            raise signing.NoSigner(
+                f"“{row.name}” was issued by a role whose key is not here (any more), and any other key would give it "
+                "other rights. Delete it, and make it anew."
+            )
         if edit.limits is not None:
             issuing.refuse_unfit(edit.limits, body, key, edit.name)
         change = plan_edit(row, edit)
