@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from identities.claims.drafts import AccountDraft, OperatorDraft, OperatorEdit, UserDraft
 from identities.claims.permissions import Permission, UserPermissionLimits
@@ -58,6 +59,8 @@ class Command(BaseCommand):
             path = _write(principal, operator, port)
         except IdentityError as refused:
             raise CommandError(refused.user_message) from None
+        except DatabaseError as error:
+            raise CommandError(f"The database can't be used: {error}. Run manage.py migrate first.") from None
         self.stdout.write(str(path))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 from django.urls import reverse
 
 from identities.errors import IdentityError
@@ -25,6 +26,8 @@ class Command(BaseCommand):
             token = people.first_admin_token(principal=Principal.command("first_admin"))
         except IdentityError as refused:
             raise CommandError(refused.user_message) from None
+        except DatabaseError as error:
+            raise CommandError(f"The database can't be used: {error}. Run manage.py migrate first.") from None
         link = settings.NSCWEB_URL + reverse("first-admin", args=[token])
         self.stdout.write(
             f"To make the first administrator, open (works once, for {people.LINK_HOURS} hours):"

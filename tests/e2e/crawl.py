@@ -1,0 +1,76 @@
+"""Walks every page that an administrator reaches by links, a few of each kind."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urljoin, urlsplit
+
+from django.urls import Resolver404, resolve
+from playwright.sync_api import Page
+
+MOST_OF_A_KIND = 3
+NO_PAGES = {
+    "account_logout", "user-creds", "operator-jwt", "account-jwt", "user-jwt", "operator-config-download",
+    "installation-default-operator",
+}  # fmt: skip
+"""Routes that are posted to, or that answer with a file."""
+SEED = re.compile(r"(?<![A-Z2-7])S[OAUNCX][A-Z2-7]{50,}")
+JWT = re.compile(r"eyJ[\w-]{20,}\.[\w-]{20,}\.[\w-]{20,}")
+_LINKS = """() => [...document.querySelectorAll("a[href]:not([download]), [hx-get]")]
+    .map(each => each.getAttribute("href") ?? each.getAttribute("hx-get"))"""
+
+
+def sign_in(page: Page, username: str, password: str) -> None:
+    """By the sign-in page."""
+    page.goto("/")
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("/")
+
+
+def kind(url: str) -> str | None:
+    """The route of an address with the names of its query; None for what is no page."""
+    parts = urlsplit(url)
+    try:
+        name = resolve(parts.path).url_name
+    except Resolver404:
+        return None
+    if name is None or "account-server" in name or name in NO_PAGES:
+        return None
+    return f"{name} {' '.join(sorted(parse_qs(parts.query)))}".strip()
+
+
+def every_page(
+    page: Page, base: str, start: str = "/", most_of_a_kind: int = MOST_OF_A_KIND
+) -> Iterator[str]:
+    """Go to each page in turn, breadth first; yields its kind while the page stands open."""
+    seen: Counter[str] = Counter()
+    known, waiting = {start}, [start]
+    while waiting:
+        address = waiting.pop(0)
+        which = kind(address)
+        if which is None or seen[which] >= most_of_a_kind:
+            continue
+        seen[which] += 1
+        answer = page.goto(address)
+        assert answer is not None and answer.status == 200, f"{address}: {answer and answer.status}"
+        yield which
+        for link in page.evaluate(_LINKS):
+            parts = urlsplit(urljoin(page.url, link))
+            found = parts.path + (f"?{parts.query}" if parts.query else "")
+            if f"{parts.scheme}://{parts.netloc}" == base and found not in known:
+                known.add(found)
+                waiting.append(found)
+
+
+def shoot(page: Page, name: str) -> None:
+    """Keep a picture where SHOTS names a directory."""
+    if folder := os.environ.get("SHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        plain = re.sub(r"[^a-z0-9-]+", "_", name.lower())
+        page.screenshot(path=Path(folder) / f"{plain}.png", full_page=True)

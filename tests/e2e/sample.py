@@ -1,0 +1,109 @@
+"""An installation with something of everything, so that no page is shown empty that can be full."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+
+from django.core.management import call_command
+
+from identities.claims.limits import NO_LIMIT, JetStreamLimits, OperatorLimits
+from identities.claims.permissions import Permission, ResponsePermission, TimeRange, UserPermissionLimits
+from identities.models import Account, Job, Operator, User
+from identities.nkeys import KeyKind, KeyPair
+from identities.services import accounts, client_tests, clock, users
+from identities.services.client_tests import Trial, Wish
+from tests import make
+
+UNLIMITED = UserPermissionLimits.unlimited()
+DAY = 86_400
+LONG = "a-name-that-somebody-made-by-putting-the-whole-path-of-the-service-into-it.production.eu-central-1"
+
+
+def fill() -> User:
+    """Operators, accounts, users, history and a client test; the user that has most to show."""
+    call_command("demo", stdout=io.StringIO())
+    operator = Operator.objects.get(name="Test")
+    account = Account.objects.get(name="TestAccount")
+    user = User.objects.get(name="TestService")
+    make.operator("Strict", require_signing_keys=True, tags=("env:prod",), expires=clock.unix() + 20 * DAY)
+    make.operator("Bare", system_account=False, generate_signing_key=False)
+    _accounts(operator)
+    _users(account)
+    user = _history(account, user)
+    _tests(user)
+    return user
+
+
+def _accounts(operator: Operator) -> None:
+    limits = OperatorLimits(
+        subs=100, conn=10, leaf=0, imports=5, exports=5, data=NO_LIMIT, payload=65_536, wildcards=True,
+        mem_storage=2**30, disk_storage=10 * 2**30, streams=5, consumer=50,
+    )  # fmt: skip
+    make.account(operator, "Orders", limits=limits, description="Orders of the shop.", tags=("env:prod",))
+    tiers = {"R1": JetStreamLimits(disk_storage=2**30), "R3": JetStreamLimits(disk_storage=2**30, streams=3)}
+    make.account(operator, "Tiers", limits=replace(OperatorLimits.unlimited(), tiered_limits=tiers))
+    make.account(operator, LONG, expires=clock.unix() + 2 * DAY)
+    make.account(operator, "Own key", public_key=KeyPair.create(KeyKind.ACCOUNT).public.text)
+    gone = make.account(operator, "Gone")
+    accounts.delete(principal=make.COMMAND, account=gone, version=gone.version)
+
+
+def _users(account: Account) -> None:
+    make.user(account, "sensor", limits=replace(UNLIMITED, bearer_token=True))
+    make.user(account, "own", public_key=KeyPair.create(KeyKind.USER).public.text)
+    make.user(account, LONG, expires=clock.unix() + DAY, tags=("team:a", "env:prod"))
+    make.user(
+        account,
+        "full",
+        limits=replace(
+            UNLIMITED,
+            pub=Permission(allow=("orders.>", "audit.*.new"), deny=("orders.secret",)),
+            sub=Permission(allow=("orders.> workers", "_INBOX.>"), deny=("private.>",)),
+            resp=ResponsePermission(max=5, ttl=5_000_000_000),
+            src=("192.0.2.0/24", "2001:db8::/32"),
+            times=(TimeRange(start="08:00:00", end="18:00:00"),),
+            times_location="Europe/Zurich",
+            allowed_connection_types=("STANDARD", "WEBSOCKET"),
+            payload=65_536,
+        ),
+    )
+    make.many_users(account, [f"device-{number:03}" for number in range(60)])
+    revoked = make.user(account, "revoked")
+    users.delete(principal=make.COMMAND, user=revoked, version=revoked.version)
+
+
+def _history(account: Account, user: User) -> User:
+    from identities.claims.drafts import UserEdit
+
+    for subject in ("req.a", "req.b"):
+        user = User.objects.get(pk=user.pk)
+        limits = replace(UNLIMITED, sub=Permission(allow=(subject,)), resp=ResponsePermission(max=1))
+        edit = UserEdit(name=user.name, limits=limits)
+        user = users.update(principal=make.COMMAND, user=user, edit=edit, version=user.version)
+    return user
+
+
+def _tests(user: User) -> None:
+    wish = Wish(
+        trial=Trial.REPLY_AND_REQUEST, url="nats://127.0.0.1:4222", subject="req.a", payload="?", reply="!"
+    )
+    job = client_tests.start(principal=make.COMMAND, user=user, wish=wish, other=None)
+    events = [
+        ("connected", "Connected to nats://127.0.0.1:4222 (demo 2.15.1).", "", ""),
+        ("received", "Received a message.", "?" * 200, ""),
+        (
+            "refused",
+            "TestService may not publish to req.b.",
+            "",
+            'Permissions Violation for Publish to "req.b"',
+        ),
+    ]
+    told = [
+        {"kind": kind, "at": 0.01 * number, "who": user.name, "text": text, "subject": "req.a", "data": data,
+         "size": len(data), "said": said}
+        for number, (kind, text, data, said) in enumerate(events)
+    ]  # fmt: skip
+    result = {"ok": False, "summary": events[-1][1], "seconds": 0.25, "server": "demo 2.15.1", "events": told}
+    Job.objects.filter(pk=job.pk).update(state="done", result=json.dumps(result), finished_at=clock.now())
