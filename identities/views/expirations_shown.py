@@ -31,14 +31,12 @@ KINDS = {
     "user": ("users", (Kind.USER,)),
     "creds": ("creds handed out from here", (Kind.CREDS,)),
 }
-_ICONS = {Kind.OPERATOR: "landmark", Kind.ACCOUNT: "boxes", Kind.USER: "circle-user", Kind.CREDS: "file-key"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One row of the report."""
 
-    icon: str
     kind: str
     name: str
     url: str
@@ -153,7 +151,6 @@ def _row(found: Expiring, now: int) -> Row:
         url = addresses.user(found.operator_key, found.account_key, found.key)
         path = f"{found.operator} / {found.account}"
     return Row(
-        icon=_ICONS[found.kind],
         kind=found.kind.value,
         name=f"{found.name}.creds" if found.kind is Kind.CREDS else found.name,
         url=url,

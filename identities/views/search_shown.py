@@ -187,6 +187,8 @@ def _holder(row: effective.Holder) -> HolderRow:
     user = row.user
     whole = row.coverage is Coverage.ALL
     source = _SOURCES[row.source]
+    if row.source is Mode.DEFAULT and not row.allowed and not row.denied:
+        source = "no rules at all"  # neither its own nor the account's
     return HolderRow(
         name=user.name,
         url=addresses.user(user.operator_key, user.account_key, user.key),
