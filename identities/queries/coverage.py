@@ -90,8 +90,8 @@ def _next_tokens(
         for number, place in states
         if place != _OPEN and place < len(patterns[number])
     }
-    if at == _OPEN and not named and not any(place == _OPEN for states, _ in sides for _, place in states):
-        return set()  # nothing can change any more
+    if at == _OPEN and not any(states for states, _ in sides):
+        return set()  # no rule is left that a longer subject could meet
     return (named - {"*", ">"}) | {_OTHER}
 
 

@@ -52,6 +52,7 @@ class PageShown:
     """What the pagination under the list prints."""
 
     total: str
+    noun: str
     next: str
     first: str
     previous: str = ""
@@ -107,6 +108,7 @@ class Asked:
         behind = found[size - 1].place if len(found) > size else None
         return PageShown(
             total=total,
+            noun="found" if total else "",
             next=self._link("~".join(map(str, (int(behind.never), *behind[1:])))) if behind else "",
             first=self._link("") if self.after is not None else "",
         )
