@@ -5,12 +5,25 @@ from __future__ import annotations
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from identities.models import Account, AuditEvent, AuditTarget, Operator
-from identities.policy.principal import Principal, ScopeKind
+from identities.policy import decisions
+from identities.policy.actions import Action
+from identities.policy.principal import Principal, Scope, ScopeKind
 
 
 def everything(principal: Principal) -> bool:
     """True when a grant covers the whole installation."""
     return any(held.kind is ScopeKind.INSTALLATION for held in principal.roles)
+
+
+def anywhere(principal: Principal, action: Action) -> decisions.Decision:
+    """Whether some grant, however narrow, allows `action`: for pages that show each what they may see."""
+    decision = decisions.decide(principal, action)
+    for held in principal.roles:
+        if isinstance(decision, decisions.Denied):
+            decision = decisions.decide(
+                principal, action, Scope(operator=held.operator, account=held.account)
+            )
+    return decision
 
 
 def below_operator(principal: Principal) -> Q:

@@ -19,6 +19,7 @@ from identities.nkeys import KeyPair, NkeyError, SecretBytes, kind_of, looks_lik
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
+from identities.queries import reach
 from identities.services import trust_chain
 
 LONGEST = 1024 * 1024
@@ -120,7 +121,9 @@ def inspect(*, principal: Principal, text: str, now: int) -> Inspection:
     Raises:
         IdentityError: nothing in it is a JWT; the message never repeats what was pasted.
     """
-    decisions.require(principal, Action.TOKEN_INSPECT)
+    allowed = reach.anywhere(principal, Action.TOKEN_INSPECT)
+    if isinstance(allowed, decisions.Denied):
+        raise decisions.Forbidden(allowed.reason)
     found = inspect_alone(text=text, now=now)
     claims = found.verdict.claims
     if claims is None:
