@@ -238,8 +238,9 @@ class Made:
 
 @dataclass(slots=True)
 class Times:
-    """What one page took at one size: CPU seconds, wall seconds, queries."""
+    """What one page took at one size: CPU and wall seconds, those of the reference page beside it, queries."""
 
+    beside: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     wall: list[float] = field(default_factory=list)
     queries: int = 0
@@ -277,12 +278,16 @@ def measure(directory: Path, sizes: list[int], rounds: int, only: str) -> int:
     for number in range(rounds + 2):
         for name in names:
             for size in sizes:
-                one = ask(clients[size], size, pages[size][name])
+                # Each beside a reference page of the same moment: the machine's load changes within a round.
+                beside = ask(clients[size], size, "/reference")
+                cpu, wall = ask(clients[size], size, pages[size][name])
+                kept = times[name, size]
                 if number >= 2:  # the first rounds fill caches
-                    kept = times[name, size]
-                    kept.cpu.append(one.cpu[0])
-                    kept.wall.append(one.wall[0])
-                    kept.queries = one.queries
+                    kept.beside.append(beside[0])
+                    kept.cpu.append(cpu)
+                    kept.wall.append(wall)
+                else:
+                    kept.queries = count(clients[size], size, pages[size][name])
     return report(names, sizes, times)
 
 
@@ -415,26 +420,31 @@ def addresses(size: int) -> dict[str, str]:
     }
 
 
-def ask(client: Any, size: int, path: str) -> Times:
-    """Ask for one page once."""
-    from django.db import connections, reset_queries
-
+def ask(client: Any, size: int, path: str) -> tuple[float, float]:
+    """Ask for one page once; CPU and wall seconds."""
     Turn.alias = str(size)
-    connection = connections[str(size)]
-    connection.force_debug_cursor = False
     gc.collect(0)
     wall, cpu = time.perf_counter(), time.thread_time()
     response = client.get(path)
     cpu, wall = time.thread_time() - cpu, time.perf_counter() - wall
     if response.status_code != 200:
         raise SystemExit(f"{path}: {response.status_code}")
+    return cpu, wall
+
+
+def count(client: Any, size: int, path: str) -> int:
+    """How many queries one page takes."""
+    from django.db import connections, reset_queries
+
+    Turn.alias = str(size)
+    connection = connections[str(size)]
     connection.force_debug_cursor = True
     reset_queries()
     before = len(connection.queries_log)
     client.get(path)
     queries = len(connection.queries_log) - before
     connection.force_debug_cursor = False
-    return Times(cpu=[cpu], wall=[wall], queries=queries)
+    return queries
 
 
 def report(names: list[str], sizes: list[int], times: dict[tuple[str, int], Times]) -> int:
@@ -443,14 +453,17 @@ def report(names: list[str], sizes: list[int], times: dict[tuple[str, int], Time
     def cpu(name: str, size: int) -> float:
         return statistics.median(times[name, size].cpu) * 1000
 
+    def paired(ours: list[float], theirs: list[float]) -> float:
+        return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
+
     small, large = sizes[0], sizes[-1]
     heads = "".join(f"{size:>9,}" for size in sizes)
     print(f"\n{'CPU ms, median':34}{heads}   of reference   {large:,} of {small:,}   queries   p95 wall ms")
     broken = 0
     for name in names:
         figures = "".join(f"{cpu(name, size):9.2f}" for size in sizes)
-        of_reference = max(cpu(name, size) / cpu("reference", size) for size in sizes)
-        of_small = cpu(name, large) / cpu(name, small)
+        of_reference = max(paired(times[name, size].cpu, times[name, size].beside) for size in sizes)
+        of_small = paired(times[name, large].cpu, times[name, small].cpu)
         queries = max(times[name, size].queries for size in sizes)
         walls = sorted(wall for size in sizes for wall in times[name, size].wall)
         p95 = walls[int(len(walls) * 0.95)] * 1000
