@@ -12,8 +12,9 @@ from identities.claims.drafts import UserDraft, UserEdit
 from identities.claims.permissions import Permission, UserPermissionLimits
 from identities.claims.scopes import USER_SCOPE, SigningKey
 from identities.errors import IdentityError
-from identities.models import Account, IssuedToken, Key, Purpose, User
+from identities.models import Account, AuditTarget, IssuedToken, Key, Purpose, User
 from identities.nkeys import KeyKind, KeyPair
+from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.services import accounts, changes, creds, operators, signing, users
 from identities.services.secrets import opened
@@ -225,8 +226,10 @@ def test_a_deleted_operator_leaves_a_target_for_each_object(admin: Principal) ->
     user = make.user()
     operator = user.account.operator
     operators.delete(principal=admin, operator=operator, version=operator.version)
-    event = changes.IssuedToken  # the ledger keeps every JWT
-    assert event.objects.filter(subject=user.public_key).exists()
+    named = AuditTarget.objects.filter(event__action=Action.OPERATOR_DELETE).values_list("kind", "key")
+    assert ("user", user.public_key) in named
+    assert ("account", user.account.public_key) in named
+    assert IssuedToken.objects.filter(subject=user.public_key).exists()
     user.refresh_from_db()
     assert user.deleted_at is not None
     assert not user.has_seed
