@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,6 +93,12 @@ async def connected(url: str, creds: Path | str) -> AsyncIterator[Connected]:
         await _hang_up(held.client)
 
 
+def _apart(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` on a loop of its own in a thread: a browser test before may have left this thread's loop running."""
+    with ThreadPoolExecutor(max_workers=1) as threads:
+        return threads.submit(asyncio.run, work).result()
+
+
 async def _hang_up(client: Client) -> None:
     """Close the socket of a client that was refused: nats-py leaves it open."""
     writer = getattr(client._transport, "_io_writer", None)
@@ -107,7 +114,7 @@ def alone(doing: Callable[[Connected], Awaitable[T]], url: str, creds: Path | st
         async with connected(url, creds) as held:
             return await doing(held)
 
-    return asyncio.run(work())
+    return _apart(work())
 
 
 def lets_in(url: str, creds: Path | str) -> bool:
@@ -152,7 +159,7 @@ def ask(url: str, asking: Path, answering: Path, subject: str = "req.a") -> byte
             assert not service.errors + client.errors
             return bytes(reply.data)
 
-    return asyncio.run(work())
+    return _apart(work())
 
 
 def refusals_of_publishing(url: str, creds: Path, subject: str) -> list[str]:

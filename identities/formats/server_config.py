@@ -146,12 +146,12 @@ def _check_preload(config: ServerConfig) -> None:
         raise FormatError("An account is preloaded twice. Name each account once.", field="preload")
     if config.resolver is Resolver.MEMORY and not keys:
         raise FormatError(
-            "The MEMORY resolver knows only preloaded accounts. Add at least one.", field="preload"
+            "The MEMORY resolver knows only the accounts in the file, and the operator has none. Create one first.", field="preload"
         )
     if config.resolver is not Resolver.MEMORY and not config.system_account:
         raise FormatError(
-            f"The {label} resolver needs a system account: system account is not set. "
-            "Give the operator one, or use the MEMORY or URL resolver.",
+            f"The {label} resolver needs a system account, and none is chosen. "
+            "Give the operator one on its page, or use the MEMORY or URL resolver.",
             field="system_account",
         )
     if config.system_account and config.system_account not in keys:

@@ -85,4 +85,4 @@ class Principal:
     @classmethod
     def nobody(cls, address: str = "") -> Principal:
         """A request without a session."""
-        return cls(key="nobody", name="nobody", way=Way.PAGE, address=address)
+        return cls(key="nobody", name="a visitor", way=Way.PAGE, address=address)

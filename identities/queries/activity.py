@@ -94,5 +94,6 @@ def actors() -> Sequence[tuple[str, str]]:
     return [
         *((person.audit_key, str(person)) for person in people),
         ("worker", "worker"),
-        ("nobody", "nobody"),
+        ("nobody", "a visitor"),
+        ("link", "the one-time link"),
     ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets as random
+from dataclasses import replace
 from datetime import timedelta
 
 from django.contrib.auth.password_validation import validate_password
@@ -83,7 +84,10 @@ def make_first_administrator(*, principal: Principal, token: str, username: str,
         link.used_at = clock.now()
         link.save(update_fields=["used_at"])
         audit.record(
-            principal, Action.FIRST_ADMINISTRATOR, [target(person)], f"“{person}” is the first administrator"
+            replace(principal, key="link", name="the one-time link"),
+            Action.FIRST_ADMINISTRATOR,
+            [target(person)],
+            f"“{person}” is the first administrator",
         )
     return person
 

@@ -40,7 +40,9 @@ def config(request: HttpRequest, operator_key: str) -> HttpResponse:
         download_url=f"{reverse('operator-config-download', args=[operator.public_key])}?{query}",
         loopback=installation.is_loopback() and form.resolver_kind == "url",
     )
-    return htmx.render(request, "identities/configs/index.html", context, status=form.status)
+    return htmx.render(
+        request, "identities/configs/index.html", context, status=form.status if request.GET else 200
+    )
 
 
 @guards.page()

@@ -119,7 +119,7 @@ def test_plain_tuples_are_taken_as_preload(memory: ServerConfig) -> None:
         ({"resolver": Resolver.FULL, "ttl": "1h"}, "ttl", "full resolver accepts no ttl"),
         ({"dir": "./jwt"}, "dir", "MEMORY resolver accepts no dir"),
         ({"url": "http://x/"}, "url", "MEMORY resolver accepts no url"),
-        ({"preload": ()}, "preload", "Add at least one"),
+        ({"preload": ()}, "preload", "Create one first"),
         ({"resolver": Resolver.FULL, "interval": "2"}, "interval", "is no duration"),
         ({"resolver": Resolver.FULL, "timeout": "-1s"}, "timeout", "longer than nothing"),
         ({"resolver": Resolver.FULL, "limit": 0}, "limit", "at least 1"),
