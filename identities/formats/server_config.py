@@ -146,7 +146,8 @@ def _check_preload(config: ServerConfig) -> None:
         raise FormatError("An account is preloaded twice. Name each account once.", field="preload")
     if config.resolver is Resolver.MEMORY and not keys:
         raise FormatError(
-            "The MEMORY resolver knows only the accounts in the file, and the operator has none. Create one first.", field="preload"
+            "The MEMORY resolver knows only the accounts in the file, and the operator has none. Create one first.",
+            field="preload",
         )
     if config.resolver is not Resolver.MEMORY and not config.system_account:
         raise FormatError(
