@@ -7,7 +7,7 @@ installation page shows them, and an unknown `NSCWEB_…` name is reported at st
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -101,7 +101,6 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(name="NSCWEB_LOG_FORMAT", default="console", help="`console` for people or `json` for machines."),
     Setting(name="NSCWEB_LOG_LEVEL", default="INFO", help="DEBUG, INFO, WARNING or ERROR."),
-    Setting(name="NSCWEB_TIME_ZONE", default="UTC", help="Time zone in which pages print times."),
     Setting(
         name="NSCWEB_SESSION_HOURS",
         default="12",
@@ -190,7 +189,7 @@ def _row(setting: Setting, environ: Mapping[str, str] | None) -> Row:
     given = os.environ if environ is None else environ
     by = origin(setting.name, environ)
     if by == "default":
-        value = setting.default
+        value = _IN_FORCE[setting.name](environ) if setting.name in _IN_FORCE else setting.default
     elif setting.secret:
         value = "set"
     else:
@@ -235,3 +234,11 @@ def url(environ: Mapping[str, str] | None = None) -> str:
     """The address people open, without a slash at the end."""
     port = read("PORT", environ) or _BY_NAME["PORT"].default
     return (read("NSCWEB_URL", environ) or f"http://localhost:{port}").rstrip("/")
+
+
+_IN_FORCE: Mapping[str, Callable[[Mapping[str, str] | None], str]] = {
+    "DATABASE_URL": lambda environ: f"sqlite:///{data_dir(environ)}/nscweb.sqlite3",
+    "NSCWEB_DATA_DIR": lambda environ: str(data_dir(environ)),
+    "NSCWEB_URL": url,
+}
+"""Defaults that depend on other settings, as they come out."""

@@ -87,6 +87,8 @@ def demo() -> None:
     """Set up the sample operator, and the configuration of its nats-server on NATS's usual port or a free one."""
     with socket.socket() as probe:
         usual = probe.connect_ex(("127.0.0.1", NATS_PORT)) != 0
+    if not usual:
+        sys.stdout.write(f"nscweb: port {NATS_PORT} is taken, so the sample nats-server takes a free one\n")
     said = StringIO()
     call_command("demo", nats_port=NATS_PORT if usual else 0, stdout=said)
     sys.stdout.write(f"nscweb: sample nats-server configuration: {said.getvalue().strip()}\n")

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.http import QueryDict
 
+from identities.errors import IdentityError
 from identities.formats.server_config import Resolver, ServerConfig
 from identities.forms.base import BaseForm, Group, Section
 
@@ -167,6 +168,11 @@ class ConfigForm(BaseForm):
         if cleaned.get("operator_as") == "path" and not cleaned.get("operator_path"):
             self.add_error("operator_path", "Write where the server finds the operator's JWT.")
         return cleaned
+
+    def place_error(self, refused: IdentityError) -> None:
+        """Put a refusal on the field that it names, if the chosen resolver shows that one, else above the form."""
+        shown = {field.name for section in self.sections for field in section.fields}
+        self.add_error(refused.field if refused.field in shown else None, refused.user_message)
 
     @property
     def preload_all(self) -> bool:

@@ -108,7 +108,7 @@ def test_plain_tuples_are_taken_as_preload(memory: ServerConfig) -> None:
 @pytest.mark.parametrize(
     ("changes", "field", "message"),
     [
-        ({"resolver": Resolver.FULL, "system_account": ""}, "system_account", "system account is not set"),
+        ({"resolver": Resolver.FULL, "system_account": ""}, "system_account", "and none is chosen"),
         (
             {"resolver": Resolver.CACHE, "allow_delete": True},
             "allow_delete",

@@ -84,6 +84,12 @@ def test_the_installation_page_never_gets_a_secret(tmp_path: Path) -> None:
     assert rows["PORT"].origin == "default"
 
 
+def test_a_default_that_depends_on_other_settings_is_shown_as_it_comes_out() -> None:
+    rows = {row.name: row for row in configuration.rows({"PORT": "8123", "NSCWEB_DATA_DIR": "/srv/n"})}
+    assert rows["NSCWEB_URL"].value == "http://localhost:8123"
+    assert rows["DATABASE_URL"].value == "sqlite:////srv/n/nscweb.sqlite3"
+
+
 @pytest.mark.parametrize("text", ["maybe", "2"])
 def test_a_switch_that_is_neither_on_nor_off_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="NSCWEB_DEBUG"):

@@ -41,6 +41,12 @@ def test_the_link_makes_one_administrator_and_then_opens_nothing(unsealed: None)
         people.first_admin_token(principal=COMMAND)
 
 
+def test_the_first_administrator_comes_by_the_link_and_not_by_nobody(unsealed: None) -> None:
+    redeem(people.first_admin_token(principal=COMMAND))
+    event = AuditEvent.objects.order_by("-seq")[0]
+    assert (event.actor, event.actor_name, event.address) == ("link", "the one-time link", "192.0.2.1")
+
+
 def test_a_new_link_ends_the_one_before(unsealed: None) -> None:
     first = people.first_admin_token(principal=COMMAND)
     people.first_admin_token(principal=COMMAND)

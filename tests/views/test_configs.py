@@ -109,6 +109,11 @@ def test_an_operator_without_a_system_account_begins_with_memory() -> None:
     assert "needs a system account" in answer.content.decode()
 
 
+def test_an_operator_without_accounts_is_told_above_the_options_what_is_missing() -> None:
+    operator = make.operator("Bare", system_account=False)
+    assert "the operator has none. Create one first." in page(make.client(), operator)
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [
