@@ -12,5 +12,9 @@ class NscwebConfig(AppConfig):
     verbose_name = "nscweb"
 
     def ready(self) -> None:
-        """Register the system checks: the one place where a local import is wanted."""
-        from nscweb import checks  # noqa: F401  importing registers them
+        """Register the system checks and the library's signal: the one place where a local import is wanted."""
+        from django.contrib.auth.signals import user_logged_in
+
+        from nscweb import checks, sessions  # noqa: F401  importing checks registers them
+
+        user_logged_in.connect(sessions.begin, dispatch_uid="nscweb.sessions.begin")

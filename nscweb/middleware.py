@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 import structlog
 from django.conf import settings
+from django.contrib import auth
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -23,7 +24,7 @@ from identities.policy import decisions, routes
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
 from identities.services import secrets
-from nscweb import addresses, errors, metrics
+from nscweb import addresses, errors, metrics, sessions
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -148,6 +149,9 @@ class RequireLogin(_Middleware):
         if route.access is not routes.Access.SESSION:
             return None
         if not request.user.is_authenticated:
+            return sign_in_first(request)
+        if sessions.is_over(request):
+            auth.logout(request)
             return sign_in_first(request)
         structlog.contextvars.bind_contextvars(actor=request.user.get_username())
         refusal = refused(lookup.principal_for(request), route.action)

@@ -40,8 +40,8 @@ ROUTES: Mapping[str, Route] = {
     "metrics": _public(),
     "account_inactive": _public(),
     "account_login": _public(),
-    "account_logout": _session(Action.SIGN_OUT),
-    "account_change_password": _session(Action.PASSWORD_CHANGE),
+    "account_logout": Route(Access.SESSION),  # also for somebody who holds no role (any more)
+    "account_change_password": Route(Access.SESSION),
     "first-admin": _public(),
     "account-server-operator": _public(),
     "account-server-accounts": _public(),

@@ -5,6 +5,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from identities.models import AuditEvent, Person, SignInFailure
+from nscweb import sessions
 from tests.nscweb.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +67,39 @@ def test_signing_in_clears_the_failures(client: Client, alice: Person) -> None:
 def test_somebody_switched_off_gets_in_no_more(client: Client, alice: Person) -> None:
     Person.objects.update(is_active=False)
     client.post("/account/login/", {"login": "alice", "password": PASSWORD})
+    assert "_auth_user_id" not in client.session
+
+
+def test_a_session_ends_at_its_hour_however_busy_it_was(
+    client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _try(client, "alice", PASSWORD)
+    began = sessions.time.time()
+    for hours, status in [(6, 200), (11.9, 200), (12.1, 302), (12.2, 302)]:
+        monkeypatch.setattr(sessions.time, "time", lambda: began + hours * 3600)  # noqa: B023
+        session = client.session
+        if status == 200:
+            session["touched"] = hours
+            session.save()
+        assert client.get("/account/password/").status_code == status
+    assert "_auth_user_id" not in client.session
+
+
+def test_the_key_of_a_session_changes_at_sign_in(client: Client, alice: Person) -> None:
+    session = client.session
+    session["planted"] = True
+    session.save()
+    before = session.session_key
+    assert _try(client, "alice", PASSWORD)
+    assert client.session.session_key != before
+
+
+def test_somebody_without_a_role_may_still_sign_out(client: Client, alice: Person) -> None:
+    alice.grants.all().delete()
+    client.force_login(alice)
+    assert client.get("/").status_code == 403
+    assert client.get("/account/password/").status_code == 200
+    assert client.post("/account/logout/").status_code == 302
     assert "_auth_user_id" not in client.session
 
 
