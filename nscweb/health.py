@@ -42,7 +42,9 @@ def _checks() -> dict[str, str]:
     global _last
     now = time.monotonic()
     if now - _last[0] > _KEEP_SECONDS:
-        _last = (now, {"database": _asked(_write), "migrations": _asked(_migrations), "keys": _asked(_keys)})
+        keys = _asked(_keys)
+        database = _asked(_write if keys == OK else _read)
+        _last = (now, {"database": database, "migrations": _asked(_migrations), "keys": keys})
     return _last[1]
 
 
@@ -58,6 +60,13 @@ def _asked(question: Callable[[], str]) -> str:
     except DatabaseError as error:
         log.error("readiness", question=question.__name__.strip("_"), error=type(error).__name__)
         return "the database can't be used"
+
+
+def _read() -> str:
+    """Sealed: nothing is written."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return OK
 
 
 def _write() -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 
 from identities.errors import IdentityError
 from identities.models import Installation, Operator, Person
@@ -40,6 +40,16 @@ def initialise() -> None:
         SealedInstallation: no usable master key for this database.
     """
     forget()
+    try:
+        _set_up()
+    except IntegrityError:
+        _set_up()
+    _unseal()
+    if _state.ring is None:
+        raise SealedInstallation(_state.reason)
+
+
+def _set_up() -> None:
     with transaction.atomic():
         installed = Installation.objects.select_for_update().first()
         empty = installed is None and not Operator.objects.exists() and not Person.objects.exists()
@@ -52,6 +62,7 @@ def initialise() -> None:
                     "This database holds identities but no key canary: it was tampered with."
                 )
             Installation.objects.create(
+                pk=1,  # of two first starts at once over PostgreSQL the second finds the row of the first
                 canary=master.canary(loaded),
                 audit_key=envelope.seal(
                     loaded,
@@ -62,7 +73,6 @@ def initialise() -> None:
                 ),
                 created_at=clock.now(),
             )
-    _unseal()
 
 
 def forget() -> None:

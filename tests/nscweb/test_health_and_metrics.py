@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from nscweb import health
@@ -26,6 +27,9 @@ def test_not_ready_without_a_master_key(client: Client) -> None:
     response = client.get("/readyz")
     assert response.status_code == 503
     assert response.json()["checks"]["keys"].startswith("sealed")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM nscweb_cache")
+        assert cursor.fetchone()[0] == 0  # sealed: not even the probe writes
 
 
 def test_not_ready_when_migrations_are_missing(

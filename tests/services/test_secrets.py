@@ -13,6 +13,7 @@ from identities.models import Installation, Key, User
 from identities.policy.principal import Principal
 from identities.services import audit, creds, rotation, secrets
 from tests import make
+from tests.together import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -87,3 +88,17 @@ def test_a_flipped_byte_in_a_sealed_seed_is_found(user: User) -> None:
     Key.objects.filter(pk=key.pk).update(sealed=bytes(changed))
     with pytest.raises(IdentityError):
         creds.creds_file(principal=Principal.command("test"), user=user)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_first_starts_at_once_make_one_installation() -> None:
+    secrets.forget()
+    assert at_once(secrets.initialise, secrets.initialise) == []
+    assert Installation.objects.count() == 1
+    assert not secrets.is_sealed()
+
+
+def test_starting_with_another_key_is_refused(user: User, settings: Any) -> None:
+    settings.NSCWEB_MASTER_KEY = OTHER
+    with pytest.raises(secrets.SealedInstallation, match="does not fit"):
+        secrets.initialise()

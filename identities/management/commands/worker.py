@@ -80,19 +80,22 @@ def run(stop: threading.Event, *, name: str = "") -> None:
         now, busy = time.monotonic(), False
         try:
             close_old_connections()
+            if secrets.is_sealed():  # nothing is written, a sign of life included
+                stop.wait(POLL_SECONDS)
+                continue
             if name and now - beaten > BEAT_SECONDS:
                 jobs.beat(name)
                 beaten = now
             if name and now - tidied > TIDY_SECONDS:
                 jobs.forget_old()
                 tidied = now
-            busy = not secrets.is_sealed() and jobs.work_once(HANDLERS)
+            busy = jobs.work_once(HANDLERS)
         except (DatabaseError, InterfaceError) as error:
             log.error("the database can't be used", error=type(error).__name__)
             connection.close()
             stop.wait(AWAY_SECONDS)
         if not busy:
             stop.wait(POLL_SECONDS)
-    if name:
+    if name and beaten > float("-inf"):
         with suppress(DatabaseError):
             jobs.leave(name)
