@@ -16,6 +16,7 @@ from identities.policy.principal import Principal
 from identities.services import bulk, clock, secrets
 
 KEY_ID = "audit-1"
+_COLUMNS = ("seq", "actor", "actor_name", "way", "address", "action", "summary")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ def first_broken() -> int | None:
             return expected
         prev, expected = event.hash, expected + 1
     head = AuditHead.objects.filter(pk=1).first()
-    if head is not None and (head.seq != expected - 1 or head.hash != prev):
+    if (head.seq, head.hash) != (expected - 1, prev) if head is not None else expected > 1:
         return expected
     return None
 
@@ -94,12 +95,9 @@ def first_broken() -> int | None:
 def _columns_fit(event: AuditEvent) -> bool:
     said = json.loads(event.canonical)
     targets = sorted([t.kind, t.key, t.name, t.operator_key] for t in event.targets.all())
-    return (
-        said["actor"] == event.actor
-        and said["action"] == event.action
-        and said["summary"] == event.summary
-        and said["at"] == event.at.isoformat()
-        and sorted(said["targets"]) == targets
+    held = {name: getattr(event, name) for name in _COLUMNS}
+    return said == {**held, "at": event.at.isoformat(), "targets": said["targets"]} and (
+        sorted(said["targets"]) == targets
     )
 
 

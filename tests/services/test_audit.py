@@ -40,11 +40,16 @@ def test_a_whole_chain_fits(chain: list[AuditEvent]) -> None:
     assert audit.first_broken() is None
 
 
-@pytest.mark.parametrize("column", ["summary", "actor", "action"])
+@pytest.mark.parametrize("column", ["summary", "actor", "actor_name", "way", "address", "action"])
 def test_a_changed_event_is_found(chain: list[AuditEvent], column: str) -> None:
     append_only.remove(connection)
     AuditEvent.objects.filter(pk=chain[2].pk).update(**{column: "changed"})
     assert audit.first_broken() == chain[2].seq
+
+
+def test_a_missing_head_is_found(chain: list[AuditEvent]) -> None:
+    AuditHead.objects.all().delete()
+    assert audit.first_broken() is not None
 
 
 def test_a_changed_target_is_found(chain: list[AuditEvent]) -> None:
