@@ -12,6 +12,8 @@ from identities.claims.templates import has_template, template_problem, without_
 from identities.claims.validate_findings import Findings, check_limits, check_permissions
 from identities.claims.validate_text import quote
 
+LONGEST_ENTRY = 2048
+"""Bytes of a subject with its queue. A protocol line of nats-server ends at 4,096, a row of PostgreSQL's index at 2,704."""
 _INDEX = re.compile(r"\[\d+\]")
 _PARTIAL_WILDCARD = re.compile(r"(?:^|\.)(?=[^.]*[*>])(?:[^.]{2,})(?:\.|$)")
 
@@ -63,6 +65,11 @@ def _rules_concerns(path: str, rules: Permission, *, is_template: bool) -> Itera
 
 
 def _entry_concerns(path: str, entry: str, *, is_template: bool) -> Iterator[Concern]:
+    if (size := len(entry.encode())) > LONGEST_ENTRY:
+        yield Concern(
+            path, entry, f"subject “{entry[:40]}…” is {size} bytes long; {LONGEST_ENTRY} are allowed: shorten it"
+        )
+        return
     if has_template(entry):
         if not is_template:
             message = f"{quote(entry)} holds a template, which only a role's subjects may"

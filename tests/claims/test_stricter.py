@@ -200,3 +200,11 @@ def test_grades_are_those_of_the_report() -> None:
     report = stricter_issues(_user(subs=-2), None)
     assert report.blocking
     assert [issue.grade for issue in report] == [Grade.ERROR]
+
+
+def test_a_subject_that_no_server_line_and_no_index_holds_is_an_error_when_new() -> None:
+    fits, too_long = "s" * 2048, "s" * 2049
+    claims = _user(pub=Permission(allow=(fits, too_long)), sub=Permission(deny=(f"{fits} q",)))
+    found = [issue.path for issue in stricter_issues(claims, None) if issue.grade is Grade.ERROR]
+    assert found == ["nats.pub.allow[1]", "nats.sub.deny[0]"]
+    assert all(issue.grade is Grade.WARNING for issue in stricter_issues(claims, claims))
