@@ -88,8 +88,11 @@ def targets(event_ids: Sequence[int]) -> Mapping[int, Targets]:
     }
 
 
-def actors() -> Sequence[tuple[str, str]]:
-    """Audit key and name of everybody who may have done something."""
+def actors(principal: Principal) -> Sequence[tuple[str, str]]:
+    """Audit key and name of everybody who may have done something; of a narrow grant, who did what it may see."""
+    if not reach.everything(principal):
+        seen = reach.audit_events(principal).order_by("actor_name", "actor")
+        return list(seen.values_list("actor", "actor_name").distinct()[:MOST_PEOPLE])
     people = Person.objects.order_by("username")[:MOST_PEOPLE]
     return [
         *((person.audit_key, str(person)) for person in people),

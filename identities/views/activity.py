@@ -25,7 +25,7 @@ def activity(request: HttpRequest) -> HttpResponse:
         crumbs=[shown.Crumb(label="Activity")],
         page=page,
         rows=activity_shown.rows(page.rows, targets),
-        filters=activity_shown.filters(wanted, queries.actors()),
+        filters=activity_shown.filters(wanted, queries.actors(principal)),
         filtered=bool(wanted),
     )
     return htmx.render(request, "identities/activity/index.html", context, part=TABLE)
