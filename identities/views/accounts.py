@@ -31,6 +31,7 @@ def index(request: HttpRequest, operator_key: str) -> HttpResponse:
         can=guards.can(principal, Scope(operator=operator.pk), Action.ACCOUNT_CREATE),
         operator=operator.name,
         new_url=shown.operator_url("account-create", operator),
+        **shown.operator_tabs(operator),
         **accounts_shown.table(principal, operator, request.GET, clock.unix()),
     )
     return htmx.render(request, "identities/accounts/index.html", context, part=TABLE)
@@ -155,6 +156,7 @@ def history(request: HttpRequest, operator_key: str, account_key: str) -> HttpRe
     account = lookup.account(principal, operator_key, account_key)
     context = {
         **_frame(account, "History", f"History of account {account.name}"),
+        **shown.account_tabs(account),
         **histories.context(
             request,
             principal=principal,

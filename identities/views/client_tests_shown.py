@@ -109,7 +109,9 @@ def _event(event: Mapping[str, Any]) -> EventShown:
         tone="danger" if kind in ("refused", "failed") else "ok" if kind in ("received", "rtt") else "muted",
         at=f"{event['at']:.3f} s",
         who=str(event["who"]),
-        text=_shortened(str(event["text"])).removeprefix(f"{event['who']}: "),
+        text=_shortened(str(event["text"]))
+        .removeprefix(f"{event['who']}: ")
+        .removeprefix(f"{event['who']} "),
         data=data[:LONGEST_DATA],
         note=f"{size:,} bytes"
         if kind == "received" and not data

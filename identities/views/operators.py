@@ -147,6 +147,7 @@ def history(request: HttpRequest, operator_key: str) -> HttpResponse:
     operator = lookup.operator(principal, operator_key)
     context = {
         **_frame(operator, "History", f"History of operator {operator.name}"),
+        **shown.operator_tabs(operator),
         **histories.context(
             request,
             principal=principal,

@@ -54,10 +54,11 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crumb:
-    """One step of the breadcrumb; the last has no `url`."""
+    """One step of the breadcrumb; the last has no `url`. A `noun` ("Accounts") is left out where room is scarce."""
 
     label: str
     url: str = ""
+    noun: bool = False
 
 
 def short(key: str) -> str:
@@ -131,14 +132,41 @@ def user_url(name: str, user: User) -> str:
 def operator_crumbs(operator: Operator, *more: str) -> tuple[Crumb, ...]:
     """Operators / this one / …"""
     here = Crumb(label=operator.name, url=operator_url("operator", operator))
-    return _ended((Crumb(label="Operators", url=reverse("operators")), here), more)
+    return _ended((Crumb(label="Operators", url=reverse("operators"), noun=True), here), more)
+
+
+def operator_tabs(operator: Operator) -> dict[str, Any]:
+    """The pages of an operator, for `identities/shared/tabs.html`."""
+    pages = (("Overview", "operator"), ("Accounts", "accounts"), ("History", "operator-history"))
+    return _tabs("Operator", ((label, operator_url(name, operator)) for label, name in pages))
+
+
+def account_tabs(account: Account) -> dict[str, Any]:
+    """The pages of an account, likewise."""
+    pages = (("Overview", "account"), ("Users", "users"), ("History", "account-history"))
+    return _tabs("Account", ((label, account_url(name, account)) for label, name in pages))
+
+
+def user_tabs(user: User, *, client_test: bool) -> dict[str, Any]:
+    """The pages of a user, likewise; the client test for those who may run one."""
+    pages = (
+        ("Overview", "user"),
+        *((("Client test", "user-test"),) if client_test else ()),
+        ("Context for nats", "user-context"),
+        ("History", "user-history"),
+    )
+    return _tabs("User", ((label, user_url(name, user)) for label, name in pages))
+
+
+def _tabs(noun: str, pages: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    return {"tabs_of": noun, "tabs": tuple(Crumb(label=label, url=url) for label, url in pages)}
 
 
 def account_crumbs(account: Account, *more: str) -> tuple[Crumb, ...]:
     """Operators / operator / Accounts / this one / …"""
     steps = (
         *operator_crumbs(account.operator, "")[:2],
-        Crumb(label="Accounts", url=operator_url("accounts", account.operator)),
+        Crumb(label="Accounts", url=operator_url("accounts", account.operator), noun=True),
         Crumb(label=account.name, url=account_url("account", account)),
     )
     return _ended(steps, more)
@@ -148,7 +176,7 @@ def user_crumbs(user: User, *more: str) -> tuple[Crumb, ...]:
     """Operators / operator / Accounts / account / Users / this one / …"""
     steps = (
         *account_crumbs(user.account, "")[:4],
-        Crumb(label="Users", url=account_url("users", user.account)),
+        Crumb(label="Users", url=account_url("users", user.account), noun=True),
         Crumb(label=user.name, url=user_url("user", user)),
     )
     return _ended(steps, more)

@@ -151,6 +151,7 @@ def history(request: HttpRequest, operator_key: str, account_key: str, user_key:
     user = lookup.user(principal, operator_key, account_key, user_key)
     context = {
         **_frame(user, "History", f"History of user {user.name}"),
+        **shown.user_tabs(user, client_test=guards.may(principal, Action.CLIENT_TEST, users.scope(user))),
         **histories.context(
             request,
             principal=principal,

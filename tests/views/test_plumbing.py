@@ -14,6 +14,7 @@ from identities.models import SubjectPattern
 from identities.policy.decisions import Forbidden
 from identities.services.secrets import SealedInstallation
 from identities.views import guards, htmx, paging, shown
+from tests import make
 
 SORTS = paging.both_ways(name=paging.Sort("first_token"), text=paging.Sort("text", descending=True))
 NOW = 1_800_000_000
@@ -169,3 +170,17 @@ def test_a_key_is_shown_short_and_kept_whole() -> None:
 @pytest.mark.parametrize("seconds", [0, 1, NOW, 253_402_300_799, 253_402_300_800, -1])
 def test_any_time_of_a_claim_can_be_shown(seconds: int) -> None:
     assert bool(shown.unix(seconds)) == bool(seconds)
+
+
+@pytest.mark.django_db
+def test_the_pages_of_an_object_are_tabs_of_each_other() -> None:
+    account = make.account(make.operator())
+    user = make.user(account)
+    tabs = shown.user_tabs(user, client_test=True)["tabs"]
+    assert [tab.label for tab in tabs] == ["Overview", "Client test", "Context for nats", "History"]
+    assert len(shown.user_tabs(user, client_test=False)["tabs"]) == 3
+    for name, url in (("Accounts", "accounts"), ("History", "operator-history")):
+        page = make.client().get(shown.operator_url(url, account.operator)).content.decode()
+        assert f'aria-current="page">{name}</a>' in page
+    page = make.client().get(shown.account_url("account-history", account)).content.decode()
+    assert shown.account_url("users", account) in page
