@@ -13,7 +13,7 @@ from identities.claims.validate_findings import Findings, check_limits, check_pe
 from identities.claims.validate_text import quote
 
 LONGEST_ENTRY = 2048
-"""Bytes of a subject with its queue. A protocol line of nats-server ends at 4,096, a row of PostgreSQL's index at 2,704."""
+"""Bytes of a subject with its queue. nats-server ends a line at 4,096, PostgreSQL an index row at 2,704."""
 _INDEX = re.compile(r"\[\d+\]")
 _PARTIAL_WILDCARD = re.compile(r"(?:^|\.)(?=[^.]*[*>])(?:[^.]{2,})(?:\.|$)")
 
@@ -67,7 +67,9 @@ def _rules_concerns(path: str, rules: Permission, *, is_template: bool) -> Itera
 def _entry_concerns(path: str, entry: str, *, is_template: bool) -> Iterator[Concern]:
     if (size := len(entry.encode())) > LONGEST_ENTRY:
         yield Concern(
-            path, entry, f"subject “{entry[:40]}…” is {size} bytes long; {LONGEST_ENTRY} are allowed: shorten it"
+            path,
+            entry,
+            f"subject “{entry[:40]}…” is {size} bytes long; {LONGEST_ENTRY} are allowed: shorten it",
         )
         return
     if has_template(entry):

@@ -12,14 +12,15 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 from django.urls import Resolver404, resolve
 from playwright.sync_api import Page
 
-MOST_OF_A_KIND = 3
+from tests.conftest import FULL
+
+MOST_OF_A_KIND = 3 if FULL else 1
 NO_PAGES = {
     "account_logout", "user-creds", "operator-jwt", "account-jwt", "user-jwt", "operator-config-download",
     "installation-default-operator",
 }  # fmt: skip
 """Routes that are posted to, or that answer with a file."""
 SEED = re.compile(r"(?<![A-Z2-7])S[OAUNCX][A-Z2-7]{50,}")
-JWT = re.compile(r"eyJ[\w-]{20,}\.[\w-]{20,}\.[\w-]{20,}")
 _LINKS = """() => [...document.querySelectorAll("a[href]:not([download]), [hx-get]")]
     .map(each => each.getAttribute("href") ?? each.getAttribute("hx-get"))"""
 
@@ -45,16 +46,14 @@ def kind(url: str) -> str | None:
     return f"{name} {' '.join(sorted(parse_qs(parts.query)))}".strip()
 
 
-def every_page(
-    page: Page, base: str, start: str = "/", most_of_a_kind: int = MOST_OF_A_KIND
-) -> Iterator[str]:
-    """Go to each page in turn, breadth first; yields its kind while the page stands open."""
+def every_page(page: Page, base: str, *starts: str) -> Iterator[str]:
+    """Go from `starts` to each page in turn, breadth first; yields its kind while the page stands open."""
     seen: Counter[str] = Counter()
-    known, waiting = {start}, [start]
+    known, waiting = set(starts), list(starts)
     while waiting:
         address = waiting.pop(0)
         which = kind(address)
-        if which is None or seen[which] >= most_of_a_kind:
+        if which is None or seen[which] >= MOST_OF_A_KIND:
             continue
         seen[which] += 1
         answer = page.goto(address)

@@ -1,0 +1,134 @@
+"""Every page: axe finds nothing, light and dark, wide and narrow; nothing sticks out, throws, or shows a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import BrowserContext, Page
+
+from identities.models import IssuedToken, Job, User
+from identities.policy.routes import ROUTES, Access
+from identities.services import signing
+from tests import make
+from tests.e2e import crawl, sample
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+BY_SIZE = (
+    "color-contrast",
+    "target-size",
+    "scrollable-region-focusable",
+    "label",
+    "button-name",
+    "link-name",
+)
+"""What another window and theme can break; the rest was asked of the same HTML in a wide window."""
+Accessible = Callable[..., None]
+OpenContext = Callable[..., BrowserContext]
+
+
+@dataclass
+class Faults:
+    """What is wrong, of all pages at once."""
+
+    found: list[str] = field(default_factory=list)
+
+    def __call__(self, check: Callable[..., None], *arguments: Any) -> None:
+        try:
+            check(*arguments)
+        except AssertionError as fault:
+            self.found.append(str(fault))
+
+
+@pytest.fixture
+def starts(live_server: Any) -> tuple[str, ...]:
+    """A full installation with its administrator alice: where to begin. Two pages that no link leads to are named."""
+    make.installation()
+    make.person(username="alice")
+    user = sample.fill()
+    full = User.objects.get(name="full")
+    job = Job.objects.get()
+    return ("/", url(user, "user-test-result", job.pk), url(full), url(full, "user-edit"))
+
+
+def url(user: User, name: str = "user", *more: object) -> str:
+    return reverse(name, args=[user.operator.public_key, user.account.public_key, user.public_key, *more])
+
+
+def nothing_secret(page: Page, bearer_jwts: list[str]) -> None:
+    content = page.content()
+    assert not crawl.SEED.search(content), f"{page.url} shows a seed"
+    assert not any(secret in content for secret in bearer_jwts), f"{page.url} shows a bearer JWT"
+
+
+def bearer_jwts() -> list[str]:
+    found = []
+    for token in IssuedToken.objects.exclude(sealed=None):
+        with signing.token_text(token) as text:
+            found.append(text)
+    assert found
+    return found
+
+
+def fits(page: Page) -> None:
+    """Nothing makes the page wider than the window."""
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, f"{page.url} is {wide} px too wide"
+
+
+def test_every_page_is_accessible_in_light_and_dark(
+    open_context: OpenContext, starts: tuple[str, ...], live_server: Any, accessible: Accessible
+) -> None:
+    page = open_context(viewport=WIDE, color_scheme="light", reduced_motion="reduce").new_page()
+    crawl.sign_in(page, "alice", make.PASSWORD)
+    visited, check, secrets = set(), Faults(), bearer_jwts()
+    for which in crawl.every_page(page, live_server.url, *starts):
+        check(fits, page)
+        check(nothing_secret, page, secrets)
+        check(accessible, page)
+        crawl.shoot(page, f"{which}-wide-light")
+        page.emulate_media(color_scheme="dark")
+        check(accessible, page, "color-contrast")
+        crawl.shoot(page, f"{which}-wide-dark")
+        page.emulate_media(color_scheme="light")
+        visited.add(which.split()[0])
+    assert not check.found, "\n\n".join(check.found)
+    pages = {name for name, route in ROUTES.items() if route.access is Access.SESSION} - crawl.NO_PAGES
+    assert visited >= pages, f"no link leads to {pages - visited}"
+
+
+def test_every_page_is_accessible_on_a_phone(
+    open_context: OpenContext, starts: tuple[str, ...], live_server: Any, accessible: Accessible
+) -> None:
+    page = open_context(
+        viewport=NARROW, color_scheme="dark", has_touch=True, reduced_motion="reduce"
+    ).new_page()
+    crawl.sign_in(page, "alice", make.PASSWORD)
+    check = Faults()
+    for which in crawl.every_page(page, live_server.url, *starts):
+        check(fits, page)
+        check(accessible, page, *BY_SIZE)
+        crawl.shoot(page, f"{which}-narrow-dark")
+    assert not check.found, "\n\n".join(check.found)
+
+
+def test_pages_outside_the_frame_are_accessible(
+    open_context: OpenContext, starts: tuple[str, ...], accessible: Accessible
+) -> None:
+    for scheme in ("light", "dark"):
+        page = open_context(viewport=NARROW, color_scheme=scheme, reduced_motion="reduce").new_page()
+        page.goto("/")
+        accessible(page)
+        crawl.shoot(page, f"sign-in-narrow-{scheme}")
+        page.get_by_label("Username").fill("alice")
+        page.get_by_label("Password").fill("wrong")
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("alert").wait_for()
+        accessible(page)
+        page.goto("/first/no-such-link", wait_until="load")
+        accessible(page)
