@@ -153,6 +153,7 @@ class RequireLogin(_Middleware):
         if sessions.is_over(request):
             auth.logout(request)
             return sign_in_first(request)
+        sessions.note(request)
         structlog.contextvars.bind_contextvars(actor=request.user.get_username())
         refusal = refused(lookup.principal_for(request), route.action)
         return errors.forbidden(request, refusal) if refusal else None

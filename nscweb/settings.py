@@ -177,6 +177,7 @@ ALLAUTH_TRUSTED_PROXY_COUNT = 0  # our own middleware has put the client's addre
 _prefix = "__Host-" if HTTPS else ""
 SESSION_COOKIE_NAME = f"{_prefix}nscweb_session"
 SESSION_COOKIE_AGE = configuration.integer("NSCWEB_SESSION_HOURS", minimum=1) * 3600
+SESSION_IDLE_SECONDS = configuration.integer("NSCWEB_SESSION_IDLE_MINUTES", minimum=2) * 60
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = HTTPS
