@@ -74,8 +74,9 @@ def test_somebody_switched_off_gets_in_no_more(client: Client, alice: Person) ->
 def test_a_session_ends_at_its_hour_however_busy_it_was(
     client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    began = int(sessions.time.time())
+    monkeypatch.setattr(sessions.time, "time", lambda: began)
     assert _try(client, "alice", PASSWORD)
-    began = sessions.time.time()
     for minutes in range(30, 12 * 60, 30):
         monkeypatch.setattr(sessions.time, "time", lambda: began + minutes * 60)  # noqa: B023
         assert client.get("/account/password/").status_code == 200
@@ -88,8 +89,9 @@ def test_a_session_ends_at_its_hour_however_busy_it_was(
 def test_a_session_that_is_left_alone_ends_and_so_does_its_row(
     client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    began = int(sessions.time.time())
+    monkeypatch.setattr(sessions.time, "time", lambda: began)
     assert _try(client, "alice", PASSWORD)
-    began = sessions.time.time()
     for minutes, status in [(59, 200), (59 + 59, 200), (59 + 59 + 61, 302), (59 + 59 + 62, 302)]:
         monkeypatch.setattr(sessions.time, "time", lambda: began + minutes * 60)  # noqa: B023
         key = client.session.session_key
@@ -101,21 +103,23 @@ def test_a_session_that_is_left_alone_ends_and_so_does_its_row(
 def test_looking_around_writes_the_session_once_a_minute(
     client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    began = int(sessions.time.time())
+    monkeypatch.setattr(sessions.time, "time", lambda: began)
     assert _try(client, "alice", PASSWORD)
-    began = sessions.time.time()
     seen = []
     for seconds in (1, 30, 59, 61, 90, 122):
         monkeypatch.setattr(sessions.time, "time", lambda: began + seconds)  # noqa: B023
         client.get("/account/password/")
-        seen.append(client.session["seen_at"] - int(began))
+        seen.append(client.session["seen_at"] - began)
     assert seen == [0, 0, 0, 61, 61, 122]
 
 
 def test_a_public_page_does_not_prolong_a_session(
     client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    began = int(sessions.time.time())
+    monkeypatch.setattr(sessions.time, "time", lambda: began)
     assert _try(client, "alice", PASSWORD)
-    began = sessions.time.time()
     monkeypatch.setattr(sessions.time, "time", lambda: began + 59 * 60)
     for public in ("/livez", "/account/login/", "/jwt/v1/help"):
         client.get(public)  # these pages are nobody's: they prove no person
