@@ -82,6 +82,7 @@ MIDDLEWARE = [
     "nscweb.middleware.Metrics",
     "nscweb.middleware.SecurityHeaders",
     "nscweb.middleware.AnyHost",
+    "nscweb.middleware.NoSeeds",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "nscweb.middleware.Sealed",
