@@ -10,6 +10,7 @@ from typing import Any, ClassVar, cast
 from django import forms
 from django.http import QueryDict
 
+from identities.claims.diff import FieldChange
 from identities.claims.report import Grade, Report
 from identities.errors import IdentityError
 from identities.forms.fields import MomentField, NumberField, VersionField, shown_value
@@ -31,6 +32,25 @@ class Difference:
     label: str
     theirs: str
     yours: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What saving would do: the fields of the claims that change, what it means beyond them, and what to accept first.
+
+    `code` stands for exactly these warnings and consequences: sent back, it says that they were read.
+    """
+
+    changes: tuple[FieldChange, ...]
+    warnings: tuple[str, ...] = ()
+    consequences: tuple[str, ...] = ()
+    code: str = ""
+    accepted: bool = False
+
+    @property
+    def to_accept(self) -> bool:
+        """True when saving waits for a tick."""
+        return bool(self.code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +92,8 @@ class BaseForm(forms.Form):
         super().__init__(kept, **kwargs)
         self.now = now
         self.warnings: list[str] = []
+        self.can_preview = False
+        self.preview: Preview | None = None
         self.stale_by = ""
         self.differences: tuple[Difference, ...] = ()
         for name, field in self.fields.items():

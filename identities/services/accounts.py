@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from django.db import transaction
@@ -69,8 +69,8 @@ def create_unaudited(
         exp=draft.expires,
         nbf=draft.not_before,
     )
-    signer = signing.account_signer(operator, changes.claims_of(operator))
-    return changes.first(account, claims, principal=principal, key=signer, reason="Created account")
+    key = signing.account_signer(operator, changes.claims_of(operator))
+    return changes.first(account, claims, principal=principal, key=key, reason="Created account")
 
 
 def update(*, principal: Principal, account: Account, edit: AccountEdit, version: int) -> Account:
@@ -79,18 +79,30 @@ def update(*, principal: Principal, account: Account, edit: AccountEdit, version
     Raises:
         StaleWrite: somebody else changed it meanwhile.
     """
+    return rewrite(
+        principal=principal,
+        account=account,
+        plan=lambda row: plan_edit(row, edit),
+        version=version,
+        done="Edited account",
+    )
+
+
+def plan_edit(account: Account, edit: AccountEdit) -> changes.Change:
+    """What `edit` would change.
+
+    Raises:
+        IdentityError: a name that is taken, or that nsc could not store.
+    """
 
     def apply(claims: Claims[AccountBody]) -> Claims[AccountBody]:
         body = replace(claims.nats, description=edit.description, info_url=edit.info_url, tags=edit.tags)
         return replace(claims, name=edit.name, exp=edit.expires, nbf=edit.not_before, nats=body)
 
-    decisions.require(principal, Action.ACCOUNT_EDIT, scope(account))
-    with changes.transaction_of_one():
-        row = changes.locked(account, version)
-        if edit.name != row.name:
-            names.check_name(edit.name)
-            _refuse_taken_name(row.operator, edit.name, other_than=row)
-        return _apply(row, changes.plan(row, apply, now=clock.unix()), principal, "Edited account")
+    if edit.name != account.name:
+        names.check_name(edit.name)
+        _refuse_taken_name(account.operator, edit.name, other_than=account)
+    return changes.plan(account, apply, now=clock.unix())
 
 
 def update_limits(*, principal: Principal, account: Account, limits: OperatorLimits, version: int) -> Account:
@@ -100,18 +112,67 @@ def update_limits(*, principal: Principal, account: Account, limits: OperatorLim
         StaleWrite: somebody else changed it meanwhile. InvalidClaims: what the Go library or nats-server refuses.
         IdentityError: JetStream on the system account; forbidding bearer users while there are some.
     """
-    decisions.require(principal, Action.ACCOUNT_EDIT, scope(account))
-    with transaction.atomic():
+    return rewrite(
+        principal=principal,
+        account=account,
+        plan=lambda row: plan_limits(row, limits),
+        version=version,
+        done="Edited limits of account",
+    )
+
+
+def plan_limits(account: Account, limits: OperatorLimits) -> changes.Change:
+    """What `limits` would change.
+
+    Raises:
+        IdentityError: JetStream on the system account; forbidding bearer users while there are some.
+    """
+    if limits.jetstream_enabled and account.operator.system_account == account.public_key:
+        raise IdentityError(
+            "The system account can't have JetStream: nats-server refuses it. Leave its storage limits at 0.",
+            field="mem_storage",
+        )
+    if limits.disallow_bearer:
+        _refuse_while_bearer_users(account)
+    return changes.plan(account, changes.edit_body(limits=limits), now=clock.unix())
+
+
+def rewrite(
+    *,
+    principal: Principal,
+    account: Account,
+    plan: Callable[[Account], changes.Change],
+    version: int,
+    done: str,
+    action: Action = Action.ACCOUNT_EDIT,
+) -> Account:
+    """Carry out one planned edit of an account's claims: what every editor of an account ends in.
+
+    `plan` is asked again for the locked row. `done` begins the audit's summary: "Edited limits of account".
+
+    Raises:
+        StaleWrite: somebody else changed it meanwhile. InvalidClaims: what the Go library or nats-server refuses.
+    """
+    decisions.require(principal, action, scope(account))
+    with changes.transaction_of_one():
         row = changes.locked(account, version)
-        if limits.jetstream_enabled and row.operator.system_account == row.public_key:
-            raise IdentityError(
-                "The system account can't have JetStream: nats-server refuses it. Leave its storage limits at 0.",
-                field="mem_storage",
-            )
-        if limits.disallow_bearer:
-            _refuse_while_bearer_users(row)
-        change = changes.plan(row, changes.edit_body(limits=limits), now=clock.unix())
-        return _apply(row, change, principal, "Edited limits of account")
+        return commit(row, plan(row), principal=principal, done=done, action=action)
+
+
+def commit(
+    row: Account,
+    change: changes.Change,
+    *,
+    principal: Principal,
+    done: str,
+    action: Action = Action.ACCOUNT_EDIT,
+) -> Account:
+    """Sign and audit a planned edit of a locked account, in the caller's transaction; nothing for an empty one."""
+    if change.is_empty:
+        return row
+    row = changes.commit(row, change, principal=principal, key=signer(row), reason=done)
+    audit.record(principal, action, [target(row)], changes.said(done, row.name, change))
+    return row
 
 
 def revoke(
@@ -138,7 +199,7 @@ def revoke_unaudited(
     merged = {**held, **{key: max(at, held.get(key, 0)) for key, at in entries.items()}}
     change = changes.plan(row, changes.edit_body(revocations=merged), now=clock.unix())
     lenient = replace(change, report=type(change.report)())
-    return changes.commit(row, lenient, principal=principal, key=_signer(row), reason=reason)
+    return changes.commit(row, lenient, principal=principal, key=signer(row), reason=reason)
 
 
 def delete(*, principal: Principal, account: Account, version: int) -> None:
@@ -211,15 +272,8 @@ def _insert(principal: Principal, operator: Operator, draft: AccountDraft, keys:
     return account
 
 
-def _apply(row: Account, change: changes.Change, principal: Principal, done: str) -> Account:
-    if change.is_empty:
-        return row
-    row = changes.commit(row, change, principal=principal, key=_signer(row), reason=done)
-    audit.record(principal, Action.ACCOUNT_EDIT, [target(row)], changes.said(done, row.name, change))
-    return row
-
-
-def _signer(row: Account) -> Key:
+def signer(row: Account) -> Key:
+    """The key that signs this account next."""
     return signing.account_signer(row.operator, changes.claims_of(row.operator), previous=row.issuer)
 
 

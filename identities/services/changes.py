@@ -26,6 +26,7 @@ from identities.services import clock, columns, signing
 
 Row = TypeVar("Row", Operator, Account, User)
 AnyClaims = Claims[Any]
+_INDEX = re.compile(r"\[\d+\]")
 _CLASH = re.compile(r"\b(?:\w+_)?(name|key)_unique\b")
 
 
@@ -64,11 +65,19 @@ class Change:
     after: AnyClaims
     report: report.Report
     diff: tuple[diff.FieldChange, ...]
+    consequences: tuple[str, ...] = ()
+    """What it does beyond this JWT, in words: whose connections drop, what stops working."""
 
     @property
     def is_empty(self) -> bool:
         """True when the edit changes nothing."""
         return not self.diff
+
+    def new_warnings(self, *, now: int) -> tuple[str, ...]:
+        """What the edit brings in that NATS takes, but that somebody should have meant: accepted before saving."""
+        held = {_finding(issue) for issue in check(self.before, self.before, now=now).warnings}
+        fresh = (issue.message for issue in self.report.warnings if _finding(issue) not in held)
+        return tuple(dict.fromkeys(fresh))
 
 
 def claims_of(row: Operator | Account | User) -> AnyClaims:
@@ -189,6 +198,11 @@ def first(row: Row, claims: AnyClaims, *, principal: Principal, key: Key, reason
 def said(done: str, name: str, change: Change) -> str:
     """An audit summary that names what was edited, by path, without the values."""
     return f"{done} “{name}”: " + ", ".join(dict.fromkeys(field.path for field in change.diff))
+
+
+def _finding(issue: report.Issue) -> tuple[str, str]:
+    """The same for the same finding, wherever in its list the value stands now."""
+    return _INDEX.sub("[]", issue.path), issue.message
 
 
 def _template(row: Operator | Account | User, key: Key) -> UserPermissionLimits | None:

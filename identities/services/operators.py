@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from django.db import transaction
@@ -74,7 +75,12 @@ def create(*, principal: Principal, draft: OperatorDraft) -> Operator:
 
 
 def plan_edit(operator: Operator, edit: OperatorEdit) -> changes.Change:
-    """What `edit` would change on the operator's claims."""
+    """What `edit` would change on the operator's claims.
+
+    Raises:
+        IdentityError: a taken or impossible name, or requiring signing keys while something is still signed by an
+            identity key.
+    """
 
     def apply(claims: Claims[OperatorBody]) -> Claims[OperatorBody]:
         body = replace(
@@ -86,7 +92,13 @@ def plan_edit(operator: Operator, edit: OperatorEdit) -> changes.Change:
         )
         return replace(claims, name=edit.name, exp=edit.expires, nbf=edit.not_before, nats=body)
 
-    return changes.plan(operator, apply, now=clock.unix())
+    if edit.name != operator.name:
+        names.check_name(edit.name)
+        _refuse_taken_name(edit.name, other_than=operator)
+    change = changes.plan(operator, apply, now=clock.unix())
+    if edit.require_signing_keys and not operator.strict:
+        _refuse_identity_signed(operator, change.before)
+    return change
 
 
 def update(*, principal: Principal, operator: Operator, edit: OperatorEdit, version: int) -> Operator:
@@ -96,23 +108,42 @@ def update(*, principal: Principal, operator: Operator, edit: OperatorEdit, vers
         StaleWrite: somebody else changed it meanwhile. IdentityError: a taken or impossible name, or requiring
             signing keys while something is still signed by an identity key.
     """
+    return rewrite(
+        principal=principal,
+        operator=operator,
+        plan=lambda row: plan_edit(row, edit),
+        version=version,
+        done="Edited operator",
+    )
+
+
+def rewrite(
+    *,
+    principal: Principal,
+    operator: Operator,
+    plan: Callable[[Operator], changes.Change],
+    version: int,
+    done: str,
+) -> Operator:
+    """Carry out one planned edit of an operator's claims: what every editor of an operator ends in.
+
+    `plan` is asked again for the locked row. `done` begins the audit's summary: "Edited operator".
+
+    Raises:
+        StaleWrite: somebody else changed it meanwhile. InvalidClaims: what the Go library refuses.
+    """
     decisions.require(principal, Action.OPERATOR_EDIT, Scope(operator=operator.pk))
     with changes.transaction_of_one():
         row = changes.locked(operator, version)
-        if edit.name != row.name:
-            names.check_name(edit.name)
-            _refuse_taken_name(edit.name, other_than=row)
-        change = plan_edit(row, edit)
-        if edit.require_signing_keys and not row.strict:
-            _refuse_identity_signed(row, change.before)
-        if change.is_empty:
-            return row
-        row = changes.commit(
-            row, change, principal=principal, key=signing.operator_signer(row), reason="Edited operator"
-        )
-        audit.record(
-            principal, Action.OPERATOR_EDIT, [target(row)], changes.said("Edited operator", row.name, change)
-        )
+        return commit(row, plan(row), principal=principal, done=done)
+
+
+def commit(row: Operator, change: changes.Change, *, principal: Principal, done: str) -> Operator:
+    """Sign and audit a planned edit of a locked operator, in the caller's transaction; nothing for an empty one."""
+    if change.is_empty:
+        return row
+    row = changes.commit(row, change, principal=principal, key=signing.operator_signer(row), reason=done)
+    audit.record(principal, Action.OPERATOR_EDIT, [target(row)], changes.said(done, row.name, change))
     return row
 
 

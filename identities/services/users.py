@@ -66,14 +66,40 @@ def create_unaudited(
 
 
 def plan_edit(user: User, edit: UserEdit) -> changes.Change:
-    """What `edit` would change on the user's claims."""
+    """What `edit` would change on the user's claims.
+
+    Raises:
+        IdentityError: a taken or impossible name, what the account forbids. NoSigner: its role's key is not here.
+    """
 
     def apply(claims: Claims[UserBody]) -> Claims[UserBody]:
         limits = claims.nats.limits if edit.limits is None else edit.limits
         body = replace(claims.nats, limits=limits, tags=edit.tags)
         return replace(claims, name=edit.name, exp=edit.expires, nbf=edit.not_before, nats=body)
 
+    if edit.name != user.name:
+        issuing.refuse_names(user.account, [edit.name])
+    key = signer(user)
+    if edit.limits is not None:
+        issuing.refuse_unfit(edit.limits, changes.claims_of(user.account), key, edit.name)
     return changes.plan(user, apply, now=clock.unix())
+
+
+def signer(user: User) -> Key:
+    """The key that signs this user next: one that leaves its rights what they are.
+
+    Raises:
+        NoSigner: no key that may, or its role's key is not here.
+    """
+    account = user.account
+    claims = changes.claims_of(account)
+    key = signing.user_signer(account, claims, strict=account.operator.strict, previous=user.issuer)
+    if user.pub_mode == Mode.ROLE and key.purpose != Purpose.ROLE:
+        raise signing.NoSigner(
+            f"“{user.name}” was issued by a role whose key is not here (any more), and any other key would give it "
+            "other rights. Delete it, and make it anew."
+        )
+    return key
 
 
 def update(*, principal: Principal, user: User, edit: UserEdit, version: int) -> User:
@@ -88,21 +114,13 @@ def update(*, principal: Principal, user: User, edit: UserEdit, version: int) ->
     with transaction.atomic():
         account = changes.locked(user.account, None)
         row = changes.locked(user, version)
-        if edit.name != row.name:
-            issuing.refuse_names(account, [edit.name])
-        body = changes.claims_of(account)
-        key = signing.user_signer(account, body, strict=account.operator.strict, previous=row.issuer)
-        if row.pub_mode == Mode.ROLE and key.purpose != Purpose.ROLE:
-            raise signing.NoSigner(
-                f"“{row.name}” was issued by a role whose key is not here (any more), and any other key would give it "
-                "other rights. Delete it, and make it anew."
-            )
-        if edit.limits is not None:
-            issuing.refuse_unfit(edit.limits, body, key, edit.name)
+        row.account = account
         change = plan_edit(row, edit)
         if change.is_empty:
             return row
-        row = _reissue(row, change, account=account, key=key, principal=principal, reason="Edited user")
+        row = _reissue(
+            row, change, account=account, key=signer(row), principal=principal, reason="Edited user"
+        )
         summary = changes.said("Edited user", row.name, change)
         audit.record(principal, Action.USER_EDIT, [target(row, account)], summary)
     return row

@@ -13,7 +13,7 @@ from identities.models import Operator
 from identities.policy.actions import Action
 from identities.policy.principal import Scope
 from identities.services import clock, operators
-from identities.views import guards, htmx, operators_shown, shown
+from identities.views import editing, guards, htmx, operators_shown, shown
 from identities.views import history as histories
 
 NAV = "operators"
@@ -67,6 +67,7 @@ def detail(request: HttpRequest, operator_key: str) -> HttpResponse:
         nav=NAV,
         crumbs=shown.operator_crumbs(operator),
         can=guards.can(principal, _scope(operator), *operators_shown.ACTIONS),
+        **shown.operator_tabs(operator),
         **operators_shown.described(operator, request, clock.unix()),
     )
     return htmx.render(request, "identities/operators/detail.html", context)
@@ -82,12 +83,23 @@ def edit(request: HttpRequest, operator_key: str) -> HttpResponse:
     form = OperatorEditForm(
         request.POST if request.method == "POST" else None, now=clock.unix(), initial=initial
     )
-    if form.is_valid():
-        with guards.errors_on(form, OperatorEditForm.values_of):
-            saved = operators.update(
-                principal=principal, operator=operator, edit=form.to_edit(), version=form.version
-            )
-            return _saved(request, saved, operator.version, f"Saved operator “{saved.name}”.")
+
+    def save() -> HttpResponse:
+        saved = operators.update(
+            principal=principal, operator=operator, edit=form.to_edit(), version=form.version
+        )
+        return _saved(request, saved, operator.version, f"Saved operator “{saved.name}”.")
+
+    answer = editing.answer(
+        request,
+        form,
+        operator,
+        plan=lambda: operators.plan_edit(operator, form.to_edit()),
+        save=save,
+        values_of=OperatorEditForm.values_of,
+    )
+    if answer is not None:
+        return answer
     context = _frame(operator, "Edit", f"Edit operator {operator.name}")
     return htmx.render_form(request, form, "", context)
 

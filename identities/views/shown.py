@@ -18,6 +18,18 @@ SOON = 30 * DAY
 _LAST_PRINTABLE = 253_402_300_799
 _KEY = re.compile(r"(?<![A-Z2-7])[OAUX][A-Z2-7]{55}(?![A-Z2-7])")
 
+OPERATOR_TABS = (
+    ("Overview", "operator"),
+    ("Accounts", "accounts"),
+    ("History", "operator-history"),
+)
+ACCOUNT_TABS = (
+    ("Overview", "account"),
+    ("Users", "users"),
+    ("History", "account-history"),
+)
+"""Label and route of each page of an operator and of an account."""
+
 Names = Callable[[str], str]
 """From a public key to a name people know, "" for a stranger."""
 
@@ -137,14 +149,12 @@ def operator_crumbs(operator: Operator, *more: str) -> tuple[Crumb, ...]:
 
 def operator_tabs(operator: Operator) -> dict[str, Any]:
     """The pages of an operator, for `identities/shared/tabs.html`."""
-    pages = (("Overview", "operator"), ("Accounts", "accounts"), ("History", "operator-history"))
-    return _tabs("Operator", ((label, operator_url(name, operator)) for label, name in pages))
+    return _tabs("Operator", ((label, operator_url(name, operator)) for label, name in OPERATOR_TABS))
 
 
 def account_tabs(account: Account) -> dict[str, Any]:
     """The pages of an account, likewise."""
-    pages = (("Overview", "account"), ("Users", "users"), ("History", "account-history"))
-    return _tabs("Account", ((label, account_url(name, account)) for label, name in pages))
+    return _tabs("Account", ((label, account_url(name, account)) for label, name in ACCOUNT_TABS))
 
 
 def user_tabs(user: User, *, client_test: bool) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from identities.lookup import principal_for
 from identities.models import Account, User
 from identities.policy.actions import Action
 from identities.services import accounts, clock, users
-from identities.views import delivery, guards, htmx, shown, users_shown
+from identities.views import delivery, editing, guards, htmx, shown, users_shown
 from identities.views import history as histories
 
 NAV = "operators"
@@ -34,6 +34,7 @@ def index(request: HttpRequest, operator_key: str, account_key: str) -> HttpResp
         just_changed=request.GET.get("revoked") == "1",
         ways=delivery.of_account(account),
         urls=_account_urls(account),
+        **shown.account_tabs(account),
         **users_shown.table(account, request.GET, clock.unix()),
     )
     return htmx.render(request, "identities/users/index.html", context, part=TABLE)
@@ -88,15 +89,24 @@ def edit(request: HttpRequest, operator_key: str, account_key: str, user_key: st
     user = lookup.user(principal, operator_key, account_key, user_key)
     guards.require(principal, Action.USER_EDIT, users.scope(user))
     form = UserEditForm(request.POST if request.method == "POST" else None, now=clock.unix(), user=user)
-    if form.is_valid():
-        with guards.errors_on(form, UserEditForm.values_of):
-            typed = form.to_edit()
-            saved = users.update(principal=principal, user=user, edit=typed, version=form.version)
-            url = shown.user_url("user", user)
-            if saved.version == user.version:
-                return htmx.done(request, url, "Nothing was changed, so nothing was signed.")
-            warning = users_shown.warned(typed.name, typed.tags)
-            return htmx.done(request, f"{url}?changed=1", f"Saved user “{saved.name}”.", warning=warning)
+
+    def save() -> HttpResponse:
+        saved = users.update(principal=principal, user=user, edit=form.to_edit(), version=form.version)
+        url = shown.user_url("user", user)
+        if saved.version == user.version:
+            return htmx.done(request, url, "Nothing was changed, so nothing was signed.")
+        return htmx.done(request, f"{url}?changed=1", f"Saved user “{saved.name}”.")
+
+    answer = editing.answer(
+        request,
+        form,
+        user,
+        plan=lambda: users.plan_edit(user, form.to_edit()),
+        save=save,
+        values_of=UserEditForm.values_of,
+    )
+    if answer is not None:
+        return answer
     context = _frame(user, "Edit", f"Edit user {user.name}")
     context["intro"] = "Creds already handed out keep their old rights until you revoke them."
     return htmx.render_form(request, form, FIELDS, context)

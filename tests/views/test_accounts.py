@@ -16,6 +16,7 @@ from identities.nkeys import KeyKind, KeyPair
 from identities.policy.principal import Role
 from identities.services import accounts, changes
 from tests import make
+from tests.pages import saved_all_the_same
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -349,7 +350,7 @@ def test_stale_switches_take_over_theirs_too(admin: Client, orders: Account) -> 
     mine = limited(orders, conn="10")
     theirs = limited(orders, disallow_bearer="on", payload="1 KiB")
     theirs.pop("wildcards")
-    admin.post(url("account-limits", orders), theirs)
+    saved_all_the_same(admin, url("account-limits", orders), theirs)
     form = admin.post(url("account-limits", orders), mine).context["form"]
     assert {one.label for one in form.differences if one.yours == THEIRS_TAKEN} == {
         "Max message payload",
