@@ -36,7 +36,22 @@ class KeyConverter:
         return value
 
 
+class HandleConverter:
+    """An entry of a list in claims, as `claims.handles` names it."""
+
+    regex = "[0-9a-f]{12}"
+
+    def to_python(self, value: str) -> str:
+        """The text itself."""
+        return value
+
+    def to_url(self, value: str) -> str:
+        """The text itself."""
+        return value
+
+
 register_converter(KeyConverter, "key")
+register_converter(HandleConverter, "handle")
 
 OPERATOR = "operators/<key:operator_key>/"
 ACCOUNT = OPERATOR + "accounts/<key:account_key>/"
