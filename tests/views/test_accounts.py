@@ -92,7 +92,7 @@ def test_the_list_answers_htmx_with_the_table_alone(admin: Client, orders: Accou
     assert "<html" not in part
 
 
-@pytest.mark.parametrize("typed", ["ORD", "{key}", "{part}"])
+@pytest.mark.parametrize("typed", ["ORDE", "{key}", "{part}"])
 def test_the_list_is_filtered_by_name_and_key(admin: Client, orders: Account, typed: str) -> None:
     text = typed.format(key=orders.public_key, part=orders.public_key[20:30].lower())
     page = admin.get(list_url(orders.operator), {"q": text}).content.decode()
