@@ -13,7 +13,11 @@ import pytest
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+PATIENCE = 15_000
+"""Milliseconds that a page may take to show what is expected; a loaded machine is slow."""
+expect.set_options(timeout=PATIENCE)
 
 
 def _executable() -> str:
@@ -49,7 +53,7 @@ def open_context(browser: Browser, live_server: Any) -> Iterator[Callable[..., B
 
     def make(*, answers: tuple[int, ...] = (), **options: Any) -> BrowserContext:
         context = browser.new_context(base_url=live_server.url, accept_downloads=True, **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         context.on("weberror", lambda error: complaints.append(f"script error: {error.error}"))
         context.on("console", lambda message: _hear(message, complaints, _REFUSED + answers))
         contexts.append(context)
