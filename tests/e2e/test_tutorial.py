@@ -97,6 +97,7 @@ def have_a_subject_refused(walk: Walk) -> None:
         "list"
     )
     expect(error).to_contain_text("cannot contain consecutive")
+    expect(error.locator("li > *")).to_have_count(2)  # an icon, and the words in one piece
     expect(subjects).to_be_focused()
     expect(subjects).to_have_attribute("aria-invalid", "true")
     expect(subjects).to_have_attribute("aria-describedby", re.compile(rf"\b{error.get_attribute('id')}\b"))
