@@ -14,7 +14,8 @@ from django.urls import reverse
 from identities.models import Account, Key, Operator, Purpose, User
 
 DAY = 86_400
-SOON = 30 * DAY
+SOON = 28 * DAY
+"""nsc's threshold: from here on an expiry is worth a warning."""
 _LAST_PRINTABLE = 253_402_300_799
 _KEY = re.compile(r"(?<![A-Z2-7])[OAUX][A-Z2-7]{55}(?![A-Z2-7])")
 
@@ -95,10 +96,17 @@ def state(expires: int, not_before: int, now: int) -> State:
     if not_before > now:
         return State(word="Not yet valid", tone="warn", icon="clock", title=f"from {unix(not_before).text}")
     if expires and expires <= now + SOON:
-        days = (expires - now) // DAY
-        left = "today" if days < 1 else f"in {days} day{'s' if days != 1 else ''}"
-        return State(word=f"Expires {left}", tone="warn", icon="triangle-alert", title=unix(expires).text)
+        word = f"Expires in {_left(expires - now)}"
+        return State(word=word, tone="warn", icon="triangle-alert", title=unix(expires).text)
     return State(word="Valid", tone="ok", icon="circle-check", title="")
+
+
+def _left(seconds: int) -> str:
+    """Whole days, hours or minutes."""
+    for size, unit in ((DAY, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            return plural(seconds // size, unit)
+    return "less than a minute"
 
 
 def plural(number: int, one: str, many: str = "") -> str:

@@ -150,10 +150,13 @@ def test_a_download_names_its_file_safely_and_is_kept_by_nobody() -> None:
     [
         (0, 0, "Valid"),
         (NOW, 0, "Expired"),
-        (NOW + 10, 0, "Expires today"),
+        (NOW + 10, 0, "Expires in less than a minute"),
+        (NOW + 3600, 0, "Expires in 1 hour"),
+        (NOW + 86_399, 0, "Expires in 23 hours"),
         (NOW + 86_400, 0, "Expires in 1 day"),
         (NOW + 5 * 86_400, 0, "Expires in 5 days"),
-        (NOW + 99 * 86_400, 0, "Valid"),
+        (NOW + 28 * 86_400, 0, "Expires in 28 days"),
+        (NOW + 29 * 86_400, 0, "Valid"),
         (0, NOW + 1, "Not yet valid"),
     ],
 )
