@@ -46,7 +46,7 @@ def create(request: HttpRequest) -> HttpResponse:
             return htmx.done(
                 request, shown.operator_url("operator", operator), f"Created operator “{operator.name}”."
             )
-    crumbs = [shown.Crumb(label="Operators", url=reverse("operators")), shown.Crumb(label="New")]
+    crumbs = [shown.Crumb(label="Operators", url=reverse("operators")), shown.Crumb(label="New operator")]
     context = shown.frame(
         title="New operator",
         nav=NAV,
