@@ -31,7 +31,7 @@ def index(request: HttpRequest, operator_key: str) -> HttpResponse:
         can=guards.can(principal, Scope(operator=operator.pk), Action.ACCOUNT_CREATE),
         operator=operator.name,
         new_url=shown.operator_url("account-create", operator),
-        **shown.operator_tabs(operator),
+        **shown.operator_tabs(principal, operator),
         **accounts_shown.table(principal, operator, request.GET, clock.unix()),
     )
     return htmx.render(request, "identities/accounts/index.html", context, part=TABLE)

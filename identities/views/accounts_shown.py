@@ -96,6 +96,7 @@ def described(account: Account, request: HttpRequest, now: int) -> dict[str, Any
     return {
         "operator": operator.name,
         "operator_url": shown.operator_url("operator", operator),
+        **shown.account_tabs(account),
         **describing.described(account, operator, request, now),
         "state": shown.state(account.expires, account.not_before, now),
         "changed": shown.moment(account.updated_at),

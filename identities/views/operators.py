@@ -67,6 +67,7 @@ def detail(request: HttpRequest, operator_key: str) -> HttpResponse:
         nav=NAV,
         crumbs=shown.operator_crumbs(operator),
         can=guards.can(principal, _scope(operator), *operators_shown.ACTIONS),
+        **shown.operator_tabs(principal, operator),
         **operators_shown.described(operator, request, clock.unix()),
     )
     return htmx.render(request, "identities/operators/detail.html", context)
@@ -147,7 +148,7 @@ def history(request: HttpRequest, operator_key: str) -> HttpResponse:
     operator = lookup.operator(principal, operator_key)
     context = {
         **_frame(operator, "History", f"History of operator {operator.name}"),
-        **shown.operator_tabs(operator),
+        **shown.operator_tabs(principal, operator),
         **histories.context(
             request,
             principal=principal,

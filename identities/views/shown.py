@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from identities.models import Account, Key, Operator, Purpose, User
+from identities.policy.principal import Principal
 
 DAY = 86_400
 SOON = 28 * DAY
@@ -60,6 +61,15 @@ class Crumb:
     label: str
     url: str = ""
     noun: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tab:
+    """One page of an object; `count` is how many things it lists, "" where it lists none."""
+
+    label: str
+    url: str
+    count: str = ""
 
 
 def short(key: str) -> str:
@@ -143,16 +153,20 @@ def operator_crumbs(operator: Operator, *more: str) -> tuple[Crumb, ...]:
     return _ended((Crumb(label="Operators", url=reverse("operators"), noun=True), here), more)
 
 
-def operator_tabs(operator: Operator) -> dict[str, Any]:
-    """The pages of an operator, for `identities/shared/tabs.html`."""
+def operator_tabs(principal: Principal, operator: Operator) -> dict[str, Any]:
+    """The pages of an operator, for `identities/shared/tabs.html`; one query for how many accounts one may see."""
     pages = (("Overview", "operator"), ("Accounts", "accounts"), ("History", "operator-history"))
-    return _tabs("Operator", ((label, operator_url(name, operator)) for label, name in pages))
+    number = Account.objects.visible_to(principal).live().filter(operator=operator).count()
+    return _tabs(
+        "Operator", ((label, operator_url(name, operator)) for label, name in pages), Accounts=number
+    )
 
 
 def account_tabs(account: Account) -> dict[str, Any]:
-    """The pages of an account, likewise."""
+    """The pages of an account, likewise; its row knows how many users it has."""
     pages = (("Overview", "account"), ("Users", "users"), ("History", "account-history"))
-    return _tabs("Account", ((label, account_url(name, account)) for label, name in pages))
+    urls = ((label, account_url(name, account)) for label, name in pages)
+    return _tabs("Account", urls, Users=account.user_count)
 
 
 def user_tabs(user: User, *, client_test: bool) -> dict[str, Any]:
@@ -166,8 +180,10 @@ def user_tabs(user: User, *, client_test: bool) -> dict[str, Any]:
     return _tabs("User", ((label, user_url(name, user)) for label, name in pages))
 
 
-def _tabs(noun: str, pages: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    return {"tabs_of": noun, "tabs": tuple(Crumb(label=label, url=url) for label, url in pages)}
+def _tabs(noun: str, pages: Iterable[tuple[str, str]], **numbers: int) -> dict[str, Any]:
+    counts = {label: f"{number:,}" for label, number in numbers.items()}
+    tabs = tuple(Tab(label=label, url=url, count=counts.get(label, "")) for label, url in pages)
+    return {"tabs_of": noun, "tabs": tabs}
 
 
 def account_crumbs(account: Account, *more: str) -> tuple[Crumb, ...]:
