@@ -61,7 +61,7 @@ def context(found: Described, operators: Sequence[Operator]) -> dict[str, Any]:
         "settings": tuple(
             SettingRow(
                 name=row.name,
-                value=row.value or "not set",
+                value=row.value,
                 origin=_ORIGINS.get(row.origin, row.origin),
                 changed=row.origin != "default",
                 help=row.help,
