@@ -97,8 +97,9 @@ def wish_of(job: Job) -> Mapping[str, Any]:
 
 def _asked(job: Job) -> str:
     wish = client_tests.asked(job)["wish"]
-    subject = f" on {wish['subject']}" if wish["subject"] and wish["trial"] != "rtt" else ""
-    return f"{_WORDS.get(wish['trial'], wish['trial'])}{subject}, {wish['url']}"
+    subject = wish["subject"] if wish["trial"] != "rtt" else ""
+    words = (_WORDS.get(wish["trial"], wish["trial"]), subject, wish["url"])
+    return " · ".join(word for word in words if word)
 
 
 def _event(event: Mapping[str, Any]) -> EventShown:
