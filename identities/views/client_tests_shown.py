@@ -87,7 +87,7 @@ def names_to_suggest(principal: Principal, user: User) -> tuple[str, ...]:
 def wish_of(job: Job) -> Mapping[str, Any]:
     """What a client test was asked, as initial values of a form that runs it again."""
     asked = client_tests.asked(job)
-    wish = {**asked["wish"], "other": ""}
+    wish = {**asked["wish"], "other": "", "seconds": f"{asked['wish']['seconds']:g}"}
     if wish["inbox_prefix"] == "_INBOX":
         wish["inbox_prefix"] = ""
     if asked["other"] != asked["user"]:
