@@ -99,7 +99,7 @@ def plan_edit(account: Account, edit: AccountEdit) -> changes.Change:
         body = replace(claims.nats, description=edit.description, info_url=edit.info_url, tags=edit.tags)
         return replace(claims, name=edit.name, exp=edit.expires, nbf=edit.not_before, nats=body)
 
-    if edit.name != account.name:
+    if edit.name != changes.claims_of(account).name:
         names.check_name(edit.name)
         _refuse_taken_name(account.operator, edit.name, other_than=account)
     return changes.plan(account, apply, now=clock.unix())

@@ -107,21 +107,19 @@ def check(after: AnyClaims, before: AnyClaims | None, *, now: int) -> report.Rep
     """All findings on `after`: the Go library's, ours, and a time in the past that was just typed in as an error."""
     found = [*validate.validate(after, now=now), *stricter.stricter_issues(after, before)]
     if after.exp and after.exp <= now and (before is None or before.exp != after.exp):
-        found.append(
-            report.Issue(report.Grade.ERROR, "exp", "The expiry is in the past: choose a later one, or none.")
-        )
+        found.append(_error("exp", "The expiry is in the past: choose a later one, or none."))
     if (
         after.exp
         and after.nbf
         and after.exp <= after.nbf
         and (before is None or (before.exp, before.nbf) != (after.exp, after.nbf))
     ):
-        found.append(
-            report.Issue(
-                report.Grade.ERROR, "exp", "The expiry is before the start: nobody could ever use it."
-            )
-        )
+        found.append(_error("exp", "The expiry is before the start: nobody could ever use it."))
     return report.Report.of(found)
+
+
+def _error(path: str, message: str) -> report.Issue:
+    return report.Issue(report.Grade.ERROR, path, message, ours=True)
 
 
 def refuse_invalid(found: report.Report) -> None:

@@ -77,7 +77,7 @@ def plan_edit(user: User, edit: UserEdit) -> changes.Change:
         body = replace(claims.nats, limits=limits, tags=edit.tags)
         return replace(claims, name=edit.name, exp=edit.expires, nbf=edit.not_before, nats=body)
 
-    if edit.name != user.name:
+    if edit.name != changes.claims_of(user).name:
         issuing.refuse_names(user.account, [edit.name])
     key = signer(user)
     if edit.limits is not None:
