@@ -151,7 +151,8 @@ def transaction_of_one() -> Iterator[None]:
 def locked(row: Row, version: int | None) -> Row:
     """The row as it is now, locked until the transaction ends. Lock from the top down: operator, account, user.
 
-    Rows that point to it may still be inserted meanwhile (`no_key`), so that two who lock apart never wait in a ring.
+    Whom somebody chose to sign it stays chosen. Rows that point to it may still be inserted meanwhile (`no_key`), so
+    that two who lock apart never wait in a ring.
 
     Raises:
         StaleWrite: `version` is not the row's any more, or the row was deleted.
@@ -159,6 +160,7 @@ def locked(row: Row, version: int | None) -> Row:
     current = type(row).objects.select_for_update(no_key=True).get(pk=row.pk)
     if current.deleted_at is not None or (version is not None and current.version != version):
         raise StaleWrite(current)
+    current.chosen_signer = row.chosen_signer
     return current
 
 

@@ -216,4 +216,11 @@ def _first(candidates: Sequence[str], operator: Operator, what: str) -> Key:
             return rows[candidate]
     if not candidates:
         raise NoSigner(f"There is no key that may sign {what}: add a signing key first.")
-    raise NoSigner(f"No key that may sign {what} has its seed here. Looked for: {', '.join(candidates)}.")
+    raise NoSigner(
+        f"No key that may sign {what} has its seed here. Looked for: {', '.join(candidates)}. {where_to_add(operator)}"
+    )
+
+
+def where_to_add(operator: Operator) -> str:
+    """Where somebody who has a missing seed adds it."""
+    return f"A missing seed can be added on the page “Keys” of operator “{operator.name}”."

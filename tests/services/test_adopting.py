@@ -19,7 +19,6 @@ from identities.claims.permissions import Permission as Rules
 from identities.claims.permissions import UserPermissionLimits
 from identities.claims.report import Report
 from identities.claims.scopes import USER_SCOPE, SigningKey
-from identities.claims.user import UserBody
 from identities.errors import IdentityError
 from identities.models import (
     Account,
@@ -50,47 +49,13 @@ from identities.services import (
 )
 from identities.services.secrets import opened
 from tests import goldens, make
+from tests.elsewhere import Elsewhere
 
 pytestmark = pytest.mark.django_db
 
-OLD = 1_600_000_000
 CASES = json.loads((goldens.GOLDEN / "invalid/cases.json").read_text())
 V1 = json.loads((goldens.GOLDEN / "spec-vectors-v1.json").read_text())
 WHO: Any = {"principal": make.COMMAND}
-
-
-class Elsewhere:
-    """Somebody who makes JWTs without us."""
-
-    def __init__(self) -> None:
-        self.operator = KeyPair.create(KeyKind.OPERATOR)
-        self.account = KeyPair.create(KeyKind.ACCOUNT)
-        self.user = KeyPair.create(KeyKind.USER)
-
-    def operator_jwt(self, *, name: str = "Op", by: KeyPair | None = None, **body: Any) -> str:
-        return self._signed(OperatorBody(**body), self.operator, by or self.operator, name)
-
-    def account_jwt(
-        self, *, name: str = "Acc", by: KeyPair | None = None, of: KeyPair | None = None, **body: Any
-    ) -> str:
-        body.setdefault("limits", OperatorLimits.unlimited())
-        return self._signed(AccountBody(**body), of or self.account, by or self.operator, name)
-
-    def user_jwt(
-        self, *, name: str = "U", by: KeyPair | None = None, of: KeyPair | None = None, **body: Any
-    ) -> str:
-        return self._signed(UserBody(**body), of or self.user, by or self.account, name)
-
-    def adopted(self, **account: Any) -> tuple[Operator, Account]:
-        """Its operator and account, taken over here."""
-        make.installation()
-        operator = adopting.adopt_operator(**WHO, text=self.operator_jwt()).row
-        text = self.account_jwt(**account)
-        return operator, adopting.adopt_account(**WHO, operator=operator, text=text).row
-
-    @staticmethod
-    def _signed(body: Any, subject: KeyPair, by: KeyPair, name: str) -> str:
-        return codec.encode(Claims(nats=body, sub=subject.public.text, name=name), by, OLD).text
 
 
 @pytest.fixture

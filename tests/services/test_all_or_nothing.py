@@ -195,7 +195,7 @@ def differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [table for table in before if before[table] != after[table]]
 
 
-STEPS = {"users.create_many", "accounts.commit", "operators.commit"}
+STEPS = {"users.create_many", "users.commit", "accounts.commit", "operators.commit"}
 """What the services above go through, in their transaction."""
 
 
