@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from django.apps import apps
 
+from identities.claims import codec
+from identities.claims.common import Claims
 from identities.claims.drafts import (
     AccountDraft,
     AccountEdit,
@@ -18,10 +20,14 @@ from identities.claims.drafts import (
     UserEdit,
 )
 from identities.claims.permissions import UserPermissionLimits
-from identities.models import Account, Operator, Person, User
+from identities.claims.user import UserBody
+from identities.models import Account, Key, Operator, Person, User
+from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
 from identities.services import (
     accounts,
+    adopting,
+    adopting_users,
     audit,
     changes,
     client_tests,
@@ -31,9 +37,10 @@ from identities.services import (
     people,
     rotation,
     secrets,
+    signing,
     users,
 )
-from tests import make
+from tests import goldens, make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,6 +58,8 @@ class Sample:
     bearer: User
     person: Person
     bare: Operator
+    elsewhere: str
+    """A JWT of a user of the account that was signed elsewhere."""
 
 
 Work = Callable[[Sample], object]
@@ -68,6 +77,21 @@ def _revoke_earlier(at: Sample) -> object:
 def _client_test(at: Sample) -> object:
     wish = client_tests.Wish(trial=client_tests.Trial.RTT, url="nats://localhost:4222")
     return client_tests.start(**WHO, user=at.user, wish=wish)
+
+
+def _adopt_operator(at: Sample) -> object:
+    store = goldens.store("basics", "Test")
+    return adopting.adopt_operator(**WHO, text=store.text, seeds=goldens.seeds())
+
+
+def _adopt_account(at: Sample) -> object:
+    text = goldens.store("basics", "Test").accounts["TestAccount"].text
+    return adopting.adopt_account(**WHO, operator=at.operator, text=text, seeds=goldens.seeds(), foreign=True)
+
+
+def _adopt_users(at: Sample) -> object:
+    text = at.elsewhere
+    return adopting_users.adopt_users(**WHO, account=at.account, texts=[text])
 
 
 WORKS: dict[str, Work] = {
@@ -94,6 +118,9 @@ WORKS: dict[str, Work] = {
     ),
     "users.revoke_earlier": _revoke_earlier,
     "users.delete": lambda at: users.delete(**WHO, user=at.user, version=at.user.version),
+    "adopting.adopt_operator": _adopt_operator,
+    "adopting.adopt_account": _adopt_account,
+    "adopting_users.adopt_users": _adopt_users,
     "creds.creds_file": lambda at: creds.creds_file(**WHO, user=at.user),
     "creds.creds_files": lambda at: creds.creds_files(**WHO, account=at.account, users=[at.user]),
     "creds.issue": lambda at: creds.issue(**WHO, account=at.account, drafts=[UserDraft(name="New")]),
@@ -124,7 +151,15 @@ def sample() -> Sample:
     user = users.update(**WHO, user=user, edit=UserEdit(name="edited"), version=user.version)
     bearer = make.user(account, limits=BEARER)
     TOKEN[:] = [people.first_admin_token(**WHO)]
-    return Sample(operator, account, user, bearer, make.person(None), make.operator(system_account=False))
+    bare = make.operator(system_account=False)
+    return Sample(operator, account, user, bearer, make.person(None), bare, _signed_elsewhere(account))
+
+
+def _signed_elsewhere(account: Account) -> str:
+    subject = KeyPair.create(KeyKind.USER).public.text
+    claims = Claims(nats=UserBody(), sub=subject, name="elsewhere")
+    with signing.signer_for(Key.objects.get(public_key=account.public_key)) as signer:
+        return codec.encode(claims, signer, 1_600_000_000).text
 
 
 def everything() -> dict[str, list[dict[str, Any]]]:
@@ -160,12 +195,23 @@ def differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [table for table in before if before[table] != after[table]]
 
 
-STEPS = {"users.create_many", "accounts.commit", "operators.commit"}
+STEPS = {"users.create_many", "users.commit", "accounts.commit", "operators.commit"}
 """What the services above go through, in their transaction."""
 
 
 def test_every_service_that_writes_an_event_is_tried() -> None:
-    modules = (operators, accounts, users, creds, client_tests, installation, people, rotation)
+    modules = (
+        operators,
+        accounts,
+        users,
+        adopting,
+        adopting_users,
+        creds,
+        client_tests,
+        installation,
+        people,
+        rotation,
+    )
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
         for module in modules
