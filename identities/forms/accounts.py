@@ -57,6 +57,8 @@ class _AccountFields(BaseForm):
         "not_before": "nbf",
     }
 
+    remedies: ClassVar[Mapping[str, str]] = {"info_url": "Write an address such as https://example.com."}
+
     name = NameField(label="Name", help_text="Unique under the operator, ignoring case, as in nsc.")
     description = TextField(label="Description", rows=3, help_text="For people.")
     info_url = TextField(label="Info URL", max_length=8192, help_text="Where to read more, https://…")

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from identities.claims.diff import FieldChange
 from identities.claims.report import Grade, Report
 from identities.errors import IdentityError
-from identities.forms.fields import MomentField, NumberField, VersionField, shown_value
+from identities.forms import refusals
+from identities.forms.fields import MomentField, VersionField, shown_value
 from identities.nkeys import looks_like_seed
 
 SEED_REFUSED = (
@@ -79,12 +81,13 @@ class Section:
 class BaseForm(forms.Form):
     """A form over one command. `paths` maps JSON paths (or prefixes of them) of the claims to fields.
 
-    `words` gives fields NATS's own names, `groups` their layout. `now` is unix seconds. After `mark_stale` the form
-    carries the new version, so that saving again means "mine".
+    `words` gives fields NATS's own names, `remedies` says what to write into them, `groups` is their layout. `now` is
+    unix seconds. After `mark_stale` the form carries the new version, so that saving again means "mine".
     """
 
     paths: ClassVar[Mapping[str, str]] = {}
     words: ClassVar[Mapping[str, str]] = {}
+    remedies: ClassVar[Mapping[str, str]] = {}
     groups: ClassVar[tuple[Group, ...]] = ()
     accepts_seeds: ClassVar[bool] = False
 
@@ -134,9 +137,10 @@ class BaseForm(forms.Form):
         """Put each error of a validation report on the field of its path, the others above the form."""
         for issue in report:
             if issue.grade is Grade.WARNING:
-                self.warnings.append(sentence(issue.message))
+                self.warnings.append(refusals.sentence(issue.message))
             elif issue.grade is Grade.ERROR:
-                self.add_error(self.field_of(issue.path) or None, sentence(issue.message))
+                name = self.field_of(issue.path)
+                self.add_error(name or None, refusals.sentence(issue.message, self.remedies.get(name, "")))
 
     def field_of(self, path: str) -> str:
         """The field of a JSON path: the longest mapped prefix, indexes left out; "" for none."""
@@ -146,6 +150,13 @@ class BaseForm(forms.Form):
             if name in self.fields:
                 return name
         return ""
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        """Refuse a field (None: the whole form) in words that name what was typed."""
+        refused = error if isinstance(error, ValidationError) else ValidationError(error)
+        if not hasattr(refused, "error_dict"):
+            refused = refusals.worded(refused, self._typed_text(field) if field else "")
+        super().add_error(field, refused)
 
     def place_error(self, refused: IdentityError) -> None:
         """Put a service's refusal on the field that it names, else above the form."""
@@ -182,7 +193,7 @@ class BaseForm(forms.Form):
         self._replace("version", str(version))
 
     def clean(self) -> dict[str, Any]:
-        """Refuse seeds, and limits below -1 that were not there before."""
+        """Refuse seeds, and numbers below -1 (`too_low`) that were not there before."""
         cleaned = super().clean() or self.cleaned_data
         for name in self._seeded & set(self.fields):
             self.errors.pop(name, None)
@@ -190,19 +201,21 @@ class BaseForm(forms.Form):
         if self._seeded - set(self.fields):
             self.add_error(None, SEED_REFUSED)
         for name, field in self.fields.items():
-            value = cleaned.get(name)
-            if (
-                isinstance(field, NumberField)
-                and isinstance(value, int)
-                and value < -1
-                and value != self.get_initial_for_field(field, name)
-            ):
-                self.add_error(name, f"{value} is below -1. Write -1 (or “unlimited”) for no limit.")
+            value, too_low = cleaned.get(name), getattr(field, "too_low", "")
+            low = too_low and isinstance(value, int) and value < -1
+            if low and value != self.get_initial_for_field(field, name):
+                self.add_error(name, too_low.format(value))
         return cleaned
 
     def _typed(self, name: str) -> Any:
         widget = self.fields[name].widget
         return widget.value_from_datadict(self.data, self.files, self.add_prefix(name))
+
+    def _typed_text(self, name: str) -> str:
+        """What was typed into a line of text; nothing of passwords, and of what is long."""
+        typed = self._typed(name)
+        line = isinstance(self.fields[name].widget, forms.TextInput | forms.NumberInput)
+        return typed if line and isinstance(typed, str) else ""
 
     def _show(self, name: str, field: forms.Field, value: Any) -> None:
         if isinstance(field, forms.BooleanField):
@@ -294,8 +307,3 @@ def _without_seeds(data: QueryDict | None) -> tuple[QueryDict | None, frozenset[
     for name in seeded:
         clean[name] = ""
     return clean, seeded
-
-
-def sentence(message: str) -> str:
-    """A Go message as a sentence; the name of the server stays as it is written."""
-    return message if message.startswith("nats-server ") else message[:1].upper() + message[1:]

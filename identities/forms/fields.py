@@ -175,8 +175,10 @@ class NumberField(forms.CharField):
     """A limit: digits with an optional suffix (1k, 512 MiB), `none`, or `unlimited` (-1); cleans to an integer.
 
     `size` says that it counts bytes; `zero` is the word for 0, where NATS takes it for something else than none.
-    That a number is not below -1 is checked by the form, which knows the old value.
+    That a number is not below -1 is checked by the form, which knows the old value: `too_low` is what it says.
     """
+
+    too_low = "{} is below -1. Write -1 (or “unlimited”) for no limit."
 
     def __init__(self, *, size: bool = False, zero: str = "none", **kwargs: Any) -> None:
         kwargs.setdefault("max_length", 60)

@@ -37,6 +37,11 @@ class _OperatorFields(BaseForm):
         "not_before": "nbf",
     }
 
+    remedies: ClassVar[Mapping[str, str]] = {
+        "account_server_url": "Write nats://host:4222, or https://host/jwt/v1, or nothing.",
+        "service_urls": "Write addresses such as nats://host:4222 or tls://host:4222.",
+    }
+
     name = NameField(label="Name", help_text="Shown in the JWT and used for file names, as by nsc.")
     account_server_url = TextField(
         label="Account server URL",

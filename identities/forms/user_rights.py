@@ -33,6 +33,9 @@ from identities.forms.user_fields import (
 )
 
 INBOX = "_INBOX.>"
+SUBJECTS_REMEDY = (
+    "Write words joined by dots, such as orders.new, orders.* or orders.>, one subject to a line."
+)
 _USUAL: tuple[object, ...] = (None, "", False, (), [], NO_LIMIT, "unlimited")
 UNLIMITED = UserPermissionLimits.unlimited()
 
@@ -85,6 +88,13 @@ class UserFields(BaseForm):
         "tags": "tags",
     }
 
+    remedies: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("pub_allow", "pub_deny", "sub_allow", "sub_deny"), SUBJECTS_REMEDY),
+        "src": "Write networks such as 192.0.2.0/24 or 2001:db8::/32.",
+        "times": "Write times such as 08:00-18:00, between 00:00 and 23:59:59.",
+        "times_location": "Write a name such as Europe/Zurich or UTC.",
+    }
+
     name = NameField(label="Name", help_text="Unique in the account; case counts.")
     pub_allow = SubjectsField(
         label="May publish to",
@@ -132,7 +142,7 @@ class UserFields(BaseForm):
         required=False,
         max_length=100,
         label="Time zone of these times",
-        help_text="As in Europe/Zurich or America/New_York. Empty: UTC.",
+        help_text="As in Europe/Zurich, America/New_York or UTC. Empty: each server takes its own clock.",
     )
     connection_types = forms.MultipleChoiceField(
         required=False,

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from identities.claims import describe
 from identities.claims.report import Grade
 from identities.claims.scopes import SigningKey
-from identities.forms.base import sentence
+from identities.forms.refusals import sentence
 from identities.models import Account, Operator, User
 from identities.nkeys import kind_of
 from identities.services import changes

@@ -208,3 +208,30 @@ def test_a_subject_that_no_server_line_and_no_index_holds_is_an_error_when_new()
     found = [issue.path for issue in stricter_issues(claims, None) if issue.grade is Grade.ERROR]
     assert found == ["nats.pub.allow[1]", "nats.sub.deny[0]"]
     assert all(issue.grade is Grade.WARNING for issue in stricter_issues(claims, claims))
+
+
+def test_a_tag_is_as_long_as_a_name_at_most() -> None:
+    fits, too_long = "é" * 127 + "x", "é" * 128
+    assert _found(_user(tags=(fits,))) == []
+    for claims in (
+        _user(tags=("a", too_long)),
+        _account(tags=("a", too_long)),
+        Claims(nats=OperatorBody(tags=("a", too_long))),
+    ):
+        assert _found(claims) == [("error", "nats.tags[1]")]
+        assert _found(claims, claims) == [("warning", "nats.tags[1]")]
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "ftp://h", "nats://", "https:///jwt/v1", "nats://me:secret@h:4222"]
+)
+def test_an_account_server_is_an_address_that_takes_accounts_and_holds_no_password(url: str) -> None:
+    claims = Claims(nats=OperatorBody(account_server_url=url))
+    assert not validate(claims, now=0).issues
+    assert _found(claims) == [("error", "nats.account_server_url")]
+    assert _found(claims, claims) == [("warning", "nats.account_server_url")]
+
+
+@pytest.mark.parametrize("url", ["", "nats://h", "wss://h:443", "http://h/jwt/v1", "https://h:1/jwt/v1"])
+def test_an_account_server_that_can_be_reached_raises_no_concern(url: str) -> None:
+    assert _found(Claims(nats=OperatorBody(account_server_url=url))) == []

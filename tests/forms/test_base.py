@@ -52,7 +52,8 @@ def test_each_error_of_a_report_stands_at_its_field_and_the_rest_above_the_form(
             ]
         )
     )
-    assert form.errors["service_urls"] == ["Bad url"]
+    remedy = OperatorCreateForm.remedies["service_urls"]
+    assert form.errors["service_urls"] == [f"Bad url. {remedy}"]
     assert form.non_field_errors() == ["Odd"]
     assert form.warnings == ["A warning"]
     assert form.status == 422
