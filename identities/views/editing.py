@@ -9,7 +9,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from identities.claims.diff import FieldChange
-from identities.forms.base import BaseForm, EditForm, Preview, sentence
+from identities.forms.base import BaseForm, EditForm, Preview
+from identities.forms.refusals import sentence
 from identities.models import Account, Key, Operator, Purpose, User
 from identities.services import changes, clock, signers
 from identities.views import guards, shown
