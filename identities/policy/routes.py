@@ -72,6 +72,11 @@ ROUTES: Mapping[str, Route] = {
     "operator-history": _session(Action.VIEW),
     "operator-config": _session(Action.CONFIG_DOWNLOAD),
     "operator-config-download": _session(Action.CONFIG_DOWNLOAD),
+    "operator-keys": _session(Action.VIEW),
+    "operator-key-generate": _session(Action.KEY_GENERATE),
+    "operator-key-seed": _session(Action.KEY_ADD_SEED),
+    "operator-key-export": _session(Action.KEY_EXPORT),
+    "operator-key-erase": _session(Action.KEY_ERASE),
     # accounts
     "accounts": _session(Action.VIEW),
     "account-create": _session(Action.ACCOUNT_CREATE),

@@ -19,7 +19,7 @@ from identities.nkeys import KeyKind, PublicKey
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import audit, changes, clock, columns, signing
+from identities.services import audit, changes, clock, columns, signing, spares
 
 
 def create(*, principal: Principal, operator: Operator, draft: AccountDraft) -> Account:
@@ -283,6 +283,9 @@ def _identity(operator: Operator, public_key: str) -> Key:
         pair.wipe()
         return key
     given = PublicKey.parse(public_key, KeyKind.ACCOUNT)
+    if (spare := spares.one(operator.pk, KeyKind.ACCOUNT, given.text)) is not None:
+        spare.purpose = Purpose.IDENTITY
+        return spare
     if Key.objects.filter(operator=operator, public_key=given.text, deleted_at=None).exists():
         raise IdentityError(f"{given.text} is already a key under “{operator.name}”.", field="public_key")
     deleted = Account.objects.filter(operator=operator, public_key=given.text).order_by("-deleted_at").first()

@@ -13,7 +13,8 @@ from identities.claims.common import Claims
 from identities.claims.permissions import Permissions, UserPermissionLimits
 from identities.claims.user import UserBody
 from identities.models import Account, Key, Mode, Operator, Permission, Purpose, SubjectPattern, User
-from identities.services import clock
+from identities.nkeys import KeyKind
+from identities.services import clock, spares
 
 Rule = tuple[str, str, str, str]
 """direction, effect, subject, queue"""
@@ -132,15 +133,14 @@ def sync_signing_keys(row: Account, body: AccountBody) -> None:
         key = keys.get(entry.key)
         purpose = Purpose.ROLE if entry.is_scoped else Purpose.SIGNING
         if key is None:
-            key = Key(
+            key = spares.one(row.operator_id, KeyKind.ACCOUNT, entry.key) or Key(
                 operator_id=row.operator_id,
-                account=row,
                 public_key=entry.key,
                 kind="account",
                 created_at=clock.now(),
             )
         if key.pk is None or (key.purpose, key.role) != (purpose, entry.role):
-            key.purpose, key.role = purpose, entry.role
+            key.account, key.purpose, key.role = row, purpose, entry.role
             key.save()
         template = entry.template
         rules = list(rules_of(template)) if template is not None else []

@@ -18,7 +18,8 @@ from identities.claims.drafts import (
     UserEdit,
 )
 from identities.claims.permissions import UserPermissionLimits
-from identities.models import Account, Operator, Person, User
+from identities.models import Account, Key, Operator, Person, User
+from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
 from identities.services import (
     accounts,
@@ -27,6 +28,7 @@ from identities.services import (
     client_tests,
     creds,
     installation,
+    keys,
     operators,
     people,
     rotation,
@@ -51,6 +53,8 @@ class Sample:
     bearer: User
     person: Person
     bare: Operator
+    seedless: Key
+    spare: Key
 
 
 Work = Callable[[Sample], object]
@@ -98,6 +102,10 @@ WORKS: dict[str, Work] = {
     "creds.creds_files": lambda at: creds.creds_files(**WHO, account=at.account, users=[at.user]),
     "creds.issue": lambda at: creds.issue(**WHO, account=at.account, drafts=[UserDraft(name="New")]),
     "creds.user_jwt": lambda at: creds.user_jwt(**WHO, user=at.bearer),
+    "keys.generate": lambda at: keys.generate(**WHO, operator=at.operator, kind=KeyKind.CURVE),
+    "keys.add_seed": lambda at: keys.add_seed(**WHO, key=at.seedless, seed=SEEDLESS.seed()),
+    "keys.export_seed": lambda at: keys.export_seed(**WHO, key=at.spare),
+    "keys.erase": lambda at: keys.erase(**WHO, key=at.spare),
     "client_tests.start": _client_test,
     "installation.choose_default_operator": lambda at: installation.choose_default_operator(
         **WHO, operator=at.operator
@@ -113,6 +121,7 @@ WORKS: dict[str, Work] = {
     "rotation.reseal_all": lambda at: rotation.reseal_all(**WHO),
 }
 TOKEN: list[str] = []
+SEEDLESS = KeyPair.create(KeyKind.ACCOUNT)
 
 
 @pytest.fixture
@@ -124,7 +133,17 @@ def sample() -> Sample:
     user = users.update(**WHO, user=user, edit=UserEdit(name="edited"), version=user.version)
     bearer = make.user(account, limits=BEARER)
     TOKEN[:] = [people.first_admin_token(**WHO)]
-    return Sample(operator, account, user, bearer, make.person(None), make.operator(system_account=False))
+    make.account(operator, public_key=SEEDLESS.public.text)
+    return Sample(
+        operator,
+        account,
+        user,
+        bearer,
+        make.person(None),
+        make.operator(system_account=False),
+        keys.find(make.COMMAND, operator, SEEDLESS.public.text),
+        keys.generate(**WHO, operator=operator, kind=KeyKind.CURVE),
+    )
 
 
 def everything() -> dict[str, list[dict[str, Any]]]:
@@ -165,7 +184,7 @@ STEPS = {"users.create_many", "accounts.commit", "operators.commit"}
 
 
 def test_every_service_that_writes_an_event_is_tried() -> None:
-    modules = (operators, accounts, users, creds, client_tests, installation, people, rotation)
+    modules = (operators, accounts, users, creds, client_tests, installation, keys, people, rotation)
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
         for module in modules
