@@ -77,6 +77,9 @@ ROUTES: Mapping[str, Route] = {
     "operator-key-seed": _session(Action.KEY_ADD_SEED),
     "operator-key-export": _session(Action.KEY_EXPORT),
     "operator-key-erase": _session(Action.KEY_ERASE),
+    "operator-reissue": _session(Action.OPERATOR_REISSUE),
+    "operator-reissue-progress": _session(Action.OPERATOR_REISSUE),
+    "operator-sign-anew": _session(Action.OPERATOR_REISSUE),
     # accounts
     "accounts": _session(Action.VIEW),
     "account-create": _session(Action.ACCOUNT_CREATE),
@@ -84,6 +87,9 @@ ROUTES: Mapping[str, Route] = {
     "account-edit": _session(Action.ACCOUNT_EDIT),
     "account-limits": _session(Action.ACCOUNT_EDIT),
     "account-delete": _session(Action.ACCOUNT_DELETE),
+    "account-reissue": _session(Action.ACCOUNT_REISSUE),
+    "account-reissue-progress": _session(Action.ACCOUNT_REISSUE),
+    "account-sign-anew": _session(Action.ACCOUNT_REISSUE),
     "account-jwt": _session(Action.JWT_DOWNLOAD),
     "account-history": _session(Action.VIEW),
     # users

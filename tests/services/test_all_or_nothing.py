@@ -31,8 +31,13 @@ from identities.services import (
     keys,
     operators,
     people,
+    reissuing_accounts,
+    reissuing_operators,
+    resigning,
+    resigning_accounts,
     rotation,
     secrets,
+    signing_over,
     users,
 )
 from tests import make
@@ -74,6 +79,34 @@ def _client_test(at: Sample) -> object:
     return client_tests.start(**WHO, user=at.user, wish=wish)
 
 
+def _reissue_account(at: Sample) -> object:
+    return reissuing_accounts.reissue(**WHO, account=at.account, version=at.account.version)
+
+
+def _reissue_operator(at: Sample) -> object:
+    return reissuing_operators.reissue(**WHO, operator=at.operator, version=at.operator.version)
+
+
+def _users_over(at: Sample) -> object:
+    system = Account.objects.get(operator=at.operator, name="SYS")
+    source = User.objects.get(account=system).issuer
+    return signing_over.users(**WHO, account=system, source=source, target=system.public_key)
+
+
+def _accounts_over(at: Sample) -> object:
+    target = at.operator.public_key
+    return signing_over.accounts_of(**WHO, operator=at.operator, source=at.account.issuer, target=target)
+
+
+def _sign_users(at: Sample) -> object:
+    wanted = resigning.Wanted(source=at.account.public_key)
+    return resigning.sign_chunk(**WHO, account=at.account, wanted=wanted, reason="test")
+
+
+def _sign_accounts(at: Sample) -> object:
+    return resigning_accounts.sign_chunk(**WHO, operator=at.operator, source=at.account.issuer, reason="test")
+
+
 WORKS: dict[str, Work] = {
     "operators.create": lambda at: operators.create(**WHO, draft=OperatorDraft(name="New")),
     "operators.update": lambda at: operators.update(
@@ -102,6 +135,12 @@ WORKS: dict[str, Work] = {
     "creds.creds_files": lambda at: creds.creds_files(**WHO, account=at.account, users=[at.user]),
     "creds.issue": lambda at: creds.issue(**WHO, account=at.account, drafts=[UserDraft(name="New")]),
     "creds.user_jwt": lambda at: creds.user_jwt(**WHO, user=at.bearer),
+    "reissuing_accounts.reissue": _reissue_account,
+    "reissuing_operators.reissue": _reissue_operator,
+    "signing_over.users": _users_over,
+    "signing_over.accounts_of": _accounts_over,
+    "resigning.sign_chunk": _sign_users,
+    "resigning_accounts.sign_chunk": _sign_accounts,
     "keys.generate": lambda at: keys.generate(**WHO, operator=at.operator, kind=KeyKind.CURVE),
     "keys.add_seed": lambda at: keys.add_seed(**WHO, key=at.seedless, seed=SEEDLESS.seed()),
     "keys.export_seed": lambda at: keys.export_seed(**WHO, key=at.spare),
@@ -184,7 +223,10 @@ STEPS = {"users.create_many", "accounts.commit", "operators.commit"}
 
 
 def test_every_service_that_writes_an_event_is_tried() -> None:
-    modules = (operators, accounts, users, creds, client_tests, installation, keys, people, rotation)
+    modules = (
+        *(operators, accounts, users, creds, client_tests, installation, keys, people, rotation),
+        *(reissuing_accounts, reissuing_operators, resigning, resigning_accounts, signing_over),
+    )
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
         for module in modules
