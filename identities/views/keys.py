@@ -33,7 +33,7 @@ def index(request: HttpRequest, operator_key: str) -> HttpResponse:
         crumbs=shown.operator_crumbs(operator, "Keys"),
         can=guards.can(principal, Scope(operator=operator.pk), Action.KEY_GENERATE),
         operator=operator.name,
-        new_url=shown.operator_url("operator-key-generate", operator),
+        new_url=shown.operator_url("key-generate", operator),
         **shown.operator_tabs(operator),
         **keys_shown.table(principal, operator, request.GET),
     )
@@ -149,7 +149,7 @@ def _password_form(request: HttpRequest) -> ExportSeedForm:
 
 
 def _list(operator: Operator) -> str:
-    return shown.operator_url("operator-keys", operator)
+    return shown.operator_url("keys", operator)
 
 
 def _frame(operator: Operator, step: str, title: str) -> dict[str, object]:

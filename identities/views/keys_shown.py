@@ -136,9 +136,9 @@ def _row(principal: Principal, operator: Operator, key: Key) -> KeyRow:
         referenced="yes" if referenced else "no",
         created=shown.moment(key.created_at),
         deleted=shown.moment(key.deleted_at),
-        add_url=action("operator-key-seed", Action.KEY_ADD_SEED, fits=not here and key.deleted_at is None),
-        export_url=action("operator-key-export", Action.KEY_EXPORT, fits=here),
-        erase_url=action("operator-key-erase", Action.KEY_ERASE, fits=here and not referenced),
+        add_url=action("key-seed", Action.KEY_ADD_SEED, fits=not here and key.deleted_at is None),
+        export_url=action("key-export", Action.KEY_EXPORT, fits=here),
+        erase_url=action("key-erase", Action.KEY_ERASE, fits=here and not referenced),
     )
 
 

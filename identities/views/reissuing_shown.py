@@ -28,7 +28,7 @@ def plan(operator: Operator, planned: Callable[[], Plan], *, fits: bool = True) 
     return {
         "plan": found,
         "refusals": (*([refused] if refused else []), *found.refusals),
-        "keys_url": shown.operator_url("operator-keys", operator) + "?seed=missing",
+        "keys_url": shown.operator_url("keys", operator) + "?seed=missing",
         "fits": fits,
     }
 

@@ -21,7 +21,7 @@ _KEY = re.compile(r"(?<![A-Z2-7])[OAUX][A-Z2-7]{55}(?![A-Z2-7])")
 OPERATOR_TABS = (
     ("Overview", "operator"),
     ("Accounts", "accounts"),
-    ("Keys", "operator-keys"),
+    ("Keys", "keys"),
     ("History", "operator-history"),
 )
 ACCOUNT_TABS = (

@@ -43,7 +43,7 @@ def user(operator: Operator, own: KeyPair) -> User:
     return make.user(make.account(operator, "App"), "ann", public_key=own.public.text)
 
 
-def url(operator: Operator, name: str = "operator-keys", *more: str) -> str:
+def url(operator: Operator, name: str = "keys", *more: str) -> str:
     return reverse(name, args=[operator.public_key, *more])
 
 
@@ -166,7 +166,7 @@ def test_a_pasted_seed_is_taken_in_and_not_shown_again(
 
 def test_a_seed_may_come_as_nscs_file(admin: Client, user: User, own: KeyPair) -> None:
     file = SimpleUploadedFile("x.nk", own.seed().reveal())
-    answer = admin.post(url(user.operator, "operator-key-seed", user.public_key), {"seed": "", "file": file})
+    answer = admin.post(url(user.operator, "key-seed", user.public_key), {"seed": "", "file": file})
     assert answer.status_code == 302
     assert Key.objects.get(public_key=user.public_key).sealed is not None
 
@@ -183,7 +183,7 @@ def test_what_is_not_the_seed_is_refused_and_never_shown(
     other = KeyPair.create(KeyKind.USER).seed().reveal().decode()
     bad = mine[:20] + ("A" if mine[20] != "A" else "B") + mine[21:]
     answer = admin.post(
-        url(user.operator, "operator-key-seed", user.public_key),
+        url(user.operator, "key-seed", user.public_key),
         {"seed": typed.format(own=mine, other=other, bad=bad)},
     )
     text = answer.content.decode()
@@ -210,7 +210,7 @@ def test_a_generated_key_is_listed_as_spare_and_can_be_erased(admin: Client, ope
 
 def test_a_key_in_use_is_not_erased(admin: Client, user: User) -> None:
     key = user.account.public_key
-    answer = admin.post(url(user.operator, "operator-key-erase", key), {"confirm": key[-8:], "version": "0"})
+    answer = admin.post(url(user.operator, "key-erase", key), {"confirm": key[-8:], "version": "0"})
     assert answer.status_code == 422
     assert "is in use" in answer.content.decode()
     assert Key.objects.get(public_key=key).sealed is not None
@@ -218,7 +218,7 @@ def test_a_key_in_use_is_not_erased(admin: Client, user: User) -> None:
 
 def test_a_seed_leaves_as_a_download_for_who_knows_the_password(admin: Client, user: User) -> None:
     key = user.account.public_key
-    address = url(user.operator, "operator-key-export", key)
+    address = url(user.operator, "key-export", key)
     page = admin.get(address)
     assert not SEED.search(page.content.decode())
     answer = admin.post(address, {"password": make.PASSWORD})
@@ -230,7 +230,7 @@ def test_a_seed_leaves_as_a_download_for_who_knows_the_password(admin: Client, u
 
 
 def test_without_the_password_no_seed_leaves_and_wrong_ones_are_counted(admin: Client, user: User) -> None:
-    address = url(user.operator, "operator-key-export", user.account.public_key)
+    address = url(user.operator, "key-export", user.account.public_key)
     assert admin.post(address, {"password": ""}).status_code == 422
     assert not SignInFailure.objects.exists()
     for _ in range(people.FAILURES_ALLOWED):
@@ -245,13 +245,13 @@ def test_without_the_password_no_seed_leaves_and_wrong_ones_are_counted(admin: C
 
 
 def test_a_seed_that_is_not_here_is_said_so(admin: Client, user: User) -> None:
-    address = url(user.operator, "operator-key-export", user.public_key)
+    address = url(user.operator, "key-export", user.public_key)
     answer = admin.post(address, {"password": make.PASSWORD})
     assert answer.status_code == 422
     assert "is not here" in answer.content.decode()
 
 
-@pytest.mark.parametrize("name", ["operator-key-seed", "operator-key-export", "operator-key-erase"])
+@pytest.mark.parametrize("name", ["key-seed", "key-export", "key-erase"])
 def test_keys_of_what_is_invisible_are_not_found_and_viewers_are_refused(user: User, name: str) -> None:
     other = Account.objects.exclude(pk=user.account_id).get(operator=user.operator)
     mine = make.client(Role.ADMINISTRATOR, account=user.account)
