@@ -34,7 +34,7 @@ def index(request: HttpRequest, operator_key: str) -> HttpResponse:
         can=guards.can(principal, Scope(operator=operator.pk), Action.KEY_GENERATE),
         operator=operator.name,
         new_url=shown.operator_url("key-generate", operator),
-        **shown.operator_tabs(operator),
+        **shown.operator_tabs(principal, operator),
         **keys_shown.table(principal, operator, request.GET),
     )
     return htmx.render(request, "identities/keys/index.html", context, part=TABLE)

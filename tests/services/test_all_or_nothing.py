@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from django.apps import apps
 
+from identities.claims import codec
+from identities.claims.common import Claims
 from identities.claims.drafts import (
     AccountDraft,
     AccountEdit,
@@ -18,11 +20,14 @@ from identities.claims.drafts import (
     UserEdit,
 )
 from identities.claims.permissions import UserPermissionLimits
+from identities.claims.user import UserBody
 from identities.models import Account, Key, Operator, Person, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
 from identities.services import (
     accounts,
+    adopting,
+    adopting_users,
     audit,
     changes,
     client_tests,
@@ -37,10 +42,11 @@ from identities.services import (
     resigning_accounts,
     rotation,
     secrets,
+    signing,
     signing_over,
     users,
 )
-from tests import make
+from tests import goldens, make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -60,6 +66,8 @@ class Sample:
     bare: Operator
     seedless: Key
     spare: Key
+    elsewhere: str
+    """A JWT of a user of the account that was signed elsewhere."""
 
 
 Work = Callable[[Sample], object]
@@ -107,6 +115,21 @@ def _sign_accounts(at: Sample) -> object:
     return resigning_accounts.sign_chunk(**WHO, operator=at.operator, source=at.account.issuer, reason="test")
 
 
+def _adopt_operator(at: Sample) -> object:
+    store = goldens.store("basics", "Test")
+    return adopting.adopt_operator(**WHO, text=store.text, seeds=goldens.seeds())
+
+
+def _adopt_account(at: Sample) -> object:
+    text = goldens.store("basics", "Test").accounts["TestAccount"].text
+    return adopting.adopt_account(**WHO, operator=at.operator, text=text, seeds=goldens.seeds(), foreign=True)
+
+
+def _adopt_users(at: Sample) -> object:
+    text = at.elsewhere
+    return adopting_users.adopt_users(**WHO, account=at.account, texts=[text])
+
+
 WORKS: dict[str, Work] = {
     "operators.create": lambda at: operators.create(**WHO, draft=OperatorDraft(name="New")),
     "operators.update": lambda at: operators.update(
@@ -131,6 +154,9 @@ WORKS: dict[str, Work] = {
     ),
     "users.revoke_earlier": _revoke_earlier,
     "users.delete": lambda at: users.delete(**WHO, user=at.user, version=at.user.version),
+    "adopting.adopt_operator": _adopt_operator,
+    "adopting.adopt_account": _adopt_account,
+    "adopting_users.adopt_users": _adopt_users,
     "creds.creds_file": lambda at: creds.creds_file(**WHO, user=at.user),
     "creds.creds_files": lambda at: creds.creds_files(**WHO, account=at.account, users=[at.user]),
     "creds.issue": lambda at: creds.issue(**WHO, account=at.account, drafts=[UserDraft(name="New")]),
@@ -172,17 +198,19 @@ def sample() -> Sample:
     user = users.update(**WHO, user=user, edit=UserEdit(name="edited"), version=user.version)
     bearer = make.user(account, limits=BEARER)
     TOKEN[:] = [people.first_admin_token(**WHO)]
+    bare = make.operator(system_account=False)
     make.account(operator, public_key=SEEDLESS.public.text)
-    return Sample(
-        operator,
-        account,
-        user,
-        bearer,
-        make.person(None),
-        make.operator(system_account=False),
-        keys.find(make.COMMAND, operator, SEEDLESS.public.text),
-        keys.generate(**WHO, operator=operator, kind=KeyKind.CURVE),
-    )
+    seedless = keys.find(make.COMMAND, operator, SEEDLESS.public.text)
+    spare = keys.generate(**WHO, operator=operator, kind=KeyKind.CURVE)
+    person, elsewhere = make.person(None), _signed_elsewhere(account)
+    return Sample(operator, account, user, bearer, person, bare, seedless, spare, elsewhere)
+
+
+def _signed_elsewhere(account: Account) -> str:
+    subject = KeyPair.create(KeyKind.USER).public.text
+    claims = Claims(nats=UserBody(), sub=subject, name="elsewhere")
+    with signing.signer_for(Key.objects.get(public_key=account.public_key)) as signer:
+        return codec.encode(claims, signer, 1_600_000_000).text
 
 
 def everything() -> dict[str, list[dict[str, Any]]]:
@@ -218,14 +246,15 @@ def differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [table for table in before if before[table] != after[table]]
 
 
-STEPS = {"users.create_many", "accounts.commit", "operators.commit"}
+STEPS = {"users.create_many", "users.commit", "accounts.commit", "operators.commit"}
 """What the services above go through, in their transaction."""
 
 
 def test_every_service_that_writes_an_event_is_tried() -> None:
     modules = (
-        *(operators, accounts, users, creds, client_tests, installation, keys, people, rotation),
-        *(reissuing_accounts, reissuing_operators, resigning, resigning_accounts, signing_over),
+        *(operators, accounts, users, adopting, adopting_users, creds, client_tests, installation, keys),
+        *(people, rotation, reissuing_accounts, reissuing_operators, resigning, resigning_accounts),
+        signing_over,
     )
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
