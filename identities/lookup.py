@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from identities.errors import IdentityError
-from identities.models import Account, Grant, Operator, Person, User
+from identities.models import Account, Grant, Key, Operator, Person, User
 from identities.policy.principal import HeldRole, Principal, Role, ScopeKind, Way
 
 if TYPE_CHECKING:
@@ -78,6 +79,43 @@ def user(principal: Principal, operator_key: str, account_key: str, key: str) ->
     if found is None:
         raise NotFound(f"There is no user {key[:60]} in this account.")
     return found
+
+
+def moved(principal: Principal, keys: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The arguments of an address with former keys of operator, account and user replaced by the present ones.
+
+    Whatever was reissued keeps its old addresses by this. None: nothing in `keys` leads elsewhere.
+    """
+    found = dict(keys)
+    held = Key.objects.filter(operator__deleted_at=None)
+    if key := keys.get("operator_key"):
+        rows = held.filter(
+            public_key=key, kind="operator", operator__in=Operator.objects.visible_to(principal)
+        )
+        found["operator_key"] = rows.values_list("operator__public_key", flat=True).first() or key
+    below = held.filter(operator__public_key=found.get("operator_key", ""))
+    if key := keys.get("account_key"):
+        accounts = Account.objects.visible_to(principal).live()
+        rows = below.filter(public_key=key, kind="account", account__in=accounts)
+        found["account_key"] = rows.values_list("account__public_key", flat=True).first() or key
+    if key := keys.get("user_key"):
+        users = User.objects.visible_to(principal).live()
+        rows = below.filter(public_key=key, kind="user", user__in=users)
+        found["user_key"] = rows.values_list("user__public_key", flat=True).first() or key
+    return found if found != dict(keys) else None
+
+
+def former_keys(row: Operator | Account | User) -> list[str]:
+    """The keys that were the row's own before it was reissued; its signing keys come along, which issue nothing to
+    themselves.
+    """
+    if isinstance(row, Operator):
+        held = Key.objects.filter(operator=row, account=None, kind="operator")
+    elif isinstance(row, Account):
+        held = Key.objects.filter(account=row, user=None, kind="account")
+    else:
+        held = Key.objects.filter(user=row)
+    return list(held.exclude(public_key=row.public_key).values_list("public_key", flat=True).distinct())
 
 
 def _principal(request: HttpRequest) -> Principal:

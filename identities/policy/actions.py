@@ -27,6 +27,12 @@ class Action(StrEnum):
     JWT_DOWNLOAD = "jwt.download"
     BEARER_DOWNLOAD = "jwt.download-bearer"
     CREDS_DOWNLOAD = "creds.download"
+    KEY_GENERATE = "key.generate"
+    KEY_ADD_SEED = "key.add-seed"
+    KEY_EXPORT = "key.export-seed"
+    KEY_ERASE = "key.erase"
+    OPERATOR_REISSUE = "operator.reissue"
+    ACCOUNT_REISSUE = "account.reissue"
     CLIENT_TEST = "client-test.run"
     PASSWORD_CHANGE = "person.change-password"  # noqa: S105 - an action's name, not a secret
     SIGN_IN = "person.sign-in"

@@ -19,7 +19,7 @@ from identities.nkeys import KeyKind, PublicKey
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import audit, changes, clock, columns, signers, signing
+from identities.services import audit, changes, clock, columns, signers, signing, spares
 
 
 def create(*, principal: Principal, operator: Operator, draft: AccountDraft) -> Account:
@@ -49,7 +49,7 @@ def create_unaudited(
     """The work of `create`, for a service that audits a larger whole; runs in its transaction."""
     names.check_name(draft.name)
     _refuse_taken_name(operator, draft.name)
-    keys = [_identity(operator, draft.public_key)]
+    keys = [identity(operator, draft.public_key)]
     if with_signing_key:
         extra, pair = signing.new_key(KeyKind.ACCOUNT, purpose=Purpose.SIGNING)
         pair.wipe()
@@ -290,19 +290,31 @@ def signer(row: Account) -> Key:
     return signing.account_signer(row.operator, changes.claims_of(row.operator), previous=row.issuer)
 
 
-def _identity(operator: Operator, public_key: str) -> Key:
+def identity(operator: Operator, public_key: str) -> Key:
+    """The unsaved key row that a new account gets: a fresh key, a spare one with its seed, or a public key alone.
+
+    Raises:
+        IdentityError: it is no account key, or it is or was another one's.
+    """
     if not public_key:
         key, pair = signing.new_key(KeyKind.ACCOUNT, purpose=Purpose.IDENTITY)
         pair.wipe()
         return key
     given = PublicKey.parse(public_key, KeyKind.ACCOUNT)
+    if (spare := spares.one(operator.pk, KeyKind.ACCOUNT, given.text)) is not None:
+        spare.purpose = Purpose.IDENTITY
+        return spare
     if Key.objects.filter(operator=operator, public_key=given.text, deleted_at=None).exists():
         raise IdentityError(f"{given.text} is already a key under “{operator.name}”.", field="public_key")
-    deleted = Account.objects.filter(operator=operator, public_key=given.text).order_by("-deleted_at").first()
-    if deleted is not None:
+    former = Key.objects.filter(
+        operator=operator, public_key=given.text, kind=KeyKind.ACCOUNT.value, purpose=Purpose.IDENTITY
+    )
+    held = former.select_related("account").order_by("-deleted_at").first()
+    if held is not None and held.account is not None:
+        deleted = "deleted " if held.account.deleted_at is not None else ""
         raise IdentityError(
-            f"{given.text} belonged to the deleted account “{deleted.name}”: with it, creds that were handed out or "
-            "revoked then would work again. Use a new key.",
+            f"{given.text} belonged to the {deleted}account “{held.account.name}”: with it, creds that were handed "
+            "out or revoked then would work again. Use a new key.",
             field="public_key",
         )
     return Key(public_key=given.text, kind="account", purpose=Purpose.IDENTITY, created_at=clock.now())

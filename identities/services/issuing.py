@@ -17,7 +17,7 @@ from identities.errors import IdentityError
 from identities.models import Account, IssuedToken, Key, Permission, Purpose, User
 from identities.nkeys import KeyKind, KeyPair, PublicKey
 from identities.policy.principal import Principal
-from identities.services import bulk, changes, clock, columns, signing
+from identities.services import bulk, changes, clock, columns, signing, spares
 
 REASON = "Created user"
 
@@ -110,8 +110,8 @@ class Ready:
 class _Batch:
     """What all users of one call share: who signs in which account, and when (`now`, unix seconds).
 
-    `template` is what `key` gives as a role; `iats` the issue times of keys that were seen before; `judged` holds the
-    limits that were found right.
+    `template` is what `key` gives as a role; `iats` the issue times of keys that were seen before; `kept` the sealed
+    seeds of spare keys that users bring; `judged` holds the limits that were found right.
     """
 
     account: Account
@@ -121,6 +121,7 @@ class _Batch:
     take: Take | None
     template: UserPermissionLimits | None
     iats: Mapping[str, int]
+    kept: Mapping[str, bytes]
     judged: set[tuple[object, ...]] = field(default_factory=set)
 
 
@@ -139,6 +140,7 @@ def issue(
     """
     refuse_names(account, [draft.name for draft in drafts])
     brought = [draft.public_key for draft in drafts if draft.public_key]
+    kept = spares.taken(account.operator_id, KeyKind.USER, brought)
     _refuse_taken_keys(account, brought)
     now = clock.unix()
     issued: list[Ready] = []
@@ -151,6 +153,7 @@ def issue(
             take=take,
             template=signing.template_of(claims, key),
             iats=signing.iats_of(brought, now),
+            kept=kept,
         )
         for draft in drafts:
             limits = _limits(draft, key)
@@ -219,7 +222,7 @@ def _issue_one(batch: _Batch, draft: UserDraft, limits: UserPermissionLimits) ->
         changes.refuse_invalid(changes.check(claims, None, now=batch.now))
         batch.judged.add(alike)
     token = codec.encode_checked(claims, batch.signer, batch.iats.get(identity.text, batch.now))
-    sealed = None
+    sealed = batch.kept.get(identity.text)
     if pair is not None:
         sealed = signing.seal_seed(pair.seed(), identity.text)
         if batch.take is not None:

@@ -64,7 +64,11 @@ def names(principal: Principal, keys: Iterable[str]) -> dict[str, str]:
 
 
 def _named(purpose: str, role: str, holder: str, *, deleted: bool) -> str:
-    words = {Purpose.SIGNING: "signing key of ", Purpose.CURVE: "curve key of "}.get(Purpose(purpose), "")
+    words = {
+        Purpose.SIGNING: "signing key of ",
+        Purpose.CURVE: "curve key of ",
+        Purpose.SPARE: "spare key of ",
+    }.get(Purpose(purpose), "")
     name = f"role {role} of {holder}" if purpose == Purpose.ROLE else f"{words}{holder}"
     return f"{name} (deleted)" if deleted else name
 

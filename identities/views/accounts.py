@@ -12,7 +12,7 @@ from identities.lookup import principal_for
 from identities.models import Account
 from identities.policy.actions import Action
 from identities.policy.principal import Scope
-from identities.services import accounts, changes, clock
+from identities.services import accounts, changes, clock, reissuing_accounts
 from identities.views import accounts_shown, editing, guards, htmx, shown
 from identities.views import history as histories
 
@@ -71,6 +71,7 @@ def detail(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
         nav=NAV,
         crumbs=shown.account_crumbs(account),
         can=guards.can(principal, accounts.scope(account), *accounts_shown.ACTIONS),
+        can_reissue=guards.may(principal, Action.ACCOUNT_REISSUE, reissuing_accounts.scope(account)),
         **accounts_shown.described(account, request, clock.unix()),
     )
     return htmx.render(request, "identities/accounts/detail.html", context)
@@ -189,6 +190,7 @@ def history(request: HttpRequest, operator_key: str, account_key: str) -> HttpRe
             key=account.public_key,
             current=account.token_id,
             scope=accounts.scope(account),
+            former=lookup.former_keys(account),
         ),
     }
     return htmx.render(request, "identities/shared/history.html", context)

@@ -18,6 +18,7 @@ from identities.views import delivery, describing, paging, shown
 ACTIONS = (
     Action.ACCOUNT_EDIT,
     Action.ACCOUNT_DELETE,
+    Action.ACCOUNT_REISSUE,
     Action.JWT_DOWNLOAD,
     Action.USER_CREATE,
 )
@@ -116,6 +117,8 @@ def described(account: Account, request: HttpRequest, now: int) -> dict[str, Any
                 ("delete", "account-delete"),
                 ("jwt", "account-jwt"),
                 ("history", "account-history"),
+                ("reissue", "account-reissue"),
+                ("sign_anew", "account-sign-anew"),
             )
         },
         "config_url": shown.operator_url("operator-config", operator),

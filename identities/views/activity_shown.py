@@ -25,6 +25,12 @@ WORDS = {
     Action.JWT_ADOPT: "Imported JWTs",
     Action.BEARER_DOWNLOAD: "Handed out a bearer JWT",
     Action.CREDS_DOWNLOAD: "Handed out creds",
+    Action.KEY_GENERATE: "Generated a key",
+    Action.KEY_ADD_SEED: "Added a seed",
+    Action.KEY_EXPORT: "Handed out a seed",
+    Action.KEY_ERASE: "Erased a seed",
+    Action.OPERATOR_REISSUE: "Reissued operator",
+    Action.ACCOUNT_REISSUE: "Reissued account",
     Action.CLIENT_TEST: "Ran a client test",
     Action.PASSWORD_CHANGE: "Changed a password",
     Action.SIGN_IN: "Signed in",
@@ -42,6 +48,11 @@ _ICONS = {
     "adopt": "plus",
     "download": "download",
     "download-bearer": "download",
+    "generate": "plus",
+    "add-seed": "key-round",
+    "export-seed": "download",
+    "erase": "trash-2",
+    "reissue": "refresh-cw",
     "run": "play",
     "sign-in": "circle-user",
     "sign-out": "log-out",
@@ -144,7 +155,7 @@ def _object(target: AuditTarget, after: str, targets: Targets) -> ObjectShown:
         url = addresses.operator(target.key)
     elif target.kind == "account" and target.operator_key:
         url = addresses.account(target.operator_key, target.key)
-    elif target.kind in ("account", "user"):
+    elif target.kind in ("account", "user", "key"):
         url = addresses.find(target.key)
     else:
         url = ""

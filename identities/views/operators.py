@@ -167,6 +167,7 @@ def history(request: HttpRequest, operator_key: str) -> HttpResponse:
             key=operator.public_key,
             current=operator.token_id,
             scope=_scope(operator),
+            former=lookup.former_keys(operator),
         ),
     }
     return htmx.render(request, "identities/shared/history.html", context)

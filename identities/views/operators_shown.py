@@ -18,6 +18,7 @@ from identities.views import delivery, describing, paging, shown
 ACTIONS = (
     Action.OPERATOR_EDIT,
     Action.OPERATOR_DELETE,
+    Action.OPERATOR_REISSUE,
     Action.JWT_DOWNLOAD,
     Action.CONFIG_DOWNLOAD,
     Action.ACCOUNT_CREATE,
@@ -123,6 +124,8 @@ def described(operator: Operator, request: HttpRequest, now: int) -> dict[str, A
                 ("jwt", "operator-jwt"),
                 ("config", "operator-config"),
                 ("history", "operator-history"),
+                ("reissue", "operator-reissue"),
+                ("sign_anew", "operator-sign-anew"),
                 ("new_account", "account-create"),
             )
         },

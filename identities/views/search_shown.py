@@ -20,6 +20,7 @@ _PURPOSES = {
     Purpose.SIGNING: "signing key",
     Purpose.ROLE: "role",
     Purpose.CURVE: "curve key",
+    Purpose.SPARE: "spare key",
 }
 _SOURCES = {
     Mode.RULES: "its own rules",

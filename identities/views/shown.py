@@ -23,6 +23,7 @@ _KEY = re.compile(r"(?<![A-Z2-7])[OAUX][A-Z2-7]{55}(?![A-Z2-7])")
 OPERATOR_TABS = (
     ("Overview", "operator"),
     ("Accounts", "accounts"),
+    ("Keys", "keys"),
     ("History", "operator-history"),
 )
 ACCOUNT_TABS = (
@@ -252,6 +253,8 @@ def _named(purpose: str, role: str, holder: str) -> str:
         return f"{holder} (role {role})" if role else f"{holder} (role)"
     if purpose == Purpose.CURVE:
         return f"{holder} (curve key)"
+    if purpose == Purpose.SPARE:
+        return f"{holder} (spare key)"
     return holder
 
 

@@ -33,6 +33,7 @@ class Sample:
             "job_id": 1,
             "token": "not-a-token",
             "key": self.account.public_key,
+            "key_key": self.account.public_key,
             "rest": "nowhere",
         }
         needed = next(iter(get_resolver().reverse_dict.getlist(name)))[0][0][1]

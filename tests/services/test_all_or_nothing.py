@@ -33,11 +33,17 @@ from identities.services import (
     client_tests,
     creds,
     installation,
+    keys,
     operators,
     people,
+    reissuing_accounts,
+    reissuing_operators,
+    resigning,
+    resigning_accounts,
     rotation,
     secrets,
     signing,
+    signing_over,
     users,
 )
 from tests import goldens, make
@@ -58,6 +64,8 @@ class Sample:
     bearer: User
     person: Person
     bare: Operator
+    seedless: Key
+    spare: Key
     elsewhere: str
     """A JWT of a user of the account that was signed elsewhere."""
 
@@ -77,6 +85,34 @@ def _revoke_earlier(at: Sample) -> object:
 def _client_test(at: Sample) -> object:
     wish = client_tests.Wish(trial=client_tests.Trial.RTT, url="nats://localhost:4222")
     return client_tests.start(**WHO, user=at.user, wish=wish)
+
+
+def _reissue_account(at: Sample) -> object:
+    return reissuing_accounts.reissue(**WHO, account=at.account, version=at.account.version)
+
+
+def _reissue_operator(at: Sample) -> object:
+    return reissuing_operators.reissue(**WHO, operator=at.operator, version=at.operator.version)
+
+
+def _users_over(at: Sample) -> object:
+    system = Account.objects.get(operator=at.operator, name="SYS")
+    source = User.objects.get(account=system).issuer
+    return signing_over.users(**WHO, account=system, source=source, target=system.public_key)
+
+
+def _accounts_over(at: Sample) -> object:
+    target = at.operator.public_key
+    return signing_over.accounts_of(**WHO, operator=at.operator, source=at.account.issuer, target=target)
+
+
+def _sign_users(at: Sample) -> object:
+    wanted = resigning.Wanted(source=at.account.public_key)
+    return resigning.sign_chunk(**WHO, account=at.account, wanted=wanted, reason="test")
+
+
+def _sign_accounts(at: Sample) -> object:
+    return resigning_accounts.sign_chunk(**WHO, operator=at.operator, source=at.account.issuer, reason="test")
 
 
 def _adopt_operator(at: Sample) -> object:
@@ -125,6 +161,16 @@ WORKS: dict[str, Work] = {
     "creds.creds_files": lambda at: creds.creds_files(**WHO, account=at.account, users=[at.user]),
     "creds.issue": lambda at: creds.issue(**WHO, account=at.account, drafts=[UserDraft(name="New")]),
     "creds.user_jwt": lambda at: creds.user_jwt(**WHO, user=at.bearer),
+    "reissuing_accounts.reissue": _reissue_account,
+    "reissuing_operators.reissue": _reissue_operator,
+    "signing_over.users": _users_over,
+    "signing_over.accounts_of": _accounts_over,
+    "resigning.sign_chunk": _sign_users,
+    "resigning_accounts.sign_chunk": _sign_accounts,
+    "keys.generate": lambda at: keys.generate(**WHO, operator=at.operator, kind=KeyKind.CURVE),
+    "keys.add_seed": lambda at: keys.add_seed(**WHO, key=at.seedless, seed=SEEDLESS.seed()),
+    "keys.export_seed": lambda at: keys.export_seed(**WHO, key=at.spare),
+    "keys.erase": lambda at: keys.erase(**WHO, key=at.spare),
     "client_tests.start": _client_test,
     "installation.choose_default_operator": lambda at: installation.choose_default_operator(
         **WHO, operator=at.operator
@@ -140,6 +186,7 @@ WORKS: dict[str, Work] = {
     "rotation.reseal_all": lambda at: rotation.reseal_all(**WHO),
 }
 TOKEN: list[str] = []
+SEEDLESS = KeyPair.create(KeyKind.ACCOUNT)
 
 
 @pytest.fixture
@@ -152,7 +199,11 @@ def sample() -> Sample:
     bearer = make.user(account, limits=BEARER)
     TOKEN[:] = [people.first_admin_token(**WHO)]
     bare = make.operator(system_account=False)
-    return Sample(operator, account, user, bearer, make.person(None), bare, _signed_elsewhere(account))
+    make.account(operator, public_key=SEEDLESS.public.text)
+    seedless = keys.find(make.COMMAND, operator, SEEDLESS.public.text)
+    spare = keys.generate(**WHO, operator=operator, kind=KeyKind.CURVE)
+    person, elsewhere = make.person(None), _signed_elsewhere(account)
+    return Sample(operator, account, user, bearer, person, bare, seedless, spare, elsewhere)
 
 
 def _signed_elsewhere(account: Account) -> str:
@@ -201,16 +252,9 @@ STEPS = {"users.create_many", "users.commit", "accounts.commit", "operators.comm
 
 def test_every_service_that_writes_an_event_is_tried() -> None:
     modules = (
-        operators,
-        accounts,
-        users,
-        adopting,
-        adopting_users,
-        creds,
-        client_tests,
-        installation,
-        people,
-        rotation,
+        *(operators, accounts, users, adopting, adopting_users, creds, client_tests, installation, keys),
+        *(people, rotation, reissuing_accounts, reissuing_operators, resigning, resigning_accounts),
+        signing_over,
     )
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
