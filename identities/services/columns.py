@@ -17,6 +17,7 @@ from identities.services import clock
 
 Rule = tuple[str, str, str, str]
 """direction, effect, subject, queue"""
+_LONGEST_ROLE = 255
 
 
 def fill(
@@ -139,8 +140,9 @@ def sync_signing_keys(row: Account, body: AccountBody) -> None:
                 kind="account",
                 created_at=clock.now(),
             )
-        if key.pk is None or (key.purpose, key.role) != (purpose, entry.role):
-            key.purpose, key.role = purpose, entry.role
+        role = entry.role[:_LONGEST_ROLE]
+        if key.pk is None or (key.purpose, key.role) != (purpose, role):
+            key.purpose, key.role = purpose, role
             key.save()
         template = entry.template
         rules = list(rules_of(template)) if template is not None else []

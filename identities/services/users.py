@@ -16,7 +16,7 @@ from identities.models import Account, Key, Mode, Purpose, User
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import accounts, audit, changes, clock, issuing, signing
+from identities.services import accounts, audit, changes, clock, issuing, kept_out, signing
 
 
 def create(*, principal: Principal, account: Account, draft: UserDraft) -> User:
@@ -70,6 +70,7 @@ def plan_edit(user: User, edit: UserEdit) -> changes.Change:
 
     Raises:
         IdentityError: a taken or impossible name, what the account forbids. NoSigner: its role's key is not here.
+        Suspended.
     """
 
     def apply(claims: Claims[UserBody]) -> Claims[UserBody]:
@@ -77,6 +78,7 @@ def plan_edit(user: User, edit: UserEdit) -> changes.Change:
         body = replace(claims.nats, limits=limits, tags=edit.tags)
         return replace(claims, name=edit.name, exp=edit.expires, nbf=edit.not_before, nats=body)
 
+    kept_out.refuse(user)
     if edit.name != user.name:
         issuing.refuse_names(user.account, [edit.name])
     key = signer(user)
@@ -97,7 +99,7 @@ def signer(user: User) -> Key:
     if user.pub_mode == Mode.ROLE and key.purpose != Purpose.ROLE:
         raise signing.NoSigner(
             f"“{user.name}” was issued by a role whose key is not here (any more), and any other key would give it "
-            "other rights. Delete it, and make it anew."
+            "other rights. Move it to another key."
         )
     return key
 
@@ -118,9 +120,7 @@ def update(*, principal: Principal, user: User, edit: UserEdit, version: int) ->
         change = plan_edit(row, edit)
         if change.is_empty:
             return row
-        row = _reissue(
-            row, change, account=account, key=signer(row), principal=principal, reason="Edited user"
-        )
+        row = commit(row, change, account=account, key=signer(row), principal=principal, reason="Edited user")
         summary = changes.said("Edited user", row.name, change)
         audit.record(principal, Action.USER_EDIT, [target(row, account)], summary)
     return row
@@ -129,12 +129,13 @@ def update(*, principal: Principal, user: User, edit: UserEdit, version: int) ->
 def delete(*, principal: Principal, user: User, version: int, revoke: bool = True) -> None:
     """Delete a user; by default its key is revoked in the account, so that creds already handed out stop working.
 
-    A tombstone keeps key, name and last `iat`; the seed is erased.
+    A tombstone keeps key, name and last `iat`; the seed is erased. A suspended user is always revoked.
     """
     decisions.require(principal, Action.USER_DELETE, scope(user))
     with transaction.atomic():
         account = changes.locked(user.account, None)
         row = changes.locked(user, version)
+        revoke = revoke or row.suspended_at is not None
         if revoke:
             account = accounts.revoke_unaudited(
                 principal=principal,
@@ -143,7 +144,7 @@ def delete(*, principal: Principal, user: User, version: int, revoke: bool = Tru
                 reason=f"Deleted user {row.name}",
             )
         moment = clock.now()
-        Key.objects.filter(user=row).update(deleted_at=moment, sealed=None)
+        Key.objects.filter(user=row, deleted_at=None).update(deleted_at=moment, sealed=None)
         User.objects.filter(pk=row.pk).update(
             deleted_at=moment, updated_at=moment, updated_by=principal.name, has_seed=False
         )
@@ -171,7 +172,7 @@ def revoke_earlier(*, principal: Principal, user: User) -> User:
         account = changes.locked(user.account, None)
         row = changes.locked(user, None)
         previous = row.token.replaces if row.token is not None else None
-        if previous is None:
+        if previous is None or previous.subject != row.public_key:  # before it there was another key
             raise IdentityError(f"“{row.name}” has had one JWT only: there is no earlier version to revoke.")
         account = accounts.revoke_unaudited(
             principal=principal,
@@ -200,10 +201,13 @@ def target(user: User, account: Account) -> audit.Target:
     )
 
 
-def _reissue(
+def commit(
     row: User, change: changes.Change, *, account: Account, key: Key, principal: Principal, reason: str
 ) -> User:
-    """Commit an edit of a user; `issuer_account` is set whenever a signing key signs (spec §2.7)."""
+    """Sign a planned edit of a locked user; runs unaudited in the caller's transaction.
+
+    `issuer_account` is set whenever a signing key signs (spec §2.7).
+    """
     body: UserBody = change.after.nats
     if key.public_key != account.public_key and body.issuer_account != account.public_key:
         change = replace(

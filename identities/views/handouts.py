@@ -34,7 +34,7 @@ def jwt(request: HttpRequest, operator_key: str, account_key: str, user_key: str
     """The user's JWT alone. A bearer user's logs in by itself, so it is handed out by POST only, and recorded."""
     principal = principal_for(request)
     user = lookup.user(principal, operator_key, account_key, user_key)
-    if user.bearer and request.method != "POST":
+    if user.jwt_is_secret and request.method != "POST":
         guards.require(principal, Action.JWT_DOWNLOAD, users.scope(user))
         return HttpResponseNotAllowed(["POST"])
     handout = handing.user_jwt(principal=principal, user=user)

@@ -14,6 +14,8 @@ from identities.claims.drafts import (
     AccountEdit,
     OperatorDraft,
     OperatorEdit,
+    RoleDraft,
+    SigningKeyDraft,
     UserDraft,
     UserEdit,
 )
@@ -27,10 +29,14 @@ from identities.services import (
     client_tests,
     creds,
     installation,
+    moves,
     operators,
     people,
     rotation,
     secrets,
+    signing_keys,
+    suspensions,
+    user_keys,
     users,
 )
 from tests import make
@@ -51,6 +57,8 @@ class Sample:
     bearer: User
     person: Person
     bare: Operator
+    role: str
+    out: User
 
 
 Work = Callable[[Sample], object]
@@ -93,6 +101,21 @@ WORKS: dict[str, Work] = {
         **WHO, user=at.user, edit=UserEdit(name="New"), version=at.user.version
     ),
     "users.revoke_earlier": _revoke_earlier,
+    "signing_keys.add": lambda at: signing_keys.add(
+        **WHO, account=at.account, draft=SigningKeyDraft(), version=at.account.version
+    ),
+    "signing_keys.edit": lambda at: signing_keys.edit(
+        **WHO, account=at.account, public_key=at.role, draft=RoleDraft(role="new"), version=at.account.version
+    ),
+    "signing_keys.remove": lambda at: signing_keys.remove(
+        **WHO, account=at.account, public_key=at.role, version=at.account.version
+    ),
+    "moves.move": lambda at: moves.move(
+        **WHO, user=at.user, wanted=moves.Move(signer=at.role, revoke=True), version=at.user.version
+    ),
+    "suspensions.suspend": lambda at: suspensions.suspend(**WHO, user=at.user, version=at.user.version),
+    "suspensions.lift": lambda at: suspensions.lift(**WHO, user=at.out, version=at.out.version),
+    "user_keys.rotate": lambda at: user_keys.rotate(**WHO, user=at.user, version=at.user.version),
     "users.delete": lambda at: users.delete(**WHO, user=at.user, version=at.user.version),
     "creds.creds_file": lambda at: creds.creds_file(**WHO, user=at.user),
     "creds.creds_files": lambda at: creds.creds_files(**WHO, account=at.account, users=[at.user]),
@@ -120,11 +143,18 @@ def sample() -> Sample:
     make.installation()
     operator = make.operator()
     account = make.account(operator)
+    draft = SigningKeyDraft(role=RoleDraft(role="service"))
+    role = signing_keys.add(**WHO, account=account, draft=draft, version=account.version).public_key
+    out = make.user(account)
+    out = suspensions.suspend(**WHO, user=out, version=out.version)
     user = make.user(account)
     user = users.update(**WHO, user=user, edit=UserEdit(name="edited"), version=user.version)
     bearer = make.user(account, limits=BEARER)
     TOKEN[:] = [people.first_admin_token(**WHO)]
-    return Sample(operator, account, user, bearer, make.person(None), make.operator(system_account=False))
+    account = Account.objects.select_related("operator").get(pk=account.pk)
+    out = User.objects.select_related("account__operator").get(pk=out.pk)
+    bare = make.operator(system_account=False)
+    return Sample(operator, account, user, bearer, make.person(None), bare, role, out)
 
 
 def everything() -> dict[str, list[dict[str, Any]]]:
@@ -165,7 +195,10 @@ STEPS = {"users.create_many", "accounts.commit", "operators.commit"}
 
 
 def test_every_service_that_writes_an_event_is_tried() -> None:
-    modules = (operators, accounts, users, creds, client_tests, installation, people, rotation)
+    modules = (
+        *(operators, accounts, users, creds, client_tests, installation, people, rotation),
+        *(signing_keys, moves, suspensions, user_keys),
+    )
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
         for module in modules
