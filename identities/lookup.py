@@ -18,6 +18,16 @@ class NotFound(IdentityError):
     code = "not-found"
 
 
+class Moved(NotFound):
+    """The user is there, but has had another key since: `key` is the one it has now."""
+
+    code = "moved"
+
+    def __init__(self, found: User) -> None:
+        super().__init__(f"“{found.name}” has had a new key since. Open its page again.")
+        self.key = found.public_key
+
+
 def principal_for(request: HttpRequest) -> Principal:
     """The signed-in person of `request` with their grants (one query, kept on the request)."""
     kept: Principal | None = getattr(request, "principal", None)
@@ -66,16 +76,23 @@ def account(principal: Principal, operator_key: str, key: str) -> Account:
 
 
 def user(principal: Principal, operator_key: str, account_key: str, key: str) -> User:
-    """The live user with this public key in that account; account, operator and current token are loaded too."""
-    found = (
+    """The live user with this public key in that account; account, operator and current token are loaded too.
+
+    Raises:
+        Moved: it had this key before. NotFound: nobody ever had.
+    """
+    near = (
         User.objects.visible_to(principal)
         .live()
-        .filter(public_key=key, account__public_key=account_key, operator__public_key=operator_key)
+        .filter(account__public_key=account_key, operator__public_key=operator_key)
         .filter(account__deleted_at=None, operator__deleted_at=None)
         .select_related("account__operator", "token")
-        .first()
     )
+    found = near.filter(public_key=key).first()
     if found is None:
+        now_another = near.filter(keys__public_key=key).first()
+        if now_another is not None:
+            raise Moved(now_another)
         raise NotFound(f"There is no user {key[:60]} in this account.")
     return found
 

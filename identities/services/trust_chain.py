@@ -89,12 +89,14 @@ def _account_itself(principal: Principal, claims: Claims[Any]) -> list[Link]:
 
 
 def _user_itself(principal: Principal, claims: Claims[Any], body: UserBody) -> list[Link]:
-    row = User.objects.visible_to(principal).filter(public_key=claims.sub).select_related("account").first()
-    return [
-        *_by_account(principal, claims, body.issuer_account or claims.iss, "User"),
-        _known("User", row),
-        *_place(row, claims.jti),
-    ]
+    near = User.objects.visible_to(principal).select_related("account")
+    row = near.filter(public_key=claims.sub).first()
+    links = _by_account(principal, claims, body.issuer_account or claims.iss, "User")
+    now_another = near.filter(keys__public_key=claims.sub).first() if row is None else None
+    if now_another is not None:
+        words = f"User “{now_another.name}” had this key, and has another one since"
+        return [*links, Link(text=words, tone=WARN, key=now_another.public_key)]
+    return [*links, _known("User", row), *_place(row, claims.jti)]
 
 
 def _by_account(principal: Principal, claims: Claims[Any], account_key: str, what: str) -> list[Link]:

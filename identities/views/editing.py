@@ -61,16 +61,21 @@ def confirmed(
     plan: Callable[[], changes.Change],
     save: Callable[[], HttpResponse],
 ) -> HttpResponse | None:
-    """What a form with nothing to fill in answers: it shows the change when it is opened, and saves when it is sent."""
-    if request.method == "POST" and not form.is_valid():
-        return None
+    """What a form with nothing to judge answers: it shows the change when it is opened, and saves when it is sent."""
+    sent = request.method == "POST" and form.is_valid()
     with guards.errors_on(form):
-        if request.method == "POST":
+        if sent:
             if row.version != form.version:
                 raise changes.StaleWrite(row)
             return save()
         form.preview = preview_of(plan())
     return None
+
+
+def preview(form: BaseForm, plan: Callable[[], changes.Change]) -> None:
+    """Show at once, before anything was filled in, what sending the form as it stands would do, or why it can't."""
+    with guards.errors_on(form):
+        form.preview = preview_of(plan())
 
 
 def preview_of(change: changes.Change, *, accepted: str = "") -> Preview:

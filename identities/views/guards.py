@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec, cast
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template import loader
 from django.template.exceptions import TemplateDoesNotExist
 from django.views.decorators.http import require_http_methods
@@ -32,7 +33,10 @@ View = Callable[Concatenate[HttpRequest, Parameters], HttpResponse]
 
 
 def page(*methods: str) -> Callable[[View[Parameters]], View[Parameters]]:
-    """A page that answers to `methods` (default GET): invisible → 404, not permitted → 403, sealed → 503."""
+    """A page that answers to `methods` (default GET): invisible → 404, not permitted → 403, sealed → 503.
+
+    A user's page under a key that it had before leads to the one under the key that it has.
+    """
 
     def decorate(view: View[Parameters]) -> View[Parameters]:
         @require_http_methods(
@@ -44,6 +48,10 @@ def page(*methods: str) -> Callable[[View[Parameters]], View[Parameters]]:
         ) -> HttpResponse:
             try:
                 return view(request, *args, **kwargs)
+            except lookup.Moved as moved:
+                if request.method not in ("GET", "HEAD"):
+                    raise Http404(moved.user_message) from None
+                return redirect(request.get_full_path().replace(str(kwargs["user_key"]), moved.key))
             except lookup.NotFound as missing:
                 raise Http404(missing.user_message) from None
             except decisions.Forbidden as refused:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,18 +73,22 @@ def context(
     key: str,
     current: int | None,
     scope: Scope,
+    former: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What `identities/shared/history.html` shows of the object with public key `key`; `current` is its token's id.
 
-    Six queries or fewer. Scope decides whether the reader may see audit events.
+    `former` are keys that it had before, whose JWTs and events belong to its history too. Six queries or fewer. Scope
+    decides whether the reader may see audit events.
     """
-    rows = IssuedToken.objects.filter(operator=operator, subject=key).select_related("replaces")
+    rows = IssuedToken.objects.filter(operator=operator, subject__in=(key, *former)).select_related(
+        "replaces"
+    )
     page = paging.page(rows, request.GET, sorts=_SORTS, size=TOKENS)
     names = shown.key_names(operator, {token.issuer for token in page.rows})
     return {
         "page": page,
         "tokens": tuple(_token(token, names, current) for token in page.rows),
-        "events": _events(key) if guards.may(principal, Action.AUDIT_VIEW, scope) else (),
+        "events": _events((key, *former)) if guards.may(principal, Action.AUDIT_VIEW, scope) else (),
         "subject": shown.chip(key),
     }
 
@@ -130,8 +135,9 @@ def _payload(text: str) -> dict[str, Any]:
     return payload
 
 
-def _events(key: str) -> tuple[EventShown, ...]:
-    targets = AuditTarget.objects.filter(key=key).select_related("event").order_by("-seq")[:EVENTS]
+def _events(keys: Sequence[str]) -> tuple[EventShown, ...]:
+    held = AuditTarget.objects.filter(key__in=keys).select_related("event").order_by("-seq")[:EVENTS]
+    targets = {target.seq: target for target in held}.values()  # an event may be about two keys of one user
     return tuple(
         EventShown(
             seq=str(target.seq),
