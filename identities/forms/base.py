@@ -97,6 +97,7 @@ class BaseForm(forms.Form):
         self.warnings: list[str] = []
         self.can_preview = False
         self.preview: Preview | None = None
+        self.jwt = "the JWT"
         self.stale_by = ""
         self.differences: tuple[Difference, ...] = ()
         for name, field in self.fields.items():

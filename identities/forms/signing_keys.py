@@ -13,7 +13,7 @@ from identities.claims.drafts import RoleDraft, SigningKeyDraft
 from identities.claims.permissions import UserPermissionLimits
 from identities.claims.scopes import SigningKey
 from identities.forms.base import EditForm
-from identities.forms.fields import PublicKeyField, TagsField, TextField
+from identities.forms.fields import NameField, PublicKeyField, TagsField, TextField
 from identities.forms.user_rights import UNLIMITED, UserFields, rights_of
 from identities.models import Account
 from identities.nkeys import KeyKind
@@ -22,7 +22,6 @@ OWN_KEY_HELP = (
     "An account key (A…) whose seed stays elsewhere: what it signs is valid, but nothing can be signed with it here. "
     "Empty: a new key is made and its seed sealed here."
 )
-LONGEST_NAME = 255
 _PLACE = re.compile(r"nats\.signing_keys\[(\d+)\]")
 _TEMPLATE = "nats.signing_keys.template"
 _VARIABLES = " Variables such as {{name()}} are explained below."
@@ -65,10 +64,10 @@ class RoleForm(EditForm, UserFields):
     }
     words: ClassVar[Mapping[str, str]] = {**UserFields.words, "role": "role", "description": "description"}
 
+    field_order = ("role", "description")
     name = tags = expires = not_before = None  # type: ignore[assignment]  # Django: takes the field off
-    role = forms.CharField(
+    role = NameField(
         required=False,
-        max_length=LONGEST_NAME,
         label="Name",
         help_text="What people and nsc's -K call it; unique in the account.",
     )

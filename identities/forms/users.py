@@ -119,9 +119,9 @@ class UserMoveForm(EditForm):
         label="Under a plain key it starts with",
         choices=[
             ("template", "a copy of what its role gives it now, all variables filled in"),
-            ("unlimited", "no permissions and no limits, as nsc starts a user: it may do everything"),
+            ("unlimited", "no permissions and no limits of its own, as nsc starts a user"),
         ],
-        help_text="Of no account when you choose a role.",
+        help_text="Means nothing when you choose a role.",
     )
     revoke = forms.BooleanField(
         required=False,

@@ -16,10 +16,10 @@ from identities.views import shown
 MOST_LINES = 100
 MOST_SUBJECTS = 20
 _PLACES = {
-    "pub.allow": "may publish to",
-    "pub.deny": "may not publish to",
-    "sub.allow": "may subscribe to",
-    "sub.deny": "may not subscribe to",
+    "pub.allow": "may publish",
+    "pub.deny": "may not publish",
+    "sub.allow": "may subscribe",
+    "sub.deny": "may not subscribe",
 }
 _REFUSED = shown.State(word="Login refused", tone="danger", icon="circle-x")
 _EMPTY = shown.State(word="Something is left out", tone="warn", icon="triangle-alert")

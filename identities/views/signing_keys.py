@@ -184,8 +184,8 @@ def edit(request: HttpRequest, operator_key: str, account_key: str, signing_key:
     )
     if answer is not None:
         return answer
-    title = signing_keys_shown.title(account, signing_key, entry)
-    context = {**_frame(account, f"Edit {title}", signing_key), **filled}
+    title = f"Edit {signing_keys_shown.named(entry)}"
+    context = {**_frame(account, title, signing_key), **filled}
     return htmx.render_form(request, form, ROLE_FIELDS, context)
 
 
@@ -214,9 +214,8 @@ def remove(request: HttpRequest, operator_key: str, account_key: str, signing_ke
     )
     if answer is not None:
         return answer
-    title = signing_keys_shown.title(account, signing_key, entry)
     context = {
-        **_frame(account, f"Remove {title}", signing_key),
+        **_frame(account, f"Remove {signing_keys_shown.named(entry)}", signing_key),
         "name": name,
         "submit": "Remove",
         "intro": "Servers take what this key signed until they have the account's new JWT.",

@@ -120,14 +120,13 @@ def issuer_of(user: User, entry: SigningKey | None) -> dict[str, Any]:
     """Which key issued a user, in words, and its page; `entry` is that key where it is a signing key still."""
     account = user.account
     if entry is not None:
-        words = named(entry) if entry.is_scoped else "a plain signing key"
+        words = f"the {named(entry)}" if entry.is_scoped else "a plain signing key"
     elif user.issuer == account.public_key:
         words = "the account's identity key"
     else:
         words = "a key that was removed from the account"
     return {
         "issuer": words,
-        "issuer_key": shown.chip(user.issuer),
         "issuer_url": url("signing-key", account, user.issuer),
         "by_role": user.pub_mode == Mode.ROLE,
         "role_gone": user.pub_mode == Mode.ROLE and entry is None,
@@ -178,12 +177,16 @@ def _findings(account: Account, now: int) -> Mapping[str, tuple[str, ...]]:
     for place, entry in enumerate(claims.nats.signing_keys):
         prefix = f"nats.signing_keys[{place}]"
         found[entry.key] = [
-            sentence(issue.message)
+            _finding(issue.path.removeprefix(prefix).lstrip("."), issue.message)
             for issue in report
             if issue.grade is not Grade.TIMECHECK
             and (issue.path == prefix or issue.path.startswith(f"{prefix}."))
         ]
     return {key: tuple(dict.fromkeys(messages)) for key, messages in found.items()}
+
+
+def _finding(field: str, message: str) -> str:
+    return f"`{field}`: {message}" if field else sentence(message)
 
 
 def _row(

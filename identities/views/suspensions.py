@@ -66,6 +66,7 @@ def _answer(
     guards.require(principal, Action.USER_SUSPEND, users.scope(user))
     data = request.POST if request.method == "POST" else None
     form = VersionForm(data, initial={"version": user.version})
+    form.jwt = "the account's JWT"
 
     def save() -> HttpResponse:
         step.carry_out(principal=principal, user=user, version=form.version)

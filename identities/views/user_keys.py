@@ -21,6 +21,7 @@ def rotate(request: HttpRequest, operator_key: str, account_key: str, user_key: 
     guards.require(principal, Action.USER_ROTATE, users.scope(user))
     data = request.POST if request.method == "POST" else None
     form = UserRotateForm(data, own=not user.has_seed, initial={"version": user.version})
+    form.jwt = "the account's JWT"
 
     def save() -> HttpResponse:
         saved = user_keys.rotate(
@@ -70,9 +71,11 @@ def move(request: HttpRequest, operator_key: str, account_key: str, user_key: st
     answer = editing.answer(request, form, user, plan=lambda: moves.plan(user, _move(form)), save=save)
     if answer is not None:
         return answer
+    entry = signing_keys_shown.entry_of(user.account, user.issuer)
     context = {
         **users_shown.form_frame(user, "Move", f"Move user {user.name} to another key"),
         "submit": "Move",
+        "intro": f"Now it is issued by {signing_keys_shown.issuer_of(user, entry)['issuer']}.",
     }
     return htmx.render_form(request, form, "", context)
 
