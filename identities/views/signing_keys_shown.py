@@ -33,7 +33,10 @@ _STRICT = "The operator requires signing keys: servers refuse users that this ke
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRow:
-    """One key that may issue users, or that has issued some. `findings` say what is wrong or doubtful about it."""
+    """One key that may issue users, or that has issued some. `findings` say what is wrong or doubtful about it.
+
+    `short` tells keys without a name of their own apart, for who hears the page.
+    """
 
     name: str
     url: str
@@ -43,6 +46,7 @@ class KeyRow:
     seed: shown.State
     users: str
     findings: tuple[str, ...]
+    short: str = ""
     state: shown.State | None = None
     edit_url: str = ""
     remove_url: str = ""
@@ -205,6 +209,7 @@ def _row(
         seed=_HERE if entry.key in seeds else _MISSING,
         users=f"{counts.get(entry.key, 0):,}",
         findings=findings,
+        short="" if entry.role else shown.short(entry.key),
         edit_url=url("role-edit", account, entry.key) if entry.is_scoped else "",
         remove_url=url("signing-key-remove", account, entry.key),
     )
@@ -234,5 +239,6 @@ def _removed_row(account: Account, key: str, counts: Mapping[str, int]) -> KeyRo
         seed=_MISSING,
         users=f"{counts[key]:,}",
         findings=("Its users can't log in. Move them to another key.",),
+        short=shown.short(key),
         state=REMOVED,
     )
