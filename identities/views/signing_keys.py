@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import F
 from django.http import Http404, HttpRequest, HttpResponse
 
 from identities import lookup
 from identities.forms.base import ConfirmForm
 from identities.forms.signing_keys import RoleForm, SigningKeyForm
 from identities.lookup import principal_for
-from identities.models import Account, Key, User
+from identities.models import Account, Key, Purpose, User
 from identities.policy.actions import Action
 from identities.services import accounts, clock, dependents, signing_keys
 from identities.views import (
@@ -226,7 +227,8 @@ def remove(request: HttpRequest, operator_key: str, account_key: str, signing_ke
 def _key(account: Account, public_key: str) -> Key:
     """A key that issues users of the account, or once did: its identity key, or a signing key."""
     held = Key.objects.filter(account=account, user=None, public_key=public_key)
-    key = held.exclude(purpose="curve").order_by("deleted_at", "-pk").first()
+    live_first = F("deleted_at").asc(nulls_first=True)
+    key = held.exclude(purpose=Purpose.CURVE).order_by(live_first, "-pk").first()
     if key is None:
         raise Http404("There is no such signing key in this account.")
     return key

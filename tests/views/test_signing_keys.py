@@ -77,7 +77,7 @@ def entry(account: Account, key: Key) -> SigningKey:
 
 def becomes(page: Page) -> str:
     """The words of the card that says what the template becomes."""
-    return page.text.partition("What it becomes")[2].partition("Variables")[0]
+    return page.text.partition("What the template becomes")[2].partition("Variables")[0]
 
 
 class TestList:
