@@ -12,7 +12,7 @@ from identities.claims.activation import ActivationBody
 from identities.claims.common import Claims
 from identities.claims.operator import OperatorBody
 from identities.claims.user import UserBody
-from identities.models import Account, IssuedToken, Key, Operator, Purpose, User
+from identities.models import LIVE_FIRST, LIVE_LAST, Account, IssuedToken, Key, Operator, Purpose, User
 from identities.policy.principal import Principal
 from identities.queries import reach
 
@@ -52,7 +52,7 @@ def names(principal: Principal, keys: Iterable[str]) -> dict[str, str]:
     wanted = sorted(keys)[:MOST_NAMES]
     rows = (
         Key.objects.filter(reach.below_operator(principal), public_key__in=wanted)
-        .order_by("-deleted_at")
+        .order_by(LIVE_LAST)
         .values_list(
             "public_key", "purpose", "role", "operator__name", "account__name", "user__name", "deleted_at"
         )
@@ -70,7 +70,7 @@ def _named(purpose: str, role: str, holder: str, *, deleted: bool) -> str:
 
 
 def _operator_itself(principal: Principal, claims: Claims[Any]) -> list[Link]:
-    row = Operator.objects.visible_to(principal).filter(public_key=claims.sub).order_by("-deleted_at").first()
+    row = Operator.objects.visible_to(principal).filter(public_key=claims.sub).order_by(LIVE_FIRST).first()
     if not trust.did_sign(claims, claims):
         return [Link(text="The operator did not sign this itself.", tone=BAD, key=claims.iss)]
     signed = Link(text="Signed by the operator itself", tone=GOOD, key=claims.iss)
@@ -81,7 +81,7 @@ def _account_itself(principal: Principal, claims: Claims[Any]) -> list[Link]:
     row = (
         Account.objects.visible_to(principal)
         .filter(public_key=claims.sub)
-        .order_by("deleted_at")
+        .order_by(LIVE_FIRST)
         .select_related("operator")
         .first()
     )
@@ -104,7 +104,7 @@ def _by_account(principal: Principal, claims: Claims[Any], account_key: str, wha
     row = (
         Account.objects.visible_to(principal)
         .filter(public_key=account_key)
-        .order_by("deleted_at")
+        .order_by(LIVE_FIRST)
         .select_related("operator")
         .first()
     )
@@ -148,7 +148,7 @@ def _by_operator(principal: Principal, claims: Claims[Any], what: str) -> list[L
         return [Link(text=f"{what} signed itself: no operator stands behind it", tone=BAD, key=claims.iss)]
     key = (
         Key.objects.filter(reach.below_operator(principal), public_key=claims.iss, account=None)
-        .order_by("deleted_at")
+        .order_by(LIVE_FIRST)
         .select_related("operator")
         .first()
     )

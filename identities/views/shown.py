@@ -11,7 +11,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from identities.models import Account, Key, Operator, Purpose, User
+from identities.models import LIVE_LAST, Account, Key, Operator, Purpose, User
 
 DAY = 86_400
 SOON = 30 * DAY
@@ -214,7 +214,7 @@ def key_names(operator: Operator, keys: Iterable[str]) -> dict[str, str]:
     wanted = set(keys)
     rows = (
         Key.objects.filter(operator=operator, public_key__in=wanted)
-        .order_by("-deleted_at")
+        .order_by(LIVE_LAST)
         .values_list("public_key", "purpose", "role", "account__name", "user__name")
     )
     return {

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import F
 from django.http import Http404, HttpRequest, HttpResponse
 
 from identities import lookup
 from identities.forms.base import ConfirmForm
 from identities.forms.signing_keys import RoleForm, SigningKeyForm
 from identities.lookup import principal_for
-from identities.models import Account, Key, Purpose, User
+from identities.models import LIVE_FIRST, Account, Key, Purpose, User
 from identities.policy.actions import Action
 from identities.services import accounts, clock, dependents, signing_keys
 from identities.views import (
@@ -227,8 +226,7 @@ def remove(request: HttpRequest, operator_key: str, account_key: str, signing_ke
 def _key(account: Account, public_key: str) -> Key:
     """A key that issues users of the account, or once did: its identity key, or a signing key."""
     held = Key.objects.filter(account=account, user=None, public_key=public_key)
-    live_first = F("deleted_at").asc(nulls_first=True)
-    key = held.exclude(purpose=Purpose.CURVE).order_by(live_first, "-pk").first()
+    key = held.exclude(purpose=Purpose.CURVE).order_by(LIVE_FIRST, "-pk").first()
     if key is None:
         raise Http404("There is no such signing key in this account.")
     return key

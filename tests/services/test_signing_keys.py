@@ -17,7 +17,8 @@ from identities.models import Permission as PermissionRow
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
 from identities.policy.decisions import Forbidden
-from identities.services import accounts, changes, creds, moves, signing, signing_keys
+from identities.services import accounts, changes, creds, moves, signing, signing_keys, trust_chain
+from identities.views import shown
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -128,6 +129,14 @@ class TestAdding:
         told = signing_keys.plan_add(fresh(account), SigningKeyDraft(public_key=key.public_key)).consequences
         assert told == ("This key signed 1 JWT before: they are valid again, unless they are revoked.",)
         assert add(account, public_key=key.public_key).sealed is not None
+
+    def test_a_key_that_came_back_is_called_by_what_it_is_now(self, account: Account) -> None:
+        key = add_role(account, "before")
+        remove(account, key)
+        add(account, public_key=key.public_key)
+        named = trust_chain.names(make.COMMAND, [key.public_key])
+        assert named == {key.public_key: "signing key of Orders"}
+        assert shown.key_names(account.operator, [key.public_key]) == {key.public_key: "Orders (signing key)"}
 
     def test_viewers_may_not(self, account: Account) -> None:
         with pytest.raises(Forbidden):
