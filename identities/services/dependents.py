@@ -45,9 +45,7 @@ def told_of_addition(account: Account, public_key: str) -> tuple[str, ...]:
     )
     number = signed.count()
     jwts = "1 JWT" if number == 1 else f"{number:,} JWTs"
-    return (
-        (f"This key signed {jwts} before: they are valid again, unless they are revoked.",) if number else ()
-    )
+    return (f"This key signed {jwts} before: valid again from now on, unless revoked.",) if number else ()
 
 
 def told_of_change(claims: Claims[AccountBody], account: Account, after: SigningKey) -> tuple[str, ...]:

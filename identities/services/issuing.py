@@ -308,8 +308,9 @@ def refuse_taken_keys(account: Account, wanted: Sequence[str]) -> None:
     ).first()
     if taken is not None:
         raise IdentityError(f"{taken.public_key} is already a key under this operator.", field="public_key")
-    former = Key.objects.filter(account=account, public_key__in=wanted).select_related("user").first()
-    if former is not None and former.user is not None:
+    for former in Key.objects.filter(public_key__in=wanted).select_related("user"):
+        if former.account_id != account.pk or former.user is None:
+            continue
         held = "was the key of" if former.user.deleted_at is None else "belonged to the deleted user"
         raise IdentityError(
             f"{former.public_key} {held} “{former.user.name}” and may be revoked: use a new key.",

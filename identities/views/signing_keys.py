@@ -225,11 +225,10 @@ def remove(request: HttpRequest, operator_key: str, account_key: str, signing_ke
 
 def _key(account: Account, public_key: str) -> Key:
     """A key that issues users of the account, or once did: its identity key, or a signing key."""
-    held = Key.objects.filter(account=account, user=None, public_key=public_key)
-    key = held.exclude(purpose=Purpose.CURVE).order_by(LIVE_FIRST, "-pk").first()
-    if key is None:
-        raise Http404("There is no such signing key in this account.")
-    return key
+    for key in Key.objects.filter(public_key=public_key).order_by(LIVE_FIRST, "-pk"):
+        if key.account_id == account.pk and key.user_id is None and key.purpose != Purpose.CURVE:
+            return key
+    raise Http404("There is no such signing key in this account.")
 
 
 def _becomes(account: Account, form: RoleForm) -> dict[str, Any]:

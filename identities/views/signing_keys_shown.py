@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +61,7 @@ def rows(account: Account, now: int) -> tuple[KeyRow, ...]:
     """The identity key, the signing keys by kind and name, and removed keys that have users left: two queries."""
     body: AccountBody = changes.claims_of(account).nats
     counts = _counts(account)
-    seeds = _seeds(account)
+    seeds = _seeds(account, [account.public_key, *(entry.key for entry in body.signing_keys)])
     findings = _findings(account, now)
     entries = sorted(body.signing_keys, key=lambda entry: (entry.is_scoped, entry.role, entry.key))
     gone = sorted(counts.keys() - {entry.key for entry in entries} - {account.public_key})
@@ -167,10 +167,10 @@ def _counts(account: Account) -> Mapping[str, int]:
     return dict(live.order_by().values_list("issuer").annotate(number=Count("pk")))
 
 
-def _seeds(account: Account) -> frozenset[str]:
-    """The account's keys whose seed is here."""
-    held = Key.objects.filter(account=account, user=None, deleted_at=None, sealed__isnull=False)
-    return frozenset(held.values_list("public_key", flat=True))
+def _seeds(account: Account, keys: Sequence[str]) -> frozenset[str]:
+    """Those of the account's keys whose seed is here."""
+    held = Key.objects.filter(operator=account.operator_id, public_key__in=keys, deleted_at=None)
+    return frozenset(held.filter(sealed__isnull=False).values_list("public_key", flat=True))
 
 
 def _findings(account: Account, now: int) -> Mapping[str, tuple[str, ...]]:

@@ -56,9 +56,10 @@ def move(request: HttpRequest, operator_key: str, account_key: str, user_key: st
     principal = principal_for(request)
     user = lookup.user(principal, operator_key, account_key, user_key)
     guards.require(principal, Action.USER_MOVE, users.scope(user))
+    signers = signing_keys_shown.signers(user.account, without=user.issuer)
     form = UserMoveForm(
         request.POST if request.method == "POST" else None,
-        signers=signing_keys_shown.signers(user.account, without=user.issuer),
+        signers=signers,
         by_role=user.pub_mode == Mode.ROLE,
         initial={"version": user.version},
     )
@@ -72,10 +73,13 @@ def move(request: HttpRequest, operator_key: str, account_key: str, user_key: st
     if answer is not None:
         return answer
     entry = signing_keys_shown.entry_of(user.account, user.issuer)
+    intro = f"Now it is issued by {signing_keys_shown.issuer_of(user, entry)['issuer']}."
+    if not signers:
+        intro += " The account has no other key whose seed is here: add a signing key or a role first."
     context = {
         **users_shown.form_frame(user, "Move", f"Move user {user.name} to another key"),
         "submit": "Move",
-        "intro": f"Now it is issued by {signing_keys_shown.issuer_of(user, entry)['issuer']}.",
+        "intro": intro,
     }
     return htmx.render_form(request, form, "", context)
 

@@ -127,7 +127,7 @@ class TestAdding:
         make.user(fresh(account), "bob")
         remove(account, key)
         told = signing_keys.plan_add(fresh(account), SigningKeyDraft(public_key=key.public_key)).consequences
-        assert told == ("This key signed 1 JWT before: they are valid again, unless they are revoked.",)
+        assert told == ("This key signed 1 JWT before: valid again from now on, unless revoked.",)
         assert add(account, public_key=key.public_key).sealed is not None
 
     def test_a_key_that_came_back_is_called_by_what_it_is_now(self, account: Account) -> None:
