@@ -20,6 +20,9 @@ from identities.views import (
     people,
     reissuing,
     search,
+    signing_keys,
+    suspensions,
+    user_keys,
     users,
 )
 
@@ -58,6 +61,7 @@ register_converter(HandleConverter, "handle")
 OPERATOR = "operators/<key:operator_key>/"
 ACCOUNT = OPERATOR + "accounts/<key:account_key>/"
 USER = ACCOUNT + "users/<key:user_key>/"
+SIGNING_KEY = ACCOUNT + "signing-keys/<key:signing_key>/"
 
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
@@ -99,12 +103,22 @@ urlpatterns = [
     path(ACCOUNT + "sign-anew", reissuing.users_over, name="account-sign-anew"),
     path(ACCOUNT + "jwt", accounts.jwt, name="account-jwt"),
     path(ACCOUNT + "history", accounts.history, name="account-history"),
+    path(ACCOUNT + "signing-keys/", signing_keys.index, name="signing-keys"),
+    path(ACCOUNT + "signing-keys/new", signing_keys.create, name="signing-key-create"),
+    path(ACCOUNT + "signing-keys/new-role", signing_keys.create_role, name="role-create"),
+    path(SIGNING_KEY, signing_keys.detail, name="signing-key"),
+    path(SIGNING_KEY + "edit", signing_keys.edit, name="role-edit"),
+    path(SIGNING_KEY + "remove", signing_keys.remove, name="signing-key-remove"),
     path(ACCOUNT + "users/", users.index, name="users"),
     path(ACCOUNT + "users/new", users.create, name="user-create"),
     path(USER, users.detail, name="user"),
     path(USER + "edit", users.edit, name="user-edit"),
     path(USER + "delete", users.delete, name="user-delete"),
     path(USER + "revoke-earlier", users.revoke_earlier, name="user-revoke-earlier"),
+    path(USER + "move", user_keys.move, name="user-move"),
+    path(USER + "rotate-key", user_keys.rotate, name="user-rotate"),
+    path(USER + "suspend", suspensions.suspend, name="user-suspend"),
+    path(USER + "lift-suspension", suspensions.lift, name="user-lift"),
     path(USER + "history", users.history, name="user-history"),
     path(USER + "creds", handouts.creds, name="user-creds"),
     path(USER + "jwt", handouts.jwt, name="user-jwt"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from identities.claims.limits import OperatorLimits
 from identities.claims.permissions import UserPermissionLimits
@@ -85,3 +85,22 @@ class UserEdit:
     tags: tuple[str, ...] = ()
     expires: int = 0
     not_before: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleDraft:
+    """What a role says, all of it: its name (nsc's `--sk NAME`), a description, and what its users may do."""
+
+    role: str = ""
+    description: str = ""
+    template: UserPermissionLimits = field(default_factory=UserPermissionLimits.unlimited)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKeyDraft:
+    """A new signing key of an account: made here, or a `public_key` whose seed stays elsewhere. `role` None: a plain
+    one.
+    """
+
+    public_key: str = ""
+    role: RoleDraft | None = None

@@ -81,24 +81,28 @@ class Section:
 class BaseForm(forms.Form):
     """A form over one command. `paths` maps JSON paths (or prefixes of them) of the claims to fields.
 
-    `words` gives fields NATS's own names, `remedies` says what to write into them, `groups` is their layout. `now` is
-    unix seconds. After `mark_stale` the form carries the new version, so that saving again means "mine".
+    `words` gives fields NATS's own names, `remedies` says what to write into them, `groups` is their layout, `shows`
+    has the ids of parts worked out from what is typed. `now` is unix seconds. After `mark_stale` the form carries the
+    new version, so that saving again means "mine".
     """
 
     paths: ClassVar[Mapping[str, str]] = {}
     words: ClassVar[Mapping[str, str]] = {}
     remedies: ClassVar[Mapping[str, str]] = {}
     groups: ClassVar[tuple[Group, ...]] = ()
+    shows: ClassVar[str] = ""
     accepts_seeds: ClassVar[bool] = False
 
     def __init__(self, data: QueryDict | None = None, *, now: int = 0, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
         kept, self._seeded = (data, frozenset[str]()) if self.accepts_seeds else _without_seeds(data)
         super().__init__(kept, **kwargs)
+        self.cleaned_data: dict[str, Any] = {}  # a refusal may come before anything was sent
         self.now = now
         self.warnings: list[str] = []
         self.can_preview = False
         self.preview: Preview | None = None
+        self.jwt = "the JWT"
         self.stale_by = ""
         self.differences: tuple[Difference, ...] = ()
         for name, field in self.fields.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from django.db import transaction
 
@@ -19,7 +20,7 @@ from identities.nkeys import KeyKind, PublicKey
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import audit, changes, clock, columns, signers, signing, spares
+from identities.services import audit, changes, clock, columns, kept_out, signers, signing, spares
 
 
 def create(*, principal: Principal, operator: Operator, draft: AccountDraft) -> Account:
@@ -210,9 +211,21 @@ def revoke_unaudited(
     row = changes.locked(account, None)
     held = changes.claims_of(row).nats.revocations
     merged = {**held, **{key: max(at, held.get(key, 0)) for key, at in entries.items()}}
-    change = changes.plan(row, changes.edit_body(revocations=merged), now=clock.unix())
-    lenient = replace(change, report=type(change.report)())
-    return changes.commit(row, lenient, principal=principal, key=signer(row), reason=reason)
+    kept_out.remember(row, entries)
+    return commit_revocations(row, plan_revocations(row, merged), principal=principal, reason=reason)
+
+
+def plan_revocations(account: Account, revocations: Mapping[str, int], **fields: Any) -> changes.Change:
+    """What other revocations (and `fields` of the body that go with them) would change; what else is wrong with the
+    account is not asked.
+    """
+    change = changes.plan(account, changes.edit_body(revocations=revocations, **fields), now=clock.unix())
+    return replace(change, report=type(change.report)())
+
+
+def commit_revocations(row: Account, change: changes.Change, *, principal: Principal, reason: str) -> Account:
+    """Sign planned revocations of a locked account; runs unaudited in the caller's transaction."""
+    return changes.commit(row, change, principal=principal, key=signer(row), reason=reason)
 
 
 def delete(*, principal: Principal, account: Account, version: int) -> None:

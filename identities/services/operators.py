@@ -306,6 +306,6 @@ def _refuse_identity_signed(operator: Operator, claims: Claims[OperatorBody]) ->
     if user is not None:
         raise IdentityError(
             f"User “{user.name}” of “{user.account.name}” is still signed by the account's identity key: "
-            "servers would refuse it. Re-issue it with a signing key first.",
+            "servers would refuse it. Move it to a signing key first.",
             field="require_signing_keys",
         )

@@ -105,6 +105,12 @@ def tables(claims: changes.AnyClaims, names: shown.Names, now: int) -> tuple[Tab
     return tuple(_table(section, names, full=False) for section in sections)
 
 
+def scope(entry: SigningKey) -> tuple[Fact, ...]:
+    """What nsc says about a role, but its key and name."""
+    rows = describe.scope_section(entry).rows[2:]
+    return _facts(rows, str, full=False)
+
+
 def findings(claims: changes.AnyClaims, now: int) -> tuple[Finding, ...]:
     """What the Go library's rules and ours say about claims as they stand."""
     return tuple(

@@ -65,14 +65,13 @@ def confirmed(
     plan: Callable[[], changes.Change],
     save: Callable[[], HttpResponse],
 ) -> HttpResponse | None:
-    """What a form with nothing to fill in answers: it shows the change when it is opened, and saves when it is sent."""
+    """What a form with nothing to judge answers: it shows the change when it is opened, and saves when it is sent."""
     offer_signers(form, row)
-    if request.method == "POST":
-        if not form.is_valid():
-            return None
+    sent = request.method == "POST" and form.is_valid()
+    if sent:
         _take_signer(form, row)
     with guards.errors_on(form):
-        if request.method == "POST":
+        if sent:
             if row.version != form.version:
                 raise changes.StaleWrite(row)
             return save()
@@ -103,6 +102,12 @@ def _label(key: Key) -> str:
         Purpose(key.purpose), "role"
     )
     return f"{words} {shown.short(key.public_key)}"
+
+
+def preview(form: BaseForm, row: Row, plan: Callable[[], changes.Change]) -> None:
+    """Show at once, before anything was filled in, what sending the form as it stands would do, or why it can't."""
+    with guards.errors_on(form):
+        form.preview = preview_of(plan(), row=row)
 
 
 def preview_of(change: changes.Change, *, accepted: str = "", row: Row | None = None) -> Preview:

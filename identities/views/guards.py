@@ -34,7 +34,10 @@ View = Callable[Concatenate[HttpRequest, Parameters], HttpResponse]
 
 
 def page(*methods: str) -> Callable[[View[Parameters]], View[Parameters]]:
-    """A page that answers to `methods` (default GET): invisible → 404, not permitted → 403, sealed → 503."""
+    """A page that answers to `methods` (default GET): invisible → 404, not permitted → 403, sealed → 503.
+
+    A page of something under a key that it had before leads to the one under the key that it has.
+    """
 
     def decorate(view: View[Parameters]) -> View[Parameters]:
         @require_http_methods(

@@ -76,9 +76,9 @@ def context(
     former: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What `identities/shared/history.html` shows of the object with public key `key`; `current` is its token's id.
-    `former` keys of it count as well: a reissue does not end its history.
 
-    Six queries or fewer. Scope decides whether the reader may see audit events.
+    `former` are keys that it had before, whose JWTs and events belong to its history too. Six queries or fewer. Scope
+    decides whether the reader may see audit events.
     """
     tokens = IssuedToken.objects.filter(operator=operator, subject__in=(key, *former))
     rows = tokens.exclude(kind="activation").select_related("replaces")
@@ -135,8 +135,8 @@ def _payload(text: str) -> dict[str, Any]:
 
 
 def _events(keys: Sequence[str]) -> tuple[EventShown, ...]:
-    """An event that names several of the keys stands once."""
-    targets = AuditTarget.objects.filter(key__in=keys).select_related("event").order_by("-seq")[:EVENTS]
+    held = AuditTarget.objects.filter(key__in=keys).select_related("event").order_by("-seq")[:EVENTS]
+    targets = {target.seq: target for target in held}.values()  # an event may be about several of the keys
     return tuple(
         EventShown(
             seq=str(target.seq),
@@ -146,5 +146,5 @@ def _events(keys: Sequence[str]) -> tuple[EventShown, ...]:
             action=target.event.action,
             summary=target.event.summary,
         )
-        for target in {target.seq: target for target in targets}.values()
+        for target in targets
     )

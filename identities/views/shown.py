@@ -11,7 +11,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from identities.models import Account, Key, Operator, Purpose, User
+from identities.models import LIVE_LAST, Account, Key, Operator, Purpose, User
 from identities.policy.principal import Principal
 
 DAY = 86_400
@@ -29,6 +29,7 @@ OPERATOR_TABS = (
 ACCOUNT_TABS = (
     ("Overview", "account"),
     ("Users", "users"),
+    ("Signing keys", "signing-keys"),
     ("History", "account-history"),
 )
 """Label and route of each page of an operator and of an account."""
@@ -237,7 +238,7 @@ def key_names(operator: Operator, keys: Iterable[str]) -> dict[str, str]:
     wanted = set(keys)
     rows = (
         Key.objects.filter(operator=operator, public_key__in=wanted)
-        .order_by("-deleted_at")
+        .order_by(LIVE_LAST)
         .values_list("public_key", "purpose", "role", "account__name", "user__name")
     )
     return {

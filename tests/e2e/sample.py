@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from typing import Any
 
 from django.core.management import call_command
 
+from identities.claims.drafts import RoleDraft, SigningKeyDraft
 from identities.claims.limits import NO_LIMIT, JetStreamLimits, OperatorLimits
 from identities.claims.permissions import Permission, ResponsePermission, TimeRange, UserPermissionLimits
 from identities.models import Account, Job, Operator, User
 from identities.nkeys import KeyKind, KeyPair
-from identities.services import accounts, client_tests, clock, users
+from identities.services import accounts, client_tests, clock, signing_keys, suspensions, user_keys, users
 from identities.services.client_tests import Trial, Wish
 from tests import make
 
@@ -31,6 +33,7 @@ def fill() -> User:
     make.operator("Bare", system_account=False, generate_signing_key=False)
     _accounts(operator)
     _users(account)
+    _roles()
     user = _history(account, user)
     _tests(user)
     return user
@@ -72,6 +75,38 @@ def _users(account: Account) -> None:
     make.many_users(account, [f"device-{number:03}" for number in range(60)])
     revoked = make.user(account, "revoked")
     users.delete(principal=make.COMMAND, user=revoked, version=revoked.version)
+
+
+def _roles() -> None:
+    """Signing keys of every kind, users of a role, one of a removed key, one with a new key, one that is suspended."""
+    template = replace(
+        UNLIMITED,
+        pub=Permission(allow=("orders.{{name()}}.>", "{{tag(team)}}.reports"), deny=("orders.*.secret",)),
+        sub=Permission(allow=("replies.{{subject()}}.>", "region.{{tag(region)}}")),
+        proxy_required=True,
+    )
+    worker = RoleDraft(role="worker", description="What works on orders.", template=template)
+    orders, tiers = Account.objects.get(name="Orders"), Account.objects.get(name="Tiers")
+    role = _key(orders, role=worker)
+    orders = Account.objects.get(pk=orders.pk)
+    make.user(orders, "picker", signer=role, tags=("team:blue", "team:red"))
+    make.user(orders, "packer", signer=role)
+    rotated = make.user(orders, "rotated", signer=role)
+    user_keys.rotate(principal=make.COMMAND, user=rotated, version=rotated.version)
+    out = make.user(orders, "on leave", signer=role)
+    suspensions.suspend(principal=make.COMMAND, user=out, version=out.version)
+    _key(tiers)
+    _key(tiers, public_key=KeyPair.create(KeyKind.ACCOUNT).public.text)
+    former = _key(tiers, role=RoleDraft(role="former"))
+    tiers = Account.objects.get(pk=tiers.pk)
+    make.user(tiers, "orphan", signer=former)
+    signing_keys.remove(principal=make.COMMAND, account=tiers, public_key=former, version=tiers.version)
+
+
+def _key(account: Account, **draft: Any) -> str:
+    row = Account.objects.get(pk=account.pk)
+    made = SigningKeyDraft(**draft)
+    return signing_keys.add(principal=make.COMMAND, account=row, draft=made, version=row.version).public_key
 
 
 def _history(account: Account, user: User) -> User:

@@ -47,14 +47,31 @@ class Faults:
 
 @pytest.fixture
 def starts(live_server: Any) -> tuple[str, ...]:
-    """A full installation with its administrator alice: where to begin. Pages that few links lead to are named."""
+    """A full installation with its administrator alice: where to begin. Pages that few links lead to are named,
+    and those that have more to show than the first of their kind."""
     make.installation()
     make.person(username="alice")
     user = sample.fill()
     full = User.objects.get(name="full")
     job = Job.objects.get()
     bare = reverse("operator-system-account", args=[Operator.objects.get(name="Bare").public_key])
-    return ("/", url(user, "user-test-result", job.pk), url(full), url(full, "user-edit"), bare)
+    of_role, suspended = User.objects.get(name="picker"), User.objects.get(name="on leave")
+    orphan = User.objects.get(name="orphan")
+    role = [of_role.operator.public_key, of_role.account.public_key, of_role.issuer]
+    keys = [orphan.operator.public_key, orphan.account.public_key]
+    return (
+        "/",
+        url(user, "user-test-result", job.pk),
+        url(full),
+        url(full, "user-edit"),
+        bare,
+        url(of_role, "user-move"),
+        url(suspended, "user-lift"),
+        reverse("signing-keys", args=keys),
+        reverse("signing-key", args=role),
+        reverse("role-edit", args=role),
+        reverse("signing-key-remove", args=role),
+    )
 
 
 def url(user: User, name: str = "user", *more: object) -> str:

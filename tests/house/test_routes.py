@@ -9,9 +9,11 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from identities.claims.drafts import RoleDraft, SigningKeyDraft
 from identities.models import Account, Operator, User
 from identities.policy.actions import READING
 from identities.policy.routes import ROUTES, Access
+from identities.services import signing_keys
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -24,12 +26,14 @@ class Sample:
     operator: Operator
     account: Account
     user: User
+    role: str
 
     def url(self, name: str) -> str:
         arguments = {
             "operator_key": self.operator.public_key,
             "account_key": self.account.public_key,
             "user_key": self.user.public_key,
+            "signing_key": self.role,
             "job_id": 1,
             "token": "not-a-token",
             "key": self.account.public_key,
@@ -45,7 +49,9 @@ def sample(db: None) -> Sample:
     make.installation()
     operator = make.operator()
     account = make.account(operator)
-    return Sample(operator, account, make.user(account))
+    draft = SigningKeyDraft(role=RoleDraft(role="service"))
+    role = signing_keys.add(principal=make.COMMAND, account=account, draft=draft, version=account.version)
+    return Sample(operator, account, make.user(account), role.public_key)
 
 
 def names(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:

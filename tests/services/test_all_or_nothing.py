@@ -16,6 +16,8 @@ from identities.claims.drafts import (
     AccountEdit,
     OperatorDraft,
     OperatorEdit,
+    RoleDraft,
+    SigningKeyDraft,
     UserDraft,
     UserEdit,
 )
@@ -34,6 +36,7 @@ from identities.services import (
     creds,
     installation,
     keys,
+    moves,
     operators,
     people,
     reissuing_accounts,
@@ -43,7 +46,10 @@ from identities.services import (
     rotation,
     secrets,
     signing,
+    signing_keys,
     signing_over,
+    suspensions,
+    user_keys,
     users,
 )
 from tests import goldens, make
@@ -68,6 +74,8 @@ class Sample:
     spare: Key
     elsewhere: str
     """A JWT of a user of the account that was signed elsewhere."""
+    role: str
+    out: User
 
 
 Work = Callable[[Sample], object]
@@ -153,6 +161,21 @@ WORKS: dict[str, Work] = {
         **WHO, user=at.user, edit=UserEdit(name="New"), version=at.user.version
     ),
     "users.revoke_earlier": _revoke_earlier,
+    "signing_keys.add": lambda at: signing_keys.add(
+        **WHO, account=at.account, draft=SigningKeyDraft(), version=at.account.version
+    ),
+    "signing_keys.edit": lambda at: signing_keys.edit(
+        **WHO, account=at.account, public_key=at.role, draft=RoleDraft(role="new"), version=at.account.version
+    ),
+    "signing_keys.remove": lambda at: signing_keys.remove(
+        **WHO, account=at.account, public_key=at.role, version=at.account.version
+    ),
+    "moves.move": lambda at: moves.move(
+        **WHO, user=at.user, wanted=moves.Move(signer=at.role, revoke=True), version=at.user.version
+    ),
+    "suspensions.suspend": lambda at: suspensions.suspend(**WHO, user=at.user, version=at.user.version),
+    "suspensions.lift": lambda at: suspensions.lift(**WHO, user=at.out, version=at.out.version),
+    "user_keys.rotate": lambda at: user_keys.rotate(**WHO, user=at.user, version=at.user.version),
     "users.delete": lambda at: users.delete(**WHO, user=at.user, version=at.user.version),
     "adopting.adopt_operator": _adopt_operator,
     "adopting.adopt_account": _adopt_account,
@@ -194,16 +217,22 @@ def sample() -> Sample:
     make.installation()
     operator = make.operator()
     account = make.account(operator)
+    draft = SigningKeyDraft(role=RoleDraft(role="service"))
+    role = signing_keys.add(**WHO, account=account, draft=draft, version=account.version).public_key
+    out = make.user(account)
+    out = suspensions.suspend(**WHO, user=out, version=out.version)
     user = make.user(account)
     user = users.update(**WHO, user=user, edit=UserEdit(name="edited"), version=user.version)
     bearer = make.user(account, limits=BEARER)
     TOKEN[:] = [people.first_admin_token(**WHO)]
+    account = Account.objects.select_related("operator").get(pk=account.pk)
+    out = User.objects.select_related("account__operator").get(pk=out.pk)
     bare = make.operator(system_account=False)
     make.account(operator, public_key=SEEDLESS.public.text)
     seedless = keys.find(make.COMMAND, operator, SEEDLESS.public.text)
     spare = keys.generate(**WHO, operator=operator, kind=KeyKind.CURVE)
     person, elsewhere = make.person(None), _signed_elsewhere(account)
-    return Sample(operator, account, user, bearer, person, bare, seedless, spare, elsewhere)
+    return Sample(operator, account, user, bearer, person, bare, seedless, spare, elsewhere, role, out)
 
 
 def _signed_elsewhere(account: Account) -> str:
@@ -254,7 +283,7 @@ def test_every_service_that_writes_an_event_is_tried() -> None:
     modules = (
         *(operators, accounts, users, adopting, adopting_users, creds, client_tests, installation, keys),
         *(people, rotation, reissuing_accounts, reissuing_operators, resigning, resigning_accounts),
-        signing_over,
+        *(signing_over, signing_keys, moves, suspensions, user_keys),
     )
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
