@@ -85,6 +85,8 @@ class BaseForm(forms.Form):
     words: ClassVar[Mapping[str, str]] = {}
     groups: ClassVar[tuple[Group, ...]] = ()
     accepts_seeds: ClassVar[bool] = False
+    live: ClassVar[str] = ""
+    """Template of what is shown anew above the changes while somebody types."""
 
     def __init__(self, data: QueryDict | None = None, *, now: int = 0, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
@@ -197,6 +199,10 @@ class BaseForm(forms.Form):
             ):
                 self.add_error(name, f"{value} is below -1. Write -1 (or “unlimited”) for no limit.")
         return cleaned
+
+    def as_typed(self) -> dict[str, Any]:
+        """What was typed, by field and unchecked: the initial values of the same form in another shape."""
+        return {name: self._typed(name) for name in self.fields}
 
     def _typed(self, name: str) -> Any:
         widget = self.fields[name].widget

@@ -19,6 +19,7 @@ class Action(StrEnum):
     ACCOUNT_CREATE = "account.create"
     ACCOUNT_EDIT = "account.edit"
     ACCOUNT_DELETE = "account.delete"
+    MAPPING_EDIT = "mapping.edit"
     USER_CREATE = "user.create"
     USER_EDIT = "user.edit"
     USER_DELETE = "user.delete"

@@ -81,6 +81,11 @@ ROUTES: Mapping[str, Route] = {
     "account-delete": _session(Action.ACCOUNT_DELETE),
     "account-jwt": _session(Action.JWT_DOWNLOAD),
     "account-history": _session(Action.VIEW),
+    # mappings of an account
+    "mappings": _session(Action.VIEW),
+    "mapping-create": _session(Action.MAPPING_EDIT),
+    "mapping-edit": _session(Action.MAPPING_EDIT),
+    "mapping-delete": _session(Action.MAPPING_EDIT),
     # users
     "users": _session(Action.VIEW),
     "user-create": _session(Action.USER_CREATE),

@@ -18,6 +18,7 @@ WORDS = {
     Action.ACCOUNT_CREATE: "Created account",
     Action.ACCOUNT_EDIT: "Edited account",
     Action.ACCOUNT_DELETE: "Deleted account",
+    Action.MAPPING_EDIT: "Edited mappings",
     Action.USER_CREATE: "Created users",
     Action.USER_EDIT: "Edited user",
     Action.USER_DELETE: "Deleted user",

@@ -26,6 +26,7 @@ OPERATOR_TABS = (
 ACCOUNT_TABS = (
     ("Overview", "account"),
     ("Users", "users"),
+    ("Mappings", "mappings"),
     ("History", "account-history"),
 )
 """Label and route of each page of an operator and of an account."""

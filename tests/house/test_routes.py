@@ -9,9 +9,12 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from identities.claims.handles import handle
+from identities.claims.mappings import WeightedMapping
 from identities.models import Account, Operator, User
 from identities.policy.actions import READING
 from identities.policy.routes import ROUTES, Access
+from identities.services import mappings
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -31,6 +34,7 @@ class Sample:
             "account_key": self.account.public_key,
             "user_key": self.user.public_key,
             "job_id": 1,
+            "mapping": handle("orders"),
             "token": "not-a-token",
             "key": self.account.public_key,
             "rest": "nowhere",
@@ -39,11 +43,18 @@ class Sample:
         return reverse(name, kwargs={argument: arguments[argument] for argument in needed})
 
 
+def mapped(account: Account) -> Account:
+    targets = [WeightedMapping(subject="orders.new", weight=40)]
+    return mappings.put(
+        principal=make.COMMAND, account=account, source="orders", targets=targets, version=account.version
+    )
+
+
 @pytest.fixture
 def sample(db: None) -> Sample:
     make.installation()
     operator = make.operator()
-    account = make.account(operator)
+    account = mapped(make.account(operator))
     return Sample(operator, account, make.user(account))
 
 

@@ -17,6 +17,7 @@ from identities.claims.drafts import (
     UserDraft,
     UserEdit,
 )
+from identities.claims.mappings import WeightedMapping
 from identities.claims.permissions import UserPermissionLimits
 from identities.models import Account, Operator, Person, User
 from identities.policy.actions import Action
@@ -27,6 +28,7 @@ from identities.services import (
     client_tests,
     creds,
     installation,
+    mappings,
     operators,
     people,
     rotation,
@@ -86,6 +88,16 @@ WORKS: dict[str, Work] = {
         **WHO, account=at.account, edit=AccountEdit(name="New"), version=at.account.version
     ),
     "accounts.update_limits": _limits,
+    "mappings.put": lambda at: mappings.put(
+        **WHO,
+        account=at.account,
+        source="a",
+        targets=[WeightedMapping(subject="b")],
+        version=at.account.version,
+    ),
+    "mappings.remove": lambda at: mappings.remove(
+        **WHO, account=at.account, source="orders", version=at.account.version
+    ),
     "accounts.revoke": lambda at: accounts.revoke(**WHO, account=at.account, entries={"*": 1}),
     "accounts.delete": lambda at: accounts.delete(**WHO, account=at.account, version=at.account.version),
     "users.create": lambda at: users.create(**WHO, account=at.account, draft=UserDraft(name="New")),
@@ -120,6 +132,8 @@ def sample() -> Sample:
     make.installation()
     operator = make.operator()
     account = make.account(operator)
+    ways = [WeightedMapping(subject="orders.new")]
+    account = mappings.put(**WHO, account=account, source="orders", targets=ways, version=account.version)
     user = make.user(account)
     user = users.update(**WHO, user=user, edit=UserEdit(name="edited"), version=user.version)
     bearer = make.user(account, limits=BEARER)
@@ -165,7 +179,7 @@ STEPS = {"users.create_many", "accounts.commit", "operators.commit"}
 
 
 def test_every_service_that_writes_an_event_is_tried() -> None:
-    modules = (operators, accounts, users, creds, client_tests, installation, people, rotation)
+    modules = (operators, accounts, mappings, users, creds, client_tests, installation, people, rotation)
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
         for module in modules
@@ -173,7 +187,8 @@ def test_every_service_that_writes_an_event_is_tried() -> None:
         if getattr(function, "__module__", "") == module.__name__
         and not name.startswith("_")
         and callable(function)
-        and {"record", "_audit", "create_many"} & set(getattr(function, "__code__", fail.__code__).co_names)
+        and {"record", "_audit", "create_many", "rewrite"}
+        & set(getattr(function, "__code__", fail.__code__).co_names)
     }
     assert writing <= set(WORKS) | STEPS
 
