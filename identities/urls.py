@@ -18,6 +18,7 @@ from identities.views import (
     mappings,
     operators,
     people,
+    revocations,
     search,
     users,
 )
@@ -91,6 +92,10 @@ urlpatterns = [
     path(ACCOUNT + "mappings/new", mappings.create, name="mapping-create"),
     path(ACCOUNT + "mappings/<handle:mapping>/edit", mappings.edit, name="mapping-edit"),
     path(ACCOUNT + "mappings/<handle:mapping>/delete", mappings.delete, name="mapping-delete"),
+    path(ACCOUNT + "revocations/", revocations.index, name="revocations"),
+    path(ACCOUNT + "revocations/new", revocations.create, name="revocation-create"),
+    path(ACCOUNT + "revocations/<handle:entry>/clear", revocations.clear, name="revocation-clear"),
+    path(ACCOUNT + "revocations/compact", revocations.compact, name="revocations-compact"),
     path(ACCOUNT + "users/", users.index, name="users"),
     path(ACCOUNT + "users/new", users.create, name="user-create"),
     path(USER, users.detail, name="user"),

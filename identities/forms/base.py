@@ -38,10 +38,12 @@ class Difference:
 class Preview:
     """What saving would do: the fields of the claims that change, what it means beyond them, and what to accept first.
 
-    `code` stands for exactly these warnings and consequences: sent back, it says that they were read.
+    `code` stands for exactly these warnings and consequences: sent back, it says that they were read. `left_out` says
+    how many more changes there are than can be read at once.
     """
 
     changes: tuple[FieldChange, ...]
+    left_out: str = ""
     warnings: tuple[str, ...] = ()
     consequences: tuple[str, ...] = ()
     code: str = ""

@@ -20,6 +20,7 @@ class Action(StrEnum):
     ACCOUNT_EDIT = "account.edit"
     ACCOUNT_DELETE = "account.delete"
     MAPPING_EDIT = "mapping.edit"
+    REVOCATION_EDIT = "revocation.edit"
     USER_CREATE = "user.create"
     USER_EDIT = "user.edit"
     USER_DELETE = "user.delete"

@@ -86,6 +86,11 @@ ROUTES: Mapping[str, Route] = {
     "mapping-create": _session(Action.MAPPING_EDIT),
     "mapping-edit": _session(Action.MAPPING_EDIT),
     "mapping-delete": _session(Action.MAPPING_EDIT),
+    # revocations of an account
+    "revocations": _session(Action.VIEW),
+    "revocation-create": _session(Action.USER_REVOKE),
+    "revocation-clear": _session(Action.REVOCATION_EDIT),
+    "revocations-compact": _session(Action.REVOCATION_EDIT),
     # users
     "users": _session(Action.VIEW),
     "user-create": _session(Action.USER_CREATE),

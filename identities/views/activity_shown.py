@@ -19,6 +19,7 @@ WORDS = {
     Action.ACCOUNT_EDIT: "Edited account",
     Action.ACCOUNT_DELETE: "Deleted account",
     Action.MAPPING_EDIT: "Edited mappings",
+    Action.REVOCATION_EDIT: "Cleared revocations",
     Action.USER_CREATE: "Created users",
     Action.USER_EDIT: "Edited user",
     Action.USER_DELETE: "Deleted user",

@@ -27,6 +27,7 @@ ACCOUNT_TABS = (
     ("Overview", "account"),
     ("Users", "users"),
     ("Mappings", "mappings"),
+    ("Revocations", "revocations"),
     ("History", "account-history"),
 )
 """Label and route of each page of an operator and of an account."""

@@ -14,7 +14,7 @@ from identities.claims.mappings import WeightedMapping
 from identities.models import Account, Operator, User
 from identities.policy.actions import READING
 from identities.policy.routes import ROUTES, Access
-from identities.services import mappings
+from identities.services import accounts, mappings
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -35,6 +35,7 @@ class Sample:
             "user_key": self.user.public_key,
             "job_id": 1,
             "mapping": handle("orders"),
+            "entry": handle("*"),
             "token": "not-a-token",
             "key": self.account.public_key,
             "rest": "nowhere",
@@ -55,6 +56,7 @@ def sample(db: None) -> Sample:
     make.installation()
     operator = make.operator()
     account = mapped(make.account(operator))
+    account = accounts.revoke(principal=make.COMMAND, account=account, entries={"*": 1})
     return Sample(operator, account, make.user(account))
 
 

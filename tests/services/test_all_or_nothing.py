@@ -20,6 +20,7 @@ from identities.claims.drafts import (
 from identities.claims.mappings import WeightedMapping
 from identities.claims.permissions import UserPermissionLimits
 from identities.models import Account, Operator, Person, User
+from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
 from identities.services import (
     accounts,
@@ -31,6 +32,7 @@ from identities.services import (
     mappings,
     operators,
     people,
+    revocations,
     rotation,
     secrets,
     users,
@@ -41,6 +43,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 BEARER = replace(UserPermissionLimits.unlimited(), bearer_token=True)
 WHO = {"principal": make.COMMAND}
+KEY = KeyPair.create(KeyKind.USER).public.text
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,14 @@ WORKS: dict[str, Work] = {
     "mappings.remove": lambda at: mappings.remove(
         **WHO, account=at.account, source="orders", version=at.account.version
     ),
-    "accounts.revoke": lambda at: accounts.revoke(**WHO, account=at.account, entries={"*": 1}),
+    "accounts.revoke": lambda at: accounts.revoke(**WHO, account=at.account, entries={"*": 5}),
     "accounts.delete": lambda at: accounts.delete(**WHO, account=at.account, version=at.account.version),
+    "revocations.clear": lambda at: revocations.clear(
+        **WHO, account=at.account, key="*", version=at.account.version
+    ),
+    "revocations.compact": lambda at: revocations.compact(
+        **WHO, account=at.account, version=at.account.version
+    ),
     "users.create": lambda at: users.create(**WHO, account=at.account, draft=UserDraft(name="New")),
     "users.update": lambda at: users.update(
         **WHO, user=at.user, edit=UserEdit(name="New"), version=at.user.version
@@ -134,6 +143,7 @@ def sample() -> Sample:
     account = make.account(operator)
     ways = [WeightedMapping(subject="orders.new")]
     account = mappings.put(**WHO, account=account, source="orders", targets=ways, version=account.version)
+    account = accounts.revoke(**WHO, account=account, entries={"*": 2, KEY: 1})
     user = make.user(account)
     user = users.update(**WHO, user=user, edit=UserEdit(name="edited"), version=user.version)
     bearer = make.user(account, limits=BEARER)
@@ -179,7 +189,18 @@ STEPS = {"users.create_many", "accounts.commit", "operators.commit"}
 
 
 def test_every_service_that_writes_an_event_is_tried() -> None:
-    modules = (operators, accounts, mappings, users, creds, client_tests, installation, people, rotation)
+    modules = (
+        operators,
+        accounts,
+        mappings,
+        revocations,
+        users,
+        creds,
+        client_tests,
+        installation,
+        people,
+        rotation,
+    )
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
         for module in modules
@@ -187,7 +208,7 @@ def test_every_service_that_writes_an_event_is_tried() -> None:
         if getattr(function, "__module__", "") == module.__name__
         and not name.startswith("_")
         and callable(function)
-        and {"record", "_audit", "create_many", "rewrite"}
+        and {"record", "_audit", "create_many", "rewrite", "_rewrite"}
         & set(getattr(function, "__code__", fail.__code__).co_names)
     }
     assert writing <= set(WORKS) | STEPS
