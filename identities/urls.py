@@ -6,6 +6,7 @@ from django.urls import path, register_converter
 
 from identities.views import (
     account_server,
+    account_settings,
     accounts,
     activity,
     client_tests,
@@ -88,6 +89,14 @@ urlpatterns = [
     path(ACCOUNT + "delete", accounts.delete, name="account-delete"),
     path(ACCOUNT + "jwt", accounts.jwt, name="account-jwt"),
     path(ACCOUNT + "history", accounts.history, name="account-history"),
+    path(
+        ACCOUNT + "default-permissions",
+        account_settings.default_permissions,
+        name="account-default-permissions",
+    ),
+    path(ACCOUNT + "tracing", account_settings.tracing, name="account-tracing"),
+    path(ACCOUNT + "cluster-traffic", account_settings.cluster_traffic, name="account-cluster-traffic"),
+    path(ACCOUNT + "auth-callout", account_settings.auth_callout, name="account-auth-callout"),
     path(ACCOUNT + "mappings/", mappings.index, name="mappings"),
     path(ACCOUNT + "mappings/new", mappings.create, name="mapping-create"),
     path(ACCOUNT + "mappings/<handle:mapping>/edit", mappings.edit, name="mapping-edit"),

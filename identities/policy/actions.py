@@ -19,6 +19,7 @@ class Action(StrEnum):
     ACCOUNT_CREATE = "account.create"
     ACCOUNT_EDIT = "account.edit"
     ACCOUNT_DELETE = "account.delete"
+    AUTH_CALLOUT_EDIT = "auth-callout.edit"
     MAPPING_EDIT = "mapping.edit"
     REVOCATION_EDIT = "revocation.edit"
     USER_CREATE = "user.create"

@@ -81,6 +81,10 @@ ROUTES: Mapping[str, Route] = {
     "account-delete": _session(Action.ACCOUNT_DELETE),
     "account-jwt": _session(Action.JWT_DOWNLOAD),
     "account-history": _session(Action.VIEW),
+    "account-default-permissions": _session(Action.ACCOUNT_EDIT),
+    "account-tracing": _session(Action.ACCOUNT_EDIT),
+    "account-cluster-traffic": _session(Action.ACCOUNT_EDIT),
+    "account-auth-callout": _session(Action.AUTH_CALLOUT_EDIT),
     # mappings of an account
     "mappings": _session(Action.VIEW),
     "mapping-create": _session(Action.MAPPING_EDIT),

@@ -18,6 +18,7 @@ WORDS = {
     Action.ACCOUNT_CREATE: "Created account",
     Action.ACCOUNT_EDIT: "Edited account",
     Action.ACCOUNT_DELETE: "Deleted account",
+    Action.AUTH_CALLOUT_EDIT: "Edited auth callout",
     Action.MAPPING_EDIT: "Edited mappings",
     Action.REVOCATION_EDIT: "Cleared revocations",
     Action.USER_CREATE: "Created users",

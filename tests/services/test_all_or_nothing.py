@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 
+from identities.claims.account import ExternalAuthorization, MsgTrace
 from identities.claims.drafts import (
     AccountDraft,
     AccountEdit,
@@ -18,13 +19,15 @@ from identities.claims.drafts import (
     UserEdit,
 )
 from identities.claims.mappings import WeightedMapping
-from identities.claims.permissions import UserPermissionLimits
+from identities.claims.permissions import Permission, Permissions, UserPermissionLimits
 from identities.models import Account, Operator, Person, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
 from identities.services import (
+    account_settings,
     accounts,
     audit,
+    auth_callout,
     changes,
     client_tests,
     creds,
@@ -42,6 +45,7 @@ from tests import make
 pytestmark = pytest.mark.django_db(transaction=True)
 
 BEARER = replace(UserPermissionLimits.unlimited(), bearer_token=True)
+RULES = Permissions(pub=Permission(allow=("a",)))
 WHO = {"principal": make.COMMAND}
 KEY = KeyPair.create(KeyKind.USER).public.text
 
@@ -100,6 +104,22 @@ WORKS: dict[str, Work] = {
     ),
     "mappings.remove": lambda at: mappings.remove(
         **WHO, account=at.account, source="orders", version=at.account.version
+    ),
+    "account_settings.update_default_permissions": lambda at: account_settings.update_default_permissions(
+        **WHO, account=at.account, permissions=RULES, version=at.account.version
+    ),
+    "account_settings.update_tracing": lambda at: account_settings.update_tracing(
+        **WHO, account=at.account, trace=MsgTrace(dest="a"), version=at.account.version
+    ),
+    "account_settings.update_cluster_traffic": lambda at: account_settings.update_cluster_traffic(
+        **WHO, account=at.account, traffic="owner", version=at.account.version
+    ),
+    "auth_callout.update": lambda at: auth_callout.update(
+        **WHO,
+        account=at.account,
+        callout=ExternalAuthorization(auth_users=(KEY,)),
+        version=at.account.version,
+        new_xkey=True,
     ),
     "accounts.revoke": lambda at: accounts.revoke(**WHO, account=at.account, entries={"*": 5}),
     "accounts.delete": lambda at: accounts.delete(**WHO, account=at.account, version=at.account.version),
@@ -184,7 +204,14 @@ def differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [table for table in before if before[table] != after[table]]
 
 
-STEPS = {"users.create_many", "accounts.commit", "operators.commit"}
+STEPS = {
+    "users.create_many",
+    "accounts.commit",
+    "accounts.rewrite",
+    "accounts.revoke_unaudited",
+    "operators.commit",
+    "operators.rewrite",
+}
 """What the services above go through, in their transaction."""
 
 
@@ -192,6 +219,8 @@ def test_every_service_that_writes_an_event_is_tried() -> None:
     modules = (
         operators,
         accounts,
+        account_settings,
+        auth_callout,
         mappings,
         revocations,
         users,
@@ -208,7 +237,7 @@ def test_every_service_that_writes_an_event_is_tried() -> None:
         if getattr(function, "__module__", "") == module.__name__
         and not name.startswith("_")
         and callable(function)
-        and {"record", "_audit", "create_many", "rewrite", "_rewrite"}
+        and {"record", "_audit", "create_many", "rewrite", "_rewrite", "commit"}
         & set(getattr(function, "__code__", fail.__code__).co_names)
     }
     assert writing <= set(WORKS) | STEPS
