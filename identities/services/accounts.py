@@ -19,7 +19,7 @@ from identities.nkeys import KeyKind, PublicKey
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import audit, changes, clock, columns, signing
+from identities.services import audit, changes, clock, columns, limit_effects, signing
 
 
 def create(*, principal: Principal, operator: Operator, draft: AccountDraft) -> Account:
@@ -134,7 +134,9 @@ def plan_limits(account: Account, limits: OperatorLimits) -> changes.Change:
         )
     if limits.disallow_bearer:
         _refuse_while_bearer_users(account)
-    return changes.plan(account, changes.edit_body(limits=limits), now=clock.unix())
+    change = changes.plan(account, changes.edit_body(limits=limits), now=clock.unix())
+    lines = limit_effects.of(account, change.before.nats.limits, limits)
+    return replace(change, consequences=lines)
 
 
 def rewrite(
