@@ -15,6 +15,7 @@ class Action(StrEnum):
     OPERATOR_CREATE = "operator.create"
     OPERATOR_EDIT = "operator.edit"
     OPERATOR_DELETE = "operator.delete"
+    OPERATOR_KEY_EDIT = "operator-key.edit"
     CONFIG_DOWNLOAD = "operator.download-config"
     ACCOUNT_CREATE = "account.create"
     ACCOUNT_EDIT = "account.edit"

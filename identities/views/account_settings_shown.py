@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from identities.claims.account import AccountBody
 from identities.claims.describe_text import duration_text
@@ -18,25 +17,14 @@ MOST_LINES = 10
 """How many lines of one setting are shown before they are only counted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """One setting: its lines (none: not set, and `note` says what that means), and the dialog it is edited in."""
-
-    title: str
-    lines: tuple[str, ...]
-    note: str
-    edit_url: str
-    may_edit: bool
-
-
-def settings(account: Account, principal: Principal) -> tuple[Setting, ...]:
+def settings(account: Account, principal: Principal) -> tuple[shown.Setting, ...]:
     """Every setting of an account that has a dialog of its own; at most one query, for the names of keys."""
     body: AccountBody = changes.claims_of(account).nats
     callout = body.authorization
     names = shown.names_in(account.operator, *callout.auth_users, *callout.allowed_accounts)
     scope = accounts.scope(account)
     return tuple(
-        Setting(
+        shown.Setting(
             title=title,
             lines=_cut(tuple(lines)),
             note=note,

@@ -15,6 +15,7 @@ WORDS = {
     Action.OPERATOR_CREATE: "Created operator",
     Action.OPERATOR_EDIT: "Edited operator",
     Action.OPERATOR_DELETE: "Deleted operator",
+    Action.OPERATOR_KEY_EDIT: "Changed an operator's signing keys",
     Action.ACCOUNT_CREATE: "Created account",
     Action.ACCOUNT_EDIT: "Edited account",
     Action.ACCOUNT_DELETE: "Deleted account",

@@ -21,6 +21,7 @@ _KEY = re.compile(r"(?<![A-Z2-7])[OAUX][A-Z2-7]{55}(?![A-Z2-7])")
 OPERATOR_TABS = (
     ("Overview", "operator"),
     ("Accounts", "accounts"),
+    ("Signing keys", "operator-keys"),
     ("History", "operator-history"),
 )
 ACCOUNT_TABS = (
@@ -73,6 +74,17 @@ class Crumb:
     label: str
     url: str = ""
     noun: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting: its lines (none: not set, and `note` says what that means), and the dialog it is edited in."""
+
+    title: str
+    lines: tuple[str, ...]
+    note: str
+    edit_url: str
+    may_edit: bool
 
 
 def short(key: str) -> str:

@@ -14,7 +14,7 @@ from identities.claims.mappings import WeightedMapping
 from identities.models import Account, Operator, User
 from identities.policy.actions import READING
 from identities.policy.routes import ROUTES, Access
-from identities.services import accounts, mappings
+from identities.services import accounts, changes, mappings
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -36,6 +36,7 @@ class Sample:
             "job_id": 1,
             "mapping": handle("orders"),
             "entry": handle("*"),
+            "signing_key": handle(changes.claims_of(self.operator).nats.signing_keys[0]),
             "token": "not-a-token",
             "key": self.account.public_key,
             "rest": "nowhere",

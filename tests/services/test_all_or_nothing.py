@@ -33,11 +33,13 @@ from identities.services import (
     creds,
     installation,
     mappings,
+    operator_keys,
     operators,
     people,
     revocations,
     rotation,
     secrets,
+    system_accounts,
     users,
 )
 from tests import make
@@ -87,6 +89,26 @@ WORKS: dict[str, Work] = {
     "operators.delete": lambda at: operators.delete(**WHO, operator=at.operator, version=at.operator.version),
     "operators.add_system_account": lambda at: operators.add_system_account(
         **WHO, operator=at.bare, version=at.bare.version
+    ),
+    "operator_keys.add": lambda at: operator_keys.add(
+        **WHO, operator=at.operator, version=at.operator.version
+    ),
+    "operator_keys.remove": lambda at: operator_keys.remove(
+        **WHO,
+        operator=at.operator,
+        public_key=at.account.issuer,
+        version=at.operator.version,
+        resign_by=at.operator.public_key,
+    ),
+    "operator_keys.resign": lambda at: operator_keys.resign(
+        **WHO,
+        operator=at.operator,
+        by=at.account.issuer,
+        to=at.operator.public_key,
+        version=at.operator.version,
+    ),
+    "system_accounts.choose": lambda at: system_accounts.choose(
+        **WHO, operator=at.operator, account=at.account.public_key, version=at.operator.version
     ),
     "accounts.create": lambda at: accounts.create(
         **WHO, operator=at.operator, draft=AccountDraft(name="New")
@@ -218,6 +240,8 @@ STEPS = {
 def test_every_service_that_writes_an_event_is_tried() -> None:
     modules = (
         operators,
+        operator_keys,
+        system_accounts,
         accounts,
         account_settings,
         auth_callout,
