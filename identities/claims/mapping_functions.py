@@ -94,16 +94,22 @@ def _made(name: str, arguments: list[str]) -> Function:
     return Function(name=name, indexes=(int(arguments[0]),), number=number)
 
 
-def computed(made: Function, held: list[bytes], subject: bytes) -> bytes:
+def computed(made: Function, held: list[bytes], subject: bytes, *, is_wild: bool) -> bytes:
     """What the function makes of `held`, the tokens that the source's wildcards took of `subject`.
 
-    A random number is not drawn: it reads `<0-4>`. The parts of a token are counted in bytes.
+    A random number is not drawn: it reads `<0-4>`. The parts of a token are counted in bytes. Of a source that is not
+    `is_wild` the server hashes the whole subject or nothing, as it looked at other mappings before or not: `<2|5>`.
     """
     if made.name == "Random":
         return b"0" if made.number <= 1 else b"<0-%d>" % (made.number - 1)
     taken = [held[index - 1] for index in made.indexes]
+    if made.name == "Partition" and not taken:
+        ways = sorted(
+            {_partition(subject, made.number), *([] if is_wild else [_partition(b"", made.number)])}
+        )
+        return ways[0] if len(ways) == 1 else b"<%s>" % b"|".join(ways)
     if made.name == "Partition":
-        return _partition(b"".join(taken) if taken else subject, made.number)
+        return _partition(b"".join(taken), made.number)
     token = taken[0]
     if made.name == "Wildcard":
         return token

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from identities.claims.mapping_functions import NoFunction, computed, function
 from identities.claims.mappings import WeightedMapping
-from identities.claims.subjects import is_strict_valid, matches, overlaps, wildcard_count
+from identities.claims.subjects import has_wildcards, is_strict_valid, matches, overlaps, wildcard_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ def _group(cluster: str, targets: Sequence[WeightedMapping], *, source_is_listed
 
 
 def mapped(source: str, target: str, subject: str) -> str:
-    """What `subject`, which `source` matches, becomes by `target`; a random number reads `<0-4>`.
+    """What `subject`, which `source` matches, becomes by `target`; a random number reads `<0-4>`, a choice `<2|5>`.
 
     Raises:
         NoFunction: the target can't be computed; the server drops its whole mapping.
@@ -73,7 +73,11 @@ def mapped(source: str, target: str, subject: str) -> str:
             made += tokens[len(pattern) - 1 :]
             break
         called = function(part, len(held))
-        made.append(part.encode() if called is None else computed(called, held, subject.encode()))
+        made.append(
+            part.encode()
+            if called is None
+            else computed(called, held, subject.encode(), is_wild=has_wildcards(source))
+        )
     return b".".join(made).decode(errors="replace")
 
 
