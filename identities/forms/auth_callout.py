@@ -16,7 +16,7 @@ from identities.models import Account, User
 from identities.nkeys import KeyKind, is_public
 
 ANY = "*"
-MOST_CHOICES = 50
+MOST_CHOICES = 30
 """How many users and accounts are offered to tick; the others are typed."""
 
 

@@ -88,7 +88,7 @@ class LimitsForm(EditForm):
     )
     jetstream = forms.BooleanField(
         required=False,
-        label="JetStream",
+        label="Switched on",
         help_text="On, with neither memory nor disk given: both without limit. Off clears all its limits.",
     )
     layout = forms.ChoiceField(

@@ -17,6 +17,7 @@ class Way:
 
     weight: str
     target: str
+    stays: bool = False
     becomes: str = ""
     problem: str = ""
 
@@ -55,7 +56,7 @@ def ways_of(source: str, targets: Sequence[WeightedMapping], sample: str = "") -
 def _way(source: str, share: mapping_routes.Share, sample: str) -> Way:
     weight = f"{share.weight} %"
     if share.stays:
-        return Way(weight=weight, target="stays where it was published", becomes=sample)
+        return Way(weight=weight, target="stays where it was published", stays=True, becomes=sample)
     try:
         becomes = mapping_routes.mapped(source, share.target, sample) if sample else ""
         return Way(weight=weight, target=share.target, becomes=becomes)

@@ -129,15 +129,14 @@ def _users(account: Account, keys: Sequence[str]) -> dict[str, User]:
 def _row(account: Account, key: str, held: Mapping[str, int], user: User | None, name: str) -> RevocationRow:
     at, everyone = held[key], held.get(EVERYONE, 0)
     keys = (account.operator.public_key, account.public_key)
-    who, note, url, effect = name or "unknown key", "" if name else "no user here", "", ""
+    who, note, url, effect = name or "unknown key", "" if name else "no user here", "", "every JWT up to then"
     if key == EVERYONE:
-        who, note, effect = "All users", "", "every JWT up to then"
+        who, note = "All users", ""
     elif user is not None:
         live = user.deleted_at is None
         who, note = user.name, "" if live else "deleted"
         url = reverse("user", args=[*keys, key]) if live else ""
-        if live:
-            effect = "earlier JWTs only" if user.last_iat > at else "its current JWT too"
+        effect = "earlier JWTs only" if user.last_iat > at else "its last JWT too"
     return RevocationRow(
         who=who,
         note=note,

@@ -10,7 +10,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import BrowserContext, Page
 
-from identities.models import IssuedToken, Job, User
+from identities.models import IssuedToken, Job, Operator, User
 from identities.policy.routes import ROUTES, Access
 from identities.services import signing
 from tests import make
@@ -47,13 +47,26 @@ class Faults:
 
 @pytest.fixture
 def starts(live_server: Any) -> tuple[str, ...]:
-    """A full installation with its administrator alice: where to begin. Two pages that no link leads to are named."""
+    """A full installation with its administrator alice: where to begin. Two pages that no link leads to are named,
+    and the account whose lists are full."""
     make.installation()
     make.person(username="alice")
     user = sample.fill()
     full = User.objects.get(name="full")
     job = Job.objects.get()
-    return ("/", url(user, "user-test-result", job.pk), url(full), url(full, "user-edit"))
+    keys = [user.operator.public_key, user.account.public_key]
+    lists = [reverse(name, args=keys) for name in ("account", "mappings", "revocations")]
+    bare = reverse("operator-system-account", args=[Operator.objects.get(name="Bare").public_key])
+    signing = reverse("operator-keys", args=keys[:1])
+    return (
+        "/",
+        url(user, "user-test-result", job.pk),
+        url(full),
+        url(full, "user-edit"),
+        *lists,
+        signing,
+        bare,
+    )
 
 
 def url(user: User, name: str = "user", *more: object) -> str:

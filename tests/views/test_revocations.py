@@ -74,7 +74,7 @@ def test_a_user_is_revoked_by_name_once_it_was_said_what_that_does(visitor: Visi
     assert "Now tell the servers" in page.text
     assert held(shop)[user.public_key] >= user.last_iat
     assert "alice" in page.text
-    assert "its current JWT too" in page.text
+    assert "its last JWT too" in page.text
 
 
 def test_all_users_a_stranger_and_a_time_are_revoked(visitor: Visitor, shop: Account) -> None:
