@@ -25,12 +25,13 @@ class OperatorDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorEdit:
-    """The whole editable state of an operator. `system_account` is a public key, "" for none."""
+    """The editable state of an operator; its signing keys and system account are edited apart."""
 
     name: str
     account_server_url: str = ""
     service_urls: tuple[str, ...] = ()
     require_signing_keys: bool = False
+    assert_server_version: str = ""
     tags: tuple[str, ...] = ()
     expires: int = 0
     not_before: int = 0

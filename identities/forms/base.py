@@ -42,10 +42,12 @@ class Difference:
 class Preview:
     """What saving would do: the fields of the claims that change, what it means beyond them, and what to accept first.
 
-    `code` stands for exactly these warnings and consequences: sent back, it says that they were read.
+    `code` stands for exactly these warnings and consequences: sent back, it says that they were read. `left_out` says
+    how many more changes there are than can be read at once.
     """
 
     changes: tuple[FieldChange, ...]
+    left_out: str = ""
     warnings: tuple[str, ...] = ()
     consequences: tuple[str, ...] = ()
     code: str = ""
@@ -92,6 +94,8 @@ class BaseForm(forms.Form):
     groups: ClassVar[tuple[Group, ...]] = ()
     shows: ClassVar[str] = ""
     accepts_seeds: ClassVar[bool] = False
+    live: ClassVar[str] = ""
+    """Template of what is shown anew above the changes while somebody types."""
 
     def __init__(self, data: QueryDict | None = None, *, now: int = 0, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
@@ -210,6 +214,10 @@ class BaseForm(forms.Form):
             if low and value != self.get_initial_for_field(field, name):
                 self.add_error(name, too_low.format(value))
         return cleaned
+
+    def as_typed(self) -> dict[str, Any]:
+        """What was typed, by field and unchecked: the initial values of the same form in another shape."""
+        return {name: self._typed(name) for name in self.fields}
 
     def _typed(self, name: str) -> Any:
         widget = self.fields[name].widget

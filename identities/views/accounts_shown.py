@@ -10,10 +10,11 @@ from django.db.models.functions import StrIndex
 from django.http import HttpRequest, QueryDict
 
 from identities.claims import codec
+from identities.lookup import principal_for
 from identities.models import Account, Operator, User
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
-from identities.views import delivery, describing, paging, shown
+from identities.views import account_settings_shown, delivery, describing, paging, shown
 
 ACTIONS = (
     Action.ACCOUNT_EDIT,
@@ -99,6 +100,7 @@ def described(account: Account, request: HttpRequest, now: int) -> dict[str, Any
         "operator_url": shown.operator_url("operator", operator),
         **shown.account_tabs(account),
         **describing.described(account, operator, request, now),
+        "settings": account_settings_shown.settings(account, principal_for(request)),
         "state": shown.state(account.expires, account.not_before, now),
         "changed": shown.moment(account.updated_at),
         "by": account.updated_by,

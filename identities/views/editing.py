@@ -20,6 +20,8 @@ PREVIEW = "preview"
 ACCEPT = "accept"
 """Sent by the tick under warnings: the code of what was read."""
 ACCEPT_FIRST = "Nothing was saved yet. Read what stands below, then accept it and save again."
+MOST_CHANGES = 200
+"""How many changed fields are shown at once."""
 Row = Operator | Account | User
 
 
@@ -115,8 +117,10 @@ def preview_of(change: changes.Change, *, accepted: str = "", row: Row | None = 
     warnings = tuple(sentence(message) for message in change.new_warnings(now=clock.unix()))
     lines = "\n".join((*warnings, *change.consequences))
     code = hashlib.sha256(lines.encode()).hexdigest()[:16] if lines else ""
+    more = len(change.diff) - MOST_CHANGES
     return Preview(
-        changes=_with_signer(change, row),
+        changes=_with_signer(change, row)[:MOST_CHANGES],
+        left_out=f"{more:,}" if more > 0 else "",
         warnings=warnings,
         consequences=change.consequences,
         code=code,

@@ -23,6 +23,7 @@ _KEY = re.compile(r"(?<![A-Z2-7])[OAUX][A-Z2-7]{55}(?![A-Z2-7])")
 OPERATOR_TABS = (
     ("Overview", "operator"),
     ("Accounts", "accounts"),
+    ("Signing keys", "operator-keys"),
     ("Keys", "keys"),
     ("History", "operator-history"),
 )
@@ -30,6 +31,8 @@ ACCOUNT_TABS = (
     ("Overview", "account"),
     ("Users", "users"),
     ("Signing keys", "signing-keys"),
+    ("Mappings", "mappings"),
+    ("Revocations", "revocations"),
     ("History", "account-history"),
 )
 """Label and route of each page of an operator and of an account."""
@@ -84,6 +87,17 @@ class Tab:
     label: str
     url: str
     count: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting: its lines (none: not set, and `note` says what that means), and the dialog it is edited in."""
+
+    title: str
+    lines: tuple[str, ...]
+    note: str
+    edit_url: str
+    may_edit: bool
 
 
 def short(key: str) -> str:

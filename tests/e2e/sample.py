@@ -8,13 +8,33 @@ from dataclasses import replace
 from typing import Any
 
 from django.core.management import call_command
+from django.db import transaction
 
+from identities.claims.account import ExternalAuthorization, MsgTrace
 from identities.claims.drafts import RoleDraft, SigningKeyDraft
 from identities.claims.limits import NO_LIMIT, JetStreamLimits, OperatorLimits
-from identities.claims.permissions import Permission, ResponsePermission, TimeRange, UserPermissionLimits
+from identities.claims.mappings import WeightedMapping
+from identities.claims.permissions import (
+    Permission,
+    Permissions,
+    ResponsePermission,
+    TimeRange,
+    UserPermissionLimits,
+)
 from identities.models import Account, Job, Operator, User
 from identities.nkeys import KeyKind, KeyPair
-from identities.services import accounts, client_tests, clock, signing_keys, suspensions, user_keys, users
+from identities.services import (
+    accounts,
+    changes,
+    client_tests,
+    clock,
+    mappings,
+    operator_keys,
+    signing_keys,
+    suspensions,
+    user_keys,
+    users,
+)
 from identities.services.client_tests import Trial, Wish
 from tests import make
 
@@ -29,9 +49,11 @@ def fill() -> User:
     operator = Operator.objects.get(name="Test")
     account = Account.objects.get(name="TestAccount")
     user = User.objects.get(name="TestService")
+    operator_keys.add(principal=make.COMMAND, operator=operator, version=operator.version)
     make.operator("Strict", require_signing_keys=True, tags=("env:prod",), expires=clock.unix() + 20 * DAY)
     make.operator("Bare", system_account=False, generate_signing_key=False)
     _accounts(operator)
+    _settings(account)
     _users(account)
     _roles()
     user = _history(account, user)
@@ -51,6 +73,45 @@ def _accounts(operator: Operator) -> None:
     make.account(operator, "Own key", public_key=KeyPair.create(KeyKind.ACCOUNT).public.text)
     gone = make.account(operator, "Gone")
     accounts.delete(principal=make.COMMAND, account=gone, version=gone.version)
+
+
+def _settings(account: Account) -> None:
+    """Everything that an account and an operator can say beside that, on the account that is visited first."""
+
+    def again() -> dict[str, Any]:
+        row = Account.objects.get(pk=account.pk)
+        return {"principal": make.COMMAND, "account": row, "version": row.version}
+
+    ways = [
+        WeightedMapping(subject="orders.new.$1", weight=60),
+        WeightedMapping(subject="orders.old.$1", weight=30),
+    ]
+    clusters = [WeightedMapping(subject="eu.{{partition(3,1)}}", cluster="eu-central-1")]
+    mappings.put(**again(), source="orders.*", targets=ways)
+    mappings.put(
+        **again(), source="jobs.*", targets=[*clusters, WeightedMapping(subject="jobs.all.$1", weight=40)]
+    )
+    made = {
+        "authorization": ExternalAuthorization(
+            auth_users=(User.objects.get(name="TestClient").public_key,),
+            allowed_accounts=(
+                Account.objects.get(name="Orders").public_key,
+                KeyPair.create(KeyKind.ACCOUNT).public.text,
+            ),
+            xkey=KeyPair.create(KeyKind.CURVE).public.text,
+        ),
+        "default_permissions": Permissions(
+            pub=Permission(allow=("public.>", f"{LONG}.>")), resp=ResponsePermission(max=-1, ttl=0)
+        ),
+        "trace": MsgTrace(dest="traces.shop", sampling=25),
+        "cluster_traffic": "owner",
+    }
+    row = Account.objects.get(pk=account.pk)
+    change = changes.plan(row, changes.edit_body(**made), now=clock.unix())
+    with transaction.atomic():
+        accounts.commit(row, change, principal=make.COMMAND, done="Set")
+    entries = {KeyPair.create(KeyKind.USER).public.text: clock.unix() - number * DAY for number in range(60)}
+    accounts.revoke(principal=make.COMMAND, account=row, entries={**entries, "*": clock.unix() - 50 * DAY})
 
 
 def _users(account: Account) -> None:

@@ -48,12 +48,15 @@ class Faults:
 @pytest.fixture
 def starts(live_server: Any) -> tuple[str, ...]:
     """A full installation with its administrator alice: where to begin. Pages that few links lead to are named,
-    and those that have more to show than the first of their kind."""
+    the account whose lists are full, and those that have more to show than the first of their kind."""
     make.installation()
     make.person(username="alice")
     user = sample.fill()
     full = User.objects.get(name="full")
     job = Job.objects.get()
+    here = [user.operator.public_key, user.account.public_key]
+    lists = [reverse(name, args=here) for name in ("account", "mappings", "revocations")]
+    signing = reverse("operator-keys", args=here[:1])
     bare = reverse("operator-system-account", args=[Operator.objects.get(name="Bare").public_key])
     of_role, suspended = User.objects.get(name="picker"), User.objects.get(name="on leave")
     orphan = User.objects.get(name="orphan")
@@ -64,6 +67,8 @@ def starts(live_server: Any) -> tuple[str, ...]:
         url(user, "user-test-result", job.pk),
         url(full),
         url(full, "user-edit"),
+        *lists,
+        signing,
         bare,
         url(of_role, "user-move"),
         url(suspended, "user-lift"),

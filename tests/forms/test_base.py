@@ -6,8 +6,9 @@ import pytest
 from django.http import QueryDict
 
 from identities.claims.report import Grade, Issue, Report
-from identities.forms.accounts import AccountCreateForm, AccountEditForm, LimitsForm
+from identities.forms.accounts import AccountCreateForm, AccountEditForm
 from identities.forms.base import SEED_REFUSED, ConfirmForm
+from identities.forms.limits import LimitsForm
 from identities.forms.operators import OperatorCreateForm, OperatorEditForm
 from identities.nkeys import KeyKind, KeyPair
 

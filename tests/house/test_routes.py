@@ -10,10 +10,12 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from identities.claims.drafts import RoleDraft, SigningKeyDraft
+from identities.claims.handles import handle
+from identities.claims.mappings import WeightedMapping
 from identities.models import Account, Operator, User
 from identities.policy.actions import READING
 from identities.policy.routes import ROUTES, Access
-from identities.services import signing_keys
+from identities.services import accounts, changes, mappings, signing_keys
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -35,6 +37,9 @@ class Sample:
             "user_key": self.user.public_key,
             "signing_key": self.role,
             "job_id": 1,
+            "mapping": handle("orders"),
+            "entry": handle("*"),
+            "operator_signing_key": handle(changes.claims_of(self.operator).nats.signing_keys[0]),
             "token": "not-a-token",
             "key": self.account.public_key,
             "key_key": self.account.public_key,
@@ -44,13 +49,22 @@ class Sample:
         return reverse(name, kwargs={argument: arguments[argument] for argument in needed})
 
 
+def mapped(account: Account) -> Account:
+    targets = [WeightedMapping(subject="orders.new", weight=40)]
+    return mappings.put(
+        principal=make.COMMAND, account=account, source="orders", targets=targets, version=account.version
+    )
+
+
 @pytest.fixture
 def sample(db: None) -> Sample:
     make.installation()
     operator = make.operator()
-    account = make.account(operator)
+    account = mapped(make.account(operator))
+    account = accounts.revoke(principal=make.COMMAND, account=account, entries={"*": 1})
     draft = SigningKeyDraft(role=RoleDraft(role="service"))
     role = signing_keys.add(principal=make.COMMAND, account=account, draft=draft, version=account.version)
+    account.refresh_from_db()
     return Sample(operator, account, make.user(account), role.public_key)
 
 

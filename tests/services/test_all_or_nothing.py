@@ -10,6 +10,7 @@ import pytest
 from django.apps import apps
 
 from identities.claims import codec
+from identities.claims.account import ExternalAuthorization, MsgTrace
 from identities.claims.common import Claims
 from identities.claims.drafts import (
     AccountDraft,
@@ -21,34 +22,41 @@ from identities.claims.drafts import (
     UserDraft,
     UserEdit,
 )
-from identities.claims.permissions import UserPermissionLimits
+from identities.claims.mappings import WeightedMapping
+from identities.claims.permissions import Permission, Permissions, UserPermissionLimits
 from identities.claims.user import UserBody
 from identities.models import Account, Key, Operator, Person, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
 from identities.services import (
+    account_settings,
     accounts,
     adopting,
     adopting_users,
     audit,
+    auth_callout,
     changes,
     client_tests,
     creds,
     installation,
     keys,
+    mappings,
     moves,
+    operator_keys,
     operators,
     people,
     reissuing_accounts,
     reissuing_operators,
     resigning,
     resigning_accounts,
+    revocations,
     rotation,
     secrets,
     signing,
     signing_keys,
     signing_over,
     suspensions,
+    system_accounts,
     user_keys,
     users,
 )
@@ -57,7 +65,9 @@ from tests import goldens, make
 pytestmark = pytest.mark.django_db(transaction=True)
 
 BEARER = replace(UserPermissionLimits.unlimited(), bearer_token=True)
+RULES = Permissions(pub=Permission(allow=("a",)))
 WHO = {"principal": make.COMMAND}
+KEY = KeyPair.create(KeyKind.USER).public.text
 
 
 @dataclass(frozen=True)
@@ -147,6 +157,26 @@ WORKS: dict[str, Work] = {
     "operators.add_system_account": lambda at: operators.add_system_account(
         **WHO, operator=at.bare, version=at.bare.version
     ),
+    "operator_keys.add": lambda at: operator_keys.add(
+        **WHO, operator=at.operator, version=at.operator.version
+    ),
+    "operator_keys.remove": lambda at: operator_keys.remove(
+        **WHO,
+        operator=at.operator,
+        public_key=at.account.issuer,
+        version=at.operator.version,
+        resign_by=at.operator.public_key,
+    ),
+    "operator_keys.resign": lambda at: operator_keys.resign(
+        **WHO,
+        operator=at.operator,
+        by=at.account.issuer,
+        to=at.operator.public_key,
+        version=at.operator.version,
+    ),
+    "system_accounts.choose": lambda at: system_accounts.choose(
+        **WHO, operator=at.operator, account=at.account.public_key, version=at.operator.version
+    ),
     "accounts.create": lambda at: accounts.create(
         **WHO, operator=at.operator, draft=AccountDraft(name="New")
     ),
@@ -154,8 +184,40 @@ WORKS: dict[str, Work] = {
         **WHO, account=at.account, edit=AccountEdit(name="New"), version=at.account.version
     ),
     "accounts.update_limits": _limits,
-    "accounts.revoke": lambda at: accounts.revoke(**WHO, account=at.account, entries={"*": 1}),
+    "mappings.put": lambda at: mappings.put(
+        **WHO,
+        account=at.account,
+        source="a",
+        targets=[WeightedMapping(subject="b")],
+        version=at.account.version,
+    ),
+    "mappings.remove": lambda at: mappings.remove(
+        **WHO, account=at.account, source="orders", version=at.account.version
+    ),
+    "account_settings.update_default_permissions": lambda at: account_settings.update_default_permissions(
+        **WHO, account=at.account, permissions=RULES, version=at.account.version
+    ),
+    "account_settings.update_tracing": lambda at: account_settings.update_tracing(
+        **WHO, account=at.account, trace=MsgTrace(dest="a"), version=at.account.version
+    ),
+    "account_settings.update_cluster_traffic": lambda at: account_settings.update_cluster_traffic(
+        **WHO, account=at.account, traffic="owner", version=at.account.version
+    ),
+    "auth_callout.update": lambda at: auth_callout.update(
+        **WHO,
+        account=at.account,
+        callout=ExternalAuthorization(auth_users=(KEY,)),
+        version=at.account.version,
+        new_xkey=True,
+    ),
+    "accounts.revoke": lambda at: accounts.revoke(**WHO, account=at.account, entries={"*": 5}),
     "accounts.delete": lambda at: accounts.delete(**WHO, account=at.account, version=at.account.version),
+    "revocations.clear": lambda at: revocations.clear(
+        **WHO, account=at.account, key="*", version=at.account.version
+    ),
+    "revocations.compact": lambda at: revocations.compact(
+        **WHO, account=at.account, version=at.account.version
+    ),
     "users.create": lambda at: users.create(**WHO, account=at.account, draft=UserDraft(name="New")),
     "users.update": lambda at: users.update(
         **WHO, user=at.user, edit=UserEdit(name="New"), version=at.user.version
@@ -217,6 +279,9 @@ def sample() -> Sample:
     make.installation()
     operator = make.operator()
     account = make.account(operator)
+    ways = [WeightedMapping(subject="orders.new")]
+    account = mappings.put(**WHO, account=account, source="orders", targets=ways, version=account.version)
+    account = accounts.revoke(**WHO, account=account, entries={"*": 2, KEY: 1})
     draft = SigningKeyDraft(role=RoleDraft(role="service"))
     role = signing_keys.add(**WHO, account=account, draft=draft, version=account.version).public_key
     out = make.user(account)
@@ -275,13 +340,22 @@ def differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [table for table in before if before[table] != after[table]]
 
 
-STEPS = {"users.create_many", "users.commit", "accounts.commit", "operators.commit"}
+STEPS = {
+    "users.create_many",
+    "users.commit",
+    "accounts.commit",
+    "accounts.rewrite",
+    "accounts.revoke_unaudited",
+    "operators.commit",
+    "operators.rewrite",
+}
 """What the services above go through, in their transaction."""
 
 
 def test_every_service_that_writes_an_event_is_tried() -> None:
     modules = (
-        *(operators, accounts, users, adopting, adopting_users, creds, client_tests, installation, keys),
+        *(operators, operator_keys, system_accounts, accounts, account_settings, auth_callout, mappings),
+        *(revocations, users, adopting, adopting_users, creds, client_tests, installation, keys),
         *(people, rotation, reissuing_accounts, reissuing_operators, resigning, resigning_accounts),
         *(signing_over, signing_keys, moves, suspensions, user_keys),
     )
@@ -292,7 +366,8 @@ def test_every_service_that_writes_an_event_is_tried() -> None:
         if getattr(function, "__module__", "") == module.__name__
         and not name.startswith("_")
         and callable(function)
-        and {"record", "_audit", "create_many"} & set(getattr(function, "__code__", fail.__code__).co_names)
+        and {"record", "_audit", "create_many", "rewrite", "_rewrite", "commit"}
+        & set(getattr(function, "__code__", fail.__code__).co_names)
     }
     assert writing <= set(WORKS) | STEPS
 
