@@ -21,6 +21,7 @@ from identities.views import (
     reissuing,
     search,
     users,
+    validating,
 )
 
 
@@ -78,6 +79,7 @@ urlpatterns = [
     path(OPERATOR + "system-account", operators.add_system_account, name="operator-system-account"),
     path(OPERATOR + "jwt", operators.jwt, name="operator-jwt"),
     path(OPERATOR + "history", operators.history, name="operator-history"),
+    path(OPERATOR + "validate", validating.index, name="operator-validate"),
     path(OPERATOR + "reissue", reissuing.operator, name="operator-reissue"),
     path(OPERATOR + "reissue/<int:job_id>", reissuing.operator_progress, name="operator-reissue-progress"),
     path(OPERATOR + "sign-anew", reissuing.accounts_over, name="operator-sign-anew"),

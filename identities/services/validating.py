@@ -6,7 +6,7 @@ Accounts are judged one by one, their users in a stream; users about whom the sa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from identities.claims import cycles, stricter, trust, validate
@@ -32,6 +32,7 @@ class Checked:
     """One object and what was found: `kind` is operator or account; an account's findings are its users' too."""
 
     kind: str
+    id: int
     name: str
     key: str
     findings: tuple[Finding, ...]
@@ -52,9 +53,10 @@ def check(*, principal: Principal, operator: Operator, now: int) -> Iterator[Che
     held: dict[int, Claims[AccountBody]] = {row.pk: changes.claims_of(row) for row in rows}
     yield Checked(
         kind="operator",
+        id=operator.pk,
         name=operator.name,
         key=operator.public_key,
-        findings=tuple(_operator_findings(operator, claims, now)),
+        findings=tuple(_operator_findings(operator, claims, {row.public_key for row in rows}, now)),
     )
     exporters = _Exporters({row.public_key: held[row.pk].nats for row in rows})
     users = validating_users.findings(principal, operator, claims, held, now=now)
@@ -62,6 +64,7 @@ def check(*, principal: Principal, operator: Operator, now: int) -> Iterator[Che
         own = _account_findings(row, held[row.pk], claims, exporters, now)
         yield Checked(
             kind="account",
+            id=row.pk,
             name=row.name,
             key=row.public_key,
             findings=(*_once(own), *users.get(row.pk, ())),
@@ -76,13 +79,17 @@ def _scope(principal: Principal, operator: Operator) -> Scope:
     return Scope(operator=operator.pk)
 
 
-def _operator_findings(operator: Operator, claims: Claims[OperatorBody], now: int) -> Iterator[Finding]:
+def _operator_findings(
+    operator: Operator, claims: Claims[OperatorBody], below: Collection[str], now: int
+) -> Iterator[Finding]:
     yield from _nsc(validate.validate(claims, now=now))
     if not trust.did_sign(claims, claims):
         yield Finding(grade=Grade.ERROR, path="iss", message=NSC_ITSELF, nsc=True)
     yield from _more(stricter.stricter_issues(claims, claims))
     system = claims.nats.system_account
-    if system and not Account.objects.live().filter(operator=operator, public_key=system).exists():
+    if system in ("", *below):
+        return
+    if not Account.objects.live().filter(operator=operator, public_key=system).exists():
         message = f"the system account {system} is not kept here, so no configuration can carry it"
         yield Finding(grade=Grade.WARNING, path="nats.system_account", message=message)
 

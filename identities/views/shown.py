@@ -24,6 +24,7 @@ OPERATOR_TABS = (
     ("Overview", "operator"),
     ("Accounts", "accounts"),
     ("Keys", "keys"),
+    ("Validate", "operator-validate"),
     ("History", "operator-history"),
 )
 ACCOUNT_TABS = (

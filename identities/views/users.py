@@ -168,7 +168,7 @@ def history(request: HttpRequest, operator_key: str, account_key: str, user_key:
             key=user.public_key,
             current=user.token_id,
             scope=users.scope(user),
-            former=lookup.former_keys(user),
+            keys=lookup.keys_of(user),
         ),
     }
     return htmx.render(request, "identities/shared/history.html", context)
