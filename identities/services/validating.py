@@ -14,6 +14,7 @@ from identities.claims.account import AccountBody
 from identities.claims.common import Claims
 from identities.claims.operator import OperatorBody
 from identities.claims.report import Grade, Issue
+from identities.claims.scopes import SigningKey
 from identities.models import Account, Operator, User
 from identities.policy import decisions
 from identities.policy.actions import Action
@@ -24,6 +25,8 @@ from identities.services.validating_users import Finding
 LARGEST_JWT = 1024 * 1024
 NSC_ISSUER = "Account is not issued by operator or operator signing keys"
 NSC_ITSELF = "operator is not issued by operator or operator signing key"
+_PASTES = "account-"
+"""Begins what a role's template takes from its account: `{{account-name()}}`, `{{account-tag(x)}}`."""
 NSC_JETSTREAM = "JetStream should not be enabled for system account"
 
 
@@ -107,13 +110,28 @@ def _account_findings(
         yield Finding(grade=Grade.ERROR, path="nats.limits.mem_storage", message=NSC_JETSTREAM, nsc=True)
     if not trust.did_sign(operator, claims):
         yield Finding(grade=Grade.ERROR, path="iss", message=NSC_ISSUER, nsc=True)
-    yield from _more(stricter.stricter_issues(claims, claims))
+    plain = _as_pasted(claims)
+    yield from _more(stricter.stricter_issues(plain, plain))
     yield from _more(cycles.import_issues(claims.sub, body, exporters.find, now=now))
     yield from _callout(row, body)
     size = len(row.claims.encode())
     if size * 4 // 3 > LARGEST_JWT:
         message = f"the JWT is larger than 1 MiB ({size:,} bytes of claims): NATS refuses it"
         yield Finding(grade=Grade.ERROR, path="", message=message)
+
+
+def _as_pasted(claims: Claims[AccountBody]) -> Claims[AccountBody]:
+    """Without name and tags where no role pastes them into subjects: then they may be what they like."""
+    body = claims.nats
+    if any(_PASTES in subject for key in body.signing_keys for subject in _subjects(key)):
+        return claims
+    return replace(claims, name="x", nats=replace(body, tags=()))
+
+
+def _subjects(key: SigningKey) -> Iterator[str]:
+    if key.template is not None:
+        for rules in (key.template.pub, key.template.sub):
+            yield from (*rules.allow, *rules.deny)
 
 
 def _callout(row: Account, body: AccountBody) -> Iterator[Finding]:

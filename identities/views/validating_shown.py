@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from identities.claims.report import Grade
 from identities.forms.base import sentence
 from identities.models import Operator
 from identities.policy.principal import Principal, Scope
+from identities.services import trust_chain
 from identities.services.validating import Checked
 from identities.services.validating_users import Finding
 from identities.views import addresses, mending, shown
@@ -20,6 +21,7 @@ from identities.views.activity_shown import Choice
 MOST = 100
 """Objects with findings that a page shows; `manage.py validate` shows them all."""
 USERS_SHOWN = 5
+_WORST = (Grade.ERROR, Grade.TIMECHECK, Grade.WARNING)
 SHOW = {"": "everything", "errors": "what servers or nsc refuse"}
 _STATES = {
     Grade.ERROR: shown.State(word="Error", tone="danger", icon="circle-x", title=""),
@@ -61,7 +63,10 @@ def result(
     found = list(checked)
     kept = [(one, _kept(one, chosen)) for one in found]
     wrong = [(one, findings) for one, findings in kept if findings]
-    sections = (_section(principal, operator, one, findings) for one, findings in wrong[:MOST])
+    shown_here = wrong[:MOST]
+    texts = [finding.message for _, findings in shown_here for finding in findings]
+    names = trust_chain.names(principal, shown.keys_in(texts))
+    sections = (_section(principal, operator, one, findings, names) for one, findings in shown_here)
     return {
         "sections": tuple(sections),
         "cut": f"{len(wrong) - MOST:,}" if len(wrong) > MOST else "",
@@ -100,6 +105,7 @@ def _section(
     operator: Operator,
     one: Checked,
     findings: Iterable[Finding],
+    names: Mapping[str, str],
 ) -> SectionShown:
     if one.kind == "operator":
         url, scope = addresses.operator(operator.public_key), Scope(operator=operator.pk)
@@ -110,12 +116,20 @@ def _section(
         kind=one.kind,
         name=one.name,
         url=url,
-        findings=tuple(_finding(principal, scope, operator, one, found) for found in findings),
+        findings=tuple(
+            _finding(principal, scope, operator, one, found, names)
+            for found in sorted(findings, key=lambda found: _WORST.index(found.grade))
+        ),
     )
 
 
 def _finding(
-    principal: Principal, scope: Scope, operator: Operator, one: Checked, found: Finding
+    principal: Principal,
+    scope: Scope,
+    operator: Operator,
+    one: Checked,
+    found: Finding,
+    names: Mapping[str, str],
 ) -> FindingShown:
     own = operator.public_key
     if one.kind == "operator":
@@ -128,7 +142,7 @@ def _finding(
     more = found.count - len(named)
     return FindingShown(
         state=_STATES[found.grade],
-        message=_message(found),
+        message=_named(_message(found), names),
         path=found.path,
         whose=shown.plural(found.count, "user") if found.count else "",
         users=tuple(shown.Crumb(label=name, url=addresses.user(own, one.key, key)) for name, key in named),
@@ -136,6 +150,13 @@ def _finding(
         fix_url=fix_url,
         fix=fix,
     )
+
+
+def _named(message: str, names: Mapping[str, str]) -> str:
+    """With the names of keys that are known here beside their ends: nobody reads 56 letters."""
+    for key in shown.keys_in([message]) & names.keys():
+        message = message.replace(key, f"“{names[key]}” ({shown.short(key)})")
+    return message
 
 
 def _message(found: Finding) -> str:

@@ -10,9 +10,9 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import BrowserContext, Page
 
-from identities.models import IssuedToken, Job, Operator, User
+from identities.models import Account, IssuedToken, Job, Operator, User
 from identities.policy.routes import ROUTES, Access
-from identities.services import signing
+from identities.services import client_tests, reissuing, signing
 from tests import make
 from tests.e2e import crawl, sample
 
@@ -52,9 +52,22 @@ def starts(live_server: Any) -> tuple[str, ...]:
     make.person(username="alice")
     user = sample.fill()
     full = User.objects.get(name="full")
-    job = Job.objects.get()
+    job = Job.objects.get(kind=client_tests.KIND)
     bare = reverse("operator-system-account", args=[Operator.objects.get(name="Bare").public_key])
-    return ("/", url(user, "user-test-result", job.pk), url(full), url(full, "user-edit"), bare)
+    own = (url(user, "user-test-result", job.pk), url(full), url(full, "user-edit"))
+    return ("/", *own, bare, *reissues(), reverse("operator-validate", args=[user.operator.public_key]))
+
+
+def reissues() -> tuple[str, ...]:
+    """An operator's configuration after a reissue, and how far the worker is with what follows one."""
+    account = Account.objects.get(name="Moved")
+    keys = [account.operator.public_key, account.public_key]
+    below, of_account = Job.objects.filter(kind=reissuing.KIND).order_by("-pk")
+    return (
+        reverse("operator-config", args=keys[:1]),
+        reverse("operator-reissue-progress", args=[*keys[:1], below.pk]),
+        reverse("account-reissue-progress", args=[*keys, of_account.pk]),
+    )
 
 
 def url(user: User, name: str = "user", *more: object) -> str:
