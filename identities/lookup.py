@@ -10,6 +10,7 @@ from identities.models import Account, Grant, Key, Operator, Person, User
 from identities.policy.principal import HeldRole, Principal, Role, ScopeKind, Way
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
     from django.http import HttpRequest
 
 
@@ -105,17 +106,15 @@ def moved(principal: Principal, keys: Mapping[str, Any]) -> dict[str, Any] | Non
     return found if found != dict(keys) else None
 
 
-def former_keys(row: Operator | Account | User) -> list[str]:
-    """The keys that were the row's own before it was reissued; its signing keys come along, which issue nothing to
-    themselves.
-    """
+def keys_of(row: Operator | Account | User) -> QuerySet[Key, Any]:
+    """The keys that are or were the row's own, for a subquery; its signing keys come along, which are nobody's name."""
     if isinstance(row, Operator):
         held = Key.objects.filter(operator=row, account=None, kind="operator")
     elif isinstance(row, Account):
         held = Key.objects.filter(account=row, user=None, kind="account")
     else:
         held = Key.objects.filter(user=row)
-    return list(held.exclude(public_key=row.public_key).values_list("public_key", flat=True).distinct())
+    return held.values("public_key")
 
 
 def _principal(request: HttpRequest) -> Principal:

@@ -28,6 +28,7 @@ from identities.views import (
     suspensions,
     user_keys,
     users,
+    validating,
 )
 
 
@@ -103,6 +104,7 @@ urlpatterns = [
     ),
     path(OPERATOR + "jwt", operators.jwt, name="operator-jwt"),
     path(OPERATOR + "history", operators.history, name="operator-history"),
+    path(OPERATOR + "validate", validating.index, name="operator-validate"),
     path(OPERATOR + "reissue", reissuing.operator, name="operator-reissue"),
     path(OPERATOR + "reissue/<int:job_id>", reissuing.operator_progress, name="operator-reissue-progress"),
     path(OPERATOR + "sign-anew", reissuing.accounts_over, name="operator-sign-anew"),

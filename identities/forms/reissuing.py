@@ -18,7 +18,7 @@ class ReissueAccountForm(ConfirmForm):
     public_key = PublicKeyField(
         kind=KeyKind.ACCOUNT,
         label="Next public key",
-        help_text="An account key (A…). One that was generated on the operator's page of keys brings its seed; any "
+        help_text="An account key (A…). One that was generated on the page “Keys” brings its seed; any "
         "other has its seed elsewhere. Empty: a new key is made and its seed sealed here.",
     )
     field_order = ("public_key", "confirm", "version")
@@ -30,7 +30,7 @@ class ReissueOperatorForm(ConfirmForm):
     public_key = forms.ChoiceField(
         required=False,
         label="Next key",
-        help_text="A new one, or one that was generated on the page of keys.",
+        help_text="A new one, or one that was generated on the page “Keys”.",
     )
     convert = forms.BooleanField(
         required=False,

@@ -82,6 +82,7 @@ ROUTES: Mapping[str, Route] = {
     "key-seed": _session(Action.KEY_ADD_SEED),
     "key-export": _session(Action.KEY_EXPORT),
     "key-erase": _session(Action.KEY_ERASE),
+    "operator-validate": _session(Action.VIEW),
     "operator-reissue": _session(Action.OPERATOR_REISSUE),
     "operator-reissue-progress": _session(Action.OPERATOR_REISSUE),
     "operator-sign-anew": _session(Action.OPERATOR_REISSUE),

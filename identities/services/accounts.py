@@ -20,7 +20,8 @@ from identities.nkeys import KeyKind
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import account_keys, (
+from identities.services import (
+    account_keys,
     audit,
     changes,
     clock,

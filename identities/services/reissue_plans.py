@@ -23,7 +23,6 @@ from identities.services.reissuing import Plan
 from identities.services.renewing import Renewing
 
 NAMED = 5
-KEYS_PAGE = "Add its seed on the operator's page of keys first."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +97,7 @@ def of_operator(*, operator: Operator, convert: bool) -> Plan:
         try:
             signing.account_signer(operator, claims)
         except signing.NoSigner as missing:
-            refusals.append(f"{missing.user_message} {KEYS_PAGE}")
+            refusals.append(missing.user_message)
     return Plan(
         moves=tuple(_operator_moves(claims, follow, convert=convert)),
         stays=tuple(_operator_stays(live.count() - follow)),
@@ -175,6 +174,8 @@ def _operator_stays(rest: int) -> Iterator[str]:
 
 def _moves(account: Account, near: Sequence[Account], renewing: Renewing, below: Below) -> Iterator[str]:
     yield "The account gets a new key, under its name, with its limits, signing keys, roles and revocations."
+    if by := _other_signer(account):
+        yield f"Its JWT is signed by {by}, as the seed of {account.issuer} is not here."
     if below.number:
         yield f"Signed anew, with the rights that they have: {_plural(below.number, 'user')}."
     if below.revoked:
@@ -188,6 +189,15 @@ def _moves(account: Account, near: Sequence[Account], renewing: Renewing, below:
             "It is the system account, so the operator's JWT changes too: every server needs a new configuration "
             "and a restart."
         )
+
+
+def _other_signer(account: Account) -> str:
+    """The key that will sign the account where it is not the one that did; "" when it is, or there is none."""
+    try:
+        key = accounts.signer(account).public_key
+    except signing.NoSigner:
+        return ""
+    return "" if key == account.issuer else key
 
 
 def _stays(
@@ -251,12 +261,12 @@ def _refusals(
         try:
             accounts.signer(row)
         except signing.NoSigner as missing:
-            yield f"“{row.name}” can't be signed. {missing.user_message} {KEYS_PAGE}"
+            yield f"“{row.name}” can't be signed. {missing.user_message}"
     if account.operator.system_account == account.public_key:
         try:
             signing.operator_signer(account.operator)
         except signing.NoSigner as missing:
-            yield f"“{account.operator.name}” can't be signed. {missing.user_message} {KEYS_PAGE}"
+            yield f"“{account.operator.name}” can't be signed. {missing.user_message}"
     yield from _users_refused(account, claims, below, own_seed=own_seed)
 
 
@@ -277,13 +287,14 @@ def _users_refused(
         elif issuer not in here:
             role = scope.role if scope is not None else issuer
             yield (
-                f"The role “{role}” signs {_plural(number, 'user')}, but the seed of {issuer} is not here. {KEYS_PAGE}"
+                f"The role “{role}” signs {_plural(number, 'user')}, but the seed of {issuer} is not here. "
+                f"{signing.where_to_add(account.operator)}"
             )
     if others and not plain and (account.operator.strict or not own_seed):
         yield (
             f"{_plural(others, 'user')} would have nobody to sign them: no plain signing key of “{account.name}” has "
-            "its seed here, and its new key can't sign them. Add a signing key first, or the missing seed on the "
-            "operator's page of keys."
+            "its seed here, and its new key can't sign them. Add a signing key first. "
+            f"{signing.where_to_add(account.operator)}"
         )
 
 

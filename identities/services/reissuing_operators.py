@@ -93,8 +93,8 @@ def _identity(operator: Operator, public_key: str) -> Key:
     spare = spares.one(operator.pk, KeyKind.OPERATOR, public_key)
     if spare is None or spare.sealed is None:
         raise IdentityError(
-            f"{public_key[:60]} can't sign the operator's JWT: its seed is not here. Generate a key on the page of "
-            "keys, or leave this to a new one.",
+            f"{public_key[:60]} can't sign the operator's JWT: its seed is not here. Generate a key on the page "
+            "“Keys”, or leave this to a new one.",
             field="public_key",
         )
     spare.purpose = Purpose.IDENTITY

@@ -87,7 +87,7 @@ def signer_of(operator: Operator, target: str) -> Key:
         )
     key = Key.objects.filter(operator=operator, public_key=target, deleted_at=None).first()
     if key is None or key.sealed is None:
-        raise signing.NoSigner(f"The seed of {target} is not here. Add it on the page of keys first.")
+        raise signing.NoSigner(f"The seed of {target} is not here. {signing.where_to_add(operator)}")
     return key
 
 

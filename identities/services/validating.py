@@ -6,7 +6,7 @@ Accounts are judged one by one, their users in a stream; users about whom the sa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from identities.claims import cycles, stricter, trust, validate
@@ -14,6 +14,7 @@ from identities.claims.account import AccountBody
 from identities.claims.common import Claims
 from identities.claims.operator import OperatorBody
 from identities.claims.report import Grade, Issue
+from identities.claims.scopes import SigningKey
 from identities.models import Account, Operator, User
 from identities.policy import decisions
 from identities.policy.actions import Action
@@ -24,6 +25,8 @@ from identities.services.validating_users import Finding
 LARGEST_JWT = 1024 * 1024
 NSC_ISSUER = "Account is not issued by operator or operator signing keys"
 NSC_ITSELF = "operator is not issued by operator or operator signing key"
+_PASTES = "account-"
+"""Begins what a role's template takes from its account: `{{account-name()}}`, `{{account-tag(x)}}`."""
 NSC_JETSTREAM = "JetStream should not be enabled for system account"
 
 
@@ -32,6 +35,7 @@ class Checked:
     """One object and what was found: `kind` is operator or account; an account's findings are its users' too."""
 
     kind: str
+    id: int
     name: str
     key: str
     findings: tuple[Finding, ...]
@@ -52,9 +56,10 @@ def check(*, principal: Principal, operator: Operator, now: int) -> Iterator[Che
     held: dict[int, Claims[AccountBody]] = {row.pk: changes.claims_of(row) for row in rows}
     yield Checked(
         kind="operator",
+        id=operator.pk,
         name=operator.name,
         key=operator.public_key,
-        findings=tuple(_operator_findings(operator, claims, now)),
+        findings=tuple(_operator_findings(operator, claims, {row.public_key for row in rows}, now)),
     )
     exporters = _Exporters({row.public_key: held[row.pk].nats for row in rows})
     users = validating_users.findings(principal, operator, claims, held, now=now)
@@ -62,6 +67,7 @@ def check(*, principal: Principal, operator: Operator, now: int) -> Iterator[Che
         own = _account_findings(row, held[row.pk], claims, exporters, now)
         yield Checked(
             kind="account",
+            id=row.pk,
             name=row.name,
             key=row.public_key,
             findings=(*_once(own), *users.get(row.pk, ())),
@@ -76,13 +82,17 @@ def _scope(principal: Principal, operator: Operator) -> Scope:
     return Scope(operator=operator.pk)
 
 
-def _operator_findings(operator: Operator, claims: Claims[OperatorBody], now: int) -> Iterator[Finding]:
+def _operator_findings(
+    operator: Operator, claims: Claims[OperatorBody], below: Collection[str], now: int
+) -> Iterator[Finding]:
     yield from _nsc(validate.validate(claims, now=now))
     if not trust.did_sign(claims, claims):
         yield Finding(grade=Grade.ERROR, path="iss", message=NSC_ITSELF, nsc=True)
     yield from _more(stricter.stricter_issues(claims, claims))
     system = claims.nats.system_account
-    if system and not Account.objects.live().filter(operator=operator, public_key=system).exists():
+    if system in ("", *below):
+        return
+    if not Account.objects.live().filter(operator=operator, public_key=system).exists():
         message = f"the system account {system} is not kept here, so no configuration can carry it"
         yield Finding(grade=Grade.WARNING, path="nats.system_account", message=message)
 
@@ -100,13 +110,28 @@ def _account_findings(
         yield Finding(grade=Grade.ERROR, path="nats.limits.mem_storage", message=NSC_JETSTREAM, nsc=True)
     if not trust.did_sign(operator, claims):
         yield Finding(grade=Grade.ERROR, path="iss", message=NSC_ISSUER, nsc=True)
-    yield from _more(stricter.stricter_issues(claims, claims))
+    plain = _as_pasted(claims)
+    yield from _more(stricter.stricter_issues(plain, plain))
     yield from _more(cycles.import_issues(claims.sub, body, exporters.find, now=now))
     yield from _callout(row, body)
     size = len(row.claims.encode())
     if size * 4 // 3 > LARGEST_JWT:
         message = f"the JWT is larger than 1 MiB ({size:,} bytes of claims): NATS refuses it"
         yield Finding(grade=Grade.ERROR, path="", message=message)
+
+
+def _as_pasted(claims: Claims[AccountBody]) -> Claims[AccountBody]:
+    """Without name and tags where no role pastes them into subjects: then they may be what they like."""
+    body = claims.nats
+    if any(_PASTES in subject for key in body.signing_keys for subject in _subjects(key)):
+        return claims
+    return replace(claims, name="x", nats=replace(body, tags=()))
+
+
+def _subjects(key: SigningKey) -> Iterator[str]:
+    if key.template is not None:
+        for rules in (key.template.pub, key.template.sub):
+            yield from (*rules.allow, *rules.deny)
 
 
 def _callout(row: Account, body: AccountBody) -> Iterator[Finding]:

@@ -193,7 +193,7 @@ def history(request: HttpRequest, operator_key: str, account_key: str) -> HttpRe
             key=account.public_key,
             current=account.token_id,
             scope=accounts.scope(account),
-            former=lookup.former_keys(account),
+            keys=lookup.keys_of(account),
         ),
     }
     return htmx.render(request, "identities/shared/history.html", context)

@@ -77,7 +77,7 @@ def add_seed(request: HttpRequest, operator_key: str, key_key: str) -> HttpRespo
     context = {
         **_frame(operator, "Add seed", "Add a seed"),
         "submit": "Add seed",
-        "intro": f"Of {keys.named(key)}: {key.public_key}.",
+        "intro": f"Of {keys.named(key)}, {shown.short(key.public_key)}.",
     }
     return htmx.render_form(request, form.emptied(), "", context)
 
@@ -98,7 +98,7 @@ def export(request: HttpRequest, operator_key: str, key_key: str) -> HttpRespons
     context = {
         **_frame(operator, "Export seed", "Export a seed"),
         "form": form,
-        "key": shown.chip(key.public_key, long=True),
+        "key": shown.chip(key.public_key),
         "whose": keys.named(key),
         "power": keys_shown.power(key),
         "action": request.path,
@@ -126,7 +126,7 @@ def erase(request: HttpRequest, operator_key: str, key_key: str) -> HttpResponse
         **_frame(operator, "Erase seed", "Erase a seed"),
         "name": form.ending,
         "submit": "Erase seed",
-        "intro": f"Of {keys.named(key)}: {key.public_key}.",
+        "intro": f"Of {keys.named(key)}, {shown.short(key.public_key)}.",
         "consequences": ("Nothing can be signed with it from here any more. This can't be undone.",),
     }
     return htmx.render_form(request, form, "", context, panel=htmx.CONFIRM)

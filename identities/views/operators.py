@@ -201,7 +201,7 @@ def history(request: HttpRequest, operator_key: str) -> HttpResponse:
             key=operator.public_key,
             current=operator.token_id,
             scope=_scope(operator),
-            former=lookup.former_keys(operator),
+            keys=lookup.keys_of(operator),
         ),
     }
     return htmx.render(request, "identities/shared/history.html", context)

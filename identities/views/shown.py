@@ -25,6 +25,7 @@ OPERATOR_TABS = (
     ("Accounts", "accounts"),
     ("Signing keys", "operator-keys"),
     ("Keys", "keys"),
+    ("Validate", "operator-validate"),
     ("History", "operator-history"),
 )
 ACCOUNT_TABS = (

@@ -176,9 +176,9 @@ def history(request: HttpRequest, operator_key: str, account_key: str, user_key:
             principal=principal,
             operator=user.account.operator,
             key=user.public_key,
-            former=lookup.former_keys(user),
             current=user.token_id,
             scope=users.scope(user),
+            keys=lookup.keys_of(user),
         ),
     }
     return htmx.render(request, "identities/shared/history.html", context)

@@ -12,6 +12,7 @@ from django.db import transaction
 
 from identities.claims.account import ExternalAuthorization, MsgTrace
 from identities.claims.drafts import RoleDraft, SigningKeyDraft
+from identities.claims.imports import Import
 from identities.claims.limits import NO_LIMIT, JetStreamLimits, OperatorLimits
 from identities.claims.mappings import WeightedMapping
 from identities.claims.permissions import (
@@ -28,8 +29,12 @@ from identities.services import (
     changes,
     client_tests,
     clock,
+    jobs,
+    keys,
     mappings,
     operator_keys,
+    reissuing,
+    reissuing_operators,
     signing_keys,
     suspensions,
     user_keys,
@@ -58,6 +63,9 @@ def fill() -> User:
     _roles()
     user = _history(account, user)
     _tests(user)
+    _keys(operator)
+    _findings(operator)
+    _reissued()
     return user
 
 
@@ -203,3 +211,48 @@ def _tests(user: User) -> None:
     ]  # fmt: skip
     result = {"ok": False, "summary": events[-1][1], "seconds": 0.25, "server": "demo 2.15.1", "events": told}
     Job.objects.filter(pk=job.pk).update(state="done", result=json.dumps(result), finished_at=clock.now())
+
+
+def _keys(operator: Operator) -> None:
+    for kind in (KeyKind.ACCOUNT, KeyKind.CURVE):
+        keys.generate(principal=make.COMMAND, operator=operator, kind=kind)
+
+
+def _findings(operator: Operator) -> None:
+    """What the validation has to say: imports that find nothing, users that are revoked."""
+    account = make.account(operator, "Importer")
+    users_there = make.many_users(account, [f"old-{number}" for number in range(8)])
+    entries = {user.public_key: user.last_iat for user in users_there}
+    accounts.revoke(principal=make.COMMAND, account=account, entries=entries)
+    exporter, stranger = Account.objects.get(name="Orders"), KeyPair.create(KeyKind.ACCOUNT).public.text
+    imports = (
+        Import(name="missing", subject="orders.>", account=exporter.public_key, type="stream"),
+        Import(name="elsewhere", subject="news", account=stranger, type="stream"),
+    )
+    row = Account.objects.get(pk=account.pk)
+    accounts.rewrite(
+        principal=make.COMMAND,
+        account=row,
+        plan=lambda held: changes.plan(held, changes.edit_body(imports=imports), now=clock.unix()),
+        version=row.version,
+        done="Added imports",
+    )
+
+
+def _reissued() -> None:
+    """An operator that servers come over to, and bulk work of the worker: half done, and done with some left."""
+    rolled = make.operator("Rolled", generate_signing_key=False)
+    account = make.account(rolled, "Moved")
+    make.user(account, "ann")
+    rolled = reissuing_operators.reissue(
+        principal=make.COMMAND, operator=rolled, version=Operator.objects.get(pk=rolled.pk).version
+    ).operator
+    payload = {"old": "", "source": "", "target": "", "reason": "", "total": 40_000}
+    below = {"operator": rolled.pk, "source": "", "target": "", "reason": "", "total": 120}
+    running = jobs.enqueue(
+        principal=make.COMMAND, kind=reissuing.KIND, payload={"account": account.pk, **payload}
+    )
+    Job.objects.filter(pk=running.pk).update(state="running", done=12_500, total=40_000)
+    over = jobs.enqueue(principal=make.COMMAND, kind=reissuing.KIND, payload=below)
+    left = json.dumps({"signed": 118, "left": ["Orders", "Tiers"], "left_count": 2})
+    Job.objects.filter(pk=over.pk).update(state="done", result=left, finished_at=clock.now())

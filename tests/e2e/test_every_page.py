@@ -10,9 +10,9 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import BrowserContext, Page
 
-from identities.models import IssuedToken, Job, Operator, User
+from identities.models import Account, IssuedToken, Job, Operator, User
 from identities.policy.routes import ROUTES, Access
-from identities.services import signing
+from identities.services import client_tests, reissuing, signing
 from tests import make
 from tests.e2e import crawl, sample
 
@@ -53,7 +53,7 @@ def starts(live_server: Any) -> tuple[str, ...]:
     make.person(username="alice")
     user = sample.fill()
     full = User.objects.get(name="full")
-    job = Job.objects.get()
+    job = Job.objects.get(kind=client_tests.KIND)
     here = [user.operator.public_key, user.account.public_key]
     lists = [reverse(name, args=here) for name in ("account", "mappings", "revocations")]
     signing = reverse("operator-keys", args=here[:1])
@@ -76,6 +76,20 @@ def starts(live_server: Any) -> tuple[str, ...]:
         reverse("signing-key", args=role),
         reverse("role-edit", args=role),
         reverse("signing-key-remove", args=role),
+        *reissues(),
+        reverse("operator-validate", args=here[:1]),
+    )
+
+
+def reissues() -> tuple[str, ...]:
+    """An operator's configuration after a reissue, and how far the worker is with what follows one."""
+    account = Account.objects.get(name="Moved")
+    keys = [account.operator.public_key, account.public_key]
+    below, of_account = Job.objects.filter(kind=reissuing.KIND).order_by("-pk")
+    return (
+        reverse("operator-config", args=keys[:1]),
+        reverse("operator-reissue-progress", args=[*keys[:1], below.pk]),
+        reverse("account-reissue-progress", args=[*keys, of_account.pk]),
     )
 
 

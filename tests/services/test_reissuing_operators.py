@@ -115,7 +115,7 @@ def test_a_spare_key_can_be_the_next(operator: Operator) -> None:
 
 
 def test_a_public_key_alone_is_refused_with_the_remedy(operator: Operator) -> None:
-    with pytest.raises(IdentityError, match="page of keys") as refused:
+    with pytest.raises(IdentityError, match="page “Keys”") as refused:
         reissue(operator, public_key=KeyPair.create(KeyKind.OPERATOR).public.text)
     assert refused.value.field == "public_key"
 
@@ -144,7 +144,7 @@ def test_a_strict_operator_without_a_signing_seed_is_refused(db: None) -> None:
     account = make.account(strict)
     Account.objects.filter(pk=account.pk).update(issuer=strict.public_key)  # imported so
     Key.objects.filter(operator=strict, account=None, purpose=Purpose.SIGNING).update(sealed=None)
-    with pytest.raises(IdentityError, match="page of keys"):
+    with pytest.raises(IdentityError, match="page “Keys”"):
         reissue(strict)
 
 

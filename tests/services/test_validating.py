@@ -242,6 +242,16 @@ def test_what_a_template_becomes_for_a_user(operator: Operator, account: Account
     }
 
 
+def test_an_accounts_name_is_of_interest_only_where_a_role_pastes_it(
+    operator: Operator, account: Account
+) -> None:
+    other = make.account(operator, "two words")
+    assert check(operator)["two words"] == ()
+    template = replace(UserPermissionLimits.unlimited(), pub=Permission(allow=("a.{{account-name()}}",)))
+    with_key(other, role="clerk", template=template)
+    assert [path for _, path, _ in said(operator, "two words")] == ["name"]
+
+
 def test_users_of_whom_the_same_is_said_stand_together_and_only_the_first_are_named(
     operator: Operator, account: Account
 ) -> None:
