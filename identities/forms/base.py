@@ -13,7 +13,7 @@ from django.http import QueryDict
 from identities.claims.diff import FieldChange
 from identities.claims.report import Grade, Report
 from identities.errors import IdentityError
-from identities.forms.fields import MomentField, NumberField, VersionField, shown_value
+from identities.forms.fields import MomentField, NameField, NumberField, VersionField, shown_value
 from identities.nkeys import looks_like_seed
 
 SEED_REFUSED = (
@@ -225,6 +225,11 @@ class EditForm(BaseForm):
         super().__init__(*args, **kwargs)
         self.fields["version"] = VersionField()
         self.chosen_signer = ""
+        for name, field in self.fields.items():
+            if (
+                isinstance(field, NameField) and self.initial.get(name) == ""
+            ):  # made elsewhere, without a name
+                field.required = False
 
     def choose_signer(self, why: str, choices: Sequence[tuple[str, str]]) -> None:
         """Ask which of these keys (and how they are called) signs, as the issuer can't; the only one is preselected.

@@ -14,29 +14,18 @@ import pytest
 from django.db import transaction
 
 from identities.claims import codec, gojson
-from identities.claims.account import AccountBody
-from identities.claims.common import Claims
-from identities.claims.operator import OperatorBody
-from identities.claims.permissions import UserPermissionLimits
-from identities.claims.scopes import USER_SCOPE, SigningKey
 from identities.errors import IdentityError
 from identities.models import Account, Operator, User
-from identities.nkeys import KeyKind, KeyPair, kind_of
-from identities.services import accounts, adopting, adopting_users, changes, clock, operators, signing, users
-from tests import goldens, make
+from identities.services import accounts, changes, clock, operators, signing, users
+from tests import make
 from tests.conftest import FULL
-from tests.fidelity import documents, edits, fields, tokens
+from tests.fidelity import documents, edits, fields, rows, tokens
 from tests.fidelity.edits import Edit
 from tests.fidelity.tokens import Token
 
 pytestmark = pytest.mark.django_db
 
 WHO: Any = {"principal": make.COMMAND}
-OURS = KeyPair(KeyKind.OPERATOR, b"o" * 32)
-"""The operator above accounts and users whose own operator is not at hand."""
-SPARE = {kind: KeyPair(kind, b"s" * 32) for kind in (KeyKind.OPERATOR, KeyKind.ACCOUNT)}
-"""A signing key that is here, for tokens whose issuer's seed nobody has."""
-SEEDS = {**goldens.seeds(), **{pair.public.text: pair.seed() for pair in (OURS, *SPARE.values())}}
 
 
 def _as_version_2(token: Token, tree: Any) -> Any:
@@ -172,7 +161,7 @@ def test_what_go_does_to_tokens_is_met_in_the_golden_data(named: str) -> None:
 @pytest.mark.parametrize(("token", "wanted"), TRIED, ids=[str(token) for token, _ in TRIED])
 def test_an_edit_changes_its_field_and_nothing_else(token: Token, wanted: list[Edit]) -> None:
     make.installation()
-    row, signer = adopted(token)
+    row, signer = rows.adopted(token)
     same = rewritten(row, lambda claims: replace(claims, name=str(claims.name)), "")
     assert (same.version, same.token_id, same.claims) == (row.version, row.token_id, token.decoded.payload)
     if signer is None:
@@ -259,45 +248,3 @@ def refuses_for_want_of_a_seed(row: Any, token: Token) -> None:
             edited(row, edit, "")
     row.refresh_from_db()
     assert row.claims == token.decoded.payload
-
-
-def adopted(token: Token) -> tuple[Any, str | None]:
-    """The token taken over, and who is chosen to sign: "" where its issuer's seed is here, None where nobody can."""
-    claims = token.claims
-    here = claims.iss in SEEDS
-    if token.kind == "operator":
-        row = adopting.adopt_operator(**WHO, text=token.text, seeds=SEEDS).row
-        return row, "" if row.public_key in SEEDS else None
-    if token.kind == "account":
-        spare = SPARE[KeyKind.OPERATOR].public.text
-        by_operator = kind_of(claims.iss) is KeyKind.OPERATOR
-        parent = operator(claims.iss if by_operator else "", spare)
-        account = adopting.adopt_account(
-            **WHO, operator=parent, text=token.text, seeds=SEEDS, foreign=not by_operator
-        ).row
-        return account, "" if here and by_operator else spare
-    spare = SPARE[KeyKind.ACCOUNT].public.text
-    home = account_of(claims, spare)
-    user = adopting_users.adopt_users(**WHO, account=home, texts=[token.text], seeds=SEEDS)[0].row
-    return user, "" if here else None if edits.by_role(claims) else spare
-
-
-def operator(*signing_keys: str) -> Operator:
-    body = OperatorBody(signing_keys=tuple(key for key in signing_keys if key and key != OURS.public.text))
-    claims = Claims(nats=body, sub=OURS.public.text, name="Ours")
-    text = codec.encode(claims, OURS, tokens.NOW).text
-    return adopting.adopt_operator(**WHO, text=text, seeds=SEEDS).row
-
-
-def account_of(user: Claims[Any], spare: str) -> Account:
-    """An account that stands behind this user: its issuer is the account, a role of it, or one of its plain keys."""
-    public_key = user.nats.issuer_account or user.iss
-    keys = [SigningKey(key=spare)]
-    if user.iss != public_key:
-        role = SigningKey(
-            kind=USER_SCOPE, key=user.iss, role="role", template=UserPermissionLimits.unlimited()
-        )
-        keys.append(role if edits.by_role(user) else SigningKey(key=user.iss))
-    claims = Claims(nats=AccountBody(signing_keys=tuple(keys)), sub=public_key, name="Home")
-    text = codec.encode(claims, OURS, tokens.NOW).text
-    return adopting.adopt_account(**WHO, operator=operator(), text=text, seeds=SEEDS).row
