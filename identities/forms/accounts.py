@@ -38,6 +38,8 @@ JETSTREAM = (
     ("disk_max_stream_bytes", "Max disk stream", True, "unlimited", "Bytes of one disk stream."),
 )
 """Attribute, label, counts bytes, what 0 means to nats-server (spec §2.6), help."""
+_JETSTREAM_NAMES = (*(row[0] for row in JETSTREAM), "max_bytes_required")
+_LIMIT_NAMES = (*(row[0] for row in NATS), "wildcards", "disallow_bearer", *_JETSTREAM_NAMES)
 
 
 class _AccountFields(BaseForm):
@@ -128,7 +130,12 @@ class Tier:
 class LimitsForm(EditForm):
     """All limits of an account: NATS's, those of its exports and imports, and JetStream's, whole or per tier."""
 
-    paths: ClassVar[Mapping[str, str]] = {"nats.imports": "imports", "nats.exports": "exports"}
+    paths: ClassVar[Mapping[str, str]] = {
+        "nats.imports": "imports",
+        "nats.exports": "exports",
+        **{f"nats.limits.{name}": name for name in _LIMIT_NAMES},
+        **{f"nats.limits.tiered_limits.{name}": f"{TIERS[0]}-{name}" for name in _JETSTREAM_NAMES},
+    }
 
     words: ClassVar[Mapping[str, str]] = {"wildcards": "wildcards", "disallow_bearer": "disallow_bearer"}
 
@@ -245,6 +252,3 @@ class LimitsForm(EditForm):
 
     def _tier(self, tier: str) -> dict[str, Any]:
         return {name: self.cleaned_data[f"{tier}-{name}"] for name in _JETSTREAM_NAMES}
-
-
-_JETSTREAM_NAMES = (*(row[0] for row in JETSTREAM), "max_bytes_required")
