@@ -15,7 +15,7 @@ from identities.claims.diff import FieldChange
 from identities.claims.report import Grade, Report
 from identities.errors import IdentityError
 from identities.forms import refusals
-from identities.forms.fields import MomentField, VersionField, shown_value
+from identities.forms.fields import MomentField, NameField, VersionField, shown_value
 from identities.nkeys import looks_like_seed
 
 SEED_REFUSED = (
@@ -250,6 +250,11 @@ class EditForm(BaseForm):
         super().__init__(*args, **kwargs)
         self.fields["version"] = VersionField()
         self.chosen_signer = ""
+        for name, field in self.fields.items():
+            if (
+                isinstance(field, NameField) and self.initial.get(name) == ""
+            ):  # made elsewhere, without a name
+                field.required = False
 
     def choose_signer(self, why: str, choices: Sequence[tuple[str, str]]) -> None:
         """Ask which of these keys (and how they are called) signs, as the issuer can't; the only one is preselected.
