@@ -113,7 +113,8 @@ def _rules(
     if permissions.resp is None and not any(places.values()):
         return None
     node = _node(claims.source, path) if source is None else source
-    bounded = permissions.resp is not None or (places["pub.deny"] and _is_written_empty(node))
+    emptied = any(not place.entry for place in places["pub.deny"])  # a template left nothing to allow
+    bounded = permissions.resp is not None or emptied or (places["pub.deny"] and _is_written_empty(node))
     return Rules(
         whose=whose,
         name=name,

@@ -32,10 +32,7 @@ def allowed(rules: Rules, verb: Verb, entry: Entry) -> str:
 def denied(rules: Rules, verb: Verb, entry: Entry) -> str:
     """A deny forbids it."""
     if not entry.place.entry:
-        return (
-            f"{who(rules)} allow only subjects that come out as none for this user (a tag is missing, or a name is no "
-            f"part of a subject), so nats-server denies {_DOING[verb]} everything."
-        )
+        return _nothing_left(rules, verb)
     group = f" in the queue group `{entry.queue}`" if entry.queue else ""
     made = _made_of(entry.place)
     return (
@@ -46,6 +43,8 @@ def denied(rules: Rules, verb: Verb, entry: Entry) -> str:
 def not_listed(rules: Rules, verb: Verb, subject: str, allow: Sequence[Entry]) -> str:
     """No entry of the list matches."""
     if not allow:
+        if any(not entry.place.entry for entry in rules.pub_deny):
+            return _nothing_left(rules, verb)
         if verb is Verb.PUBLISH and rules.resp is not None:
             return f"{who(rules)} list no subject to publish to."
         return (
@@ -54,6 +53,13 @@ def not_listed(rules: Rules, verb: Verb, subject: str, allow: Sequence[Entry]) -
     listed = ", ".join(f"`{_shown(entry)}`" for entry in allow[:_NAMED])
     more = f" and {len(allow) - _NAMED} more" if len(allow) > _NAMED else ""
     return f"{who(rules)} allow {_DOING[verb]} {listed}{more} only; `{subject}` is none of these."
+
+
+def _nothing_left(rules: Rules, verb: Verb) -> str:
+    return (
+        f"{who(rules)} allow only subjects that come out as none for this user (a tag is missing, or a name is no part "
+        f"of a subject), so nats-server denies {_DOING[verb]} everything."
+    )
 
 
 def everywhere(rules: Rules, verb: Verb) -> str:
