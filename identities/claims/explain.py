@@ -104,7 +104,10 @@ def _publish(situation: Situation, rules: Rules, question: Question) -> Answer:
         reason=reason,
         place=place,
         sent=sent,
-        hints=tuple(hints.of_publishing(situation, rules, sent)),
+        hints=(
+            *hints.of_publishing(situation, rules, sent),
+            *(hints.of_mapped(situation, subject) if question.mapped else ()),
+        ),
     )
 
 

@@ -38,6 +38,19 @@ def of_publishing(situation: Situation, rules: Rules, sent: Sequence[Sent]) -> I
     yield from _dropped(rules, "pub")
 
 
+def of_mapped(situation: Situation, subject: str) -> Iterator[str]:
+    """Where a subject in an error may come from: what the client published on was mapped before."""
+    for source, targets in situation.account.nats.mappings.items():
+        for target in targets:
+            words = [
+                "*" if word[:1] == "$" and word[1:].isdigit() else word for word in target.subject.split(".")
+            ]
+            pattern = ".".join("*" if word.startswith("{{") else word for word in words)
+            if overlaps(pattern, subject):
+                yield f"A mapping of the account makes this of `{source}`: the client may have published there."
+                break
+
+
 def of_subscribing(
     situation: Situation, rules: Rules, question: Question, decision: Decision
 ) -> Iterator[str]:
