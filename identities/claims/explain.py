@@ -6,12 +6,12 @@ the user's permissions are asked about what it has become, then service imports 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from identities.claims import explain_hints as hints
 from identities.claims import explain_imports as imports
 from identities.claims import explain_lists as lists
-from identities.claims import explain_login, explain_mapping, explain_rules
+from identities.claims import explain_login, explain_mapping, explain_rules, templates
 from identities.claims.errors import ClaimsError
 from identities.claims.explain_types import (
     Answer,
@@ -37,27 +37,48 @@ class BadQuestion(ClaimsError):
     code = "bad-question"
 
 
-def ask(situation: Situation, question: Question) -> Answer:
-    """Answer by nats-server's rules.
+@dataclass(frozen=True, slots=True)
+class Tester:
+    """A situation with its lists drawn up, for many questions. `rules` is None where the user can't log in."""
 
-    Raises: BadQuestion.
-    """
-    _check(question)
-    for reason, place in explain_login.obstacles(situation):
-        return Answer(
-            question=question,
-            verdict=Verdict.NO,
-            reason=f"It can't log in. {reason}",
-            place=place,
-            hints=(hints.LOGIN,),
-        )
-    rules = explain_rules.rules_of(situation)
-    match question.verb:
-        case Verb.PUBLISH:
-            return _publish(situation, rules, question)
-        case Verb.SUBSCRIBE:
-            return _subscribe(situation, rules, question)
-    return _request(situation, rules, question)
+    situation: Situation
+    rules: Rules | None
+    obstacles: tuple[tuple[str, Place], ...]
+
+    @classmethod
+    def of(cls, situation: Situation) -> Tester:
+        """Draw the lists up."""
+        obstacles = list(explain_login.obstacles(situation))
+        try:
+            rules = explain_rules.rules_of(situation)
+        except templates.LoginRefused as refused:
+            obstacles.append(explain_login.unfit(situation, refused))
+            rules = None
+        return cls(situation, None if obstacles else rules, tuple(obstacles))
+
+    def ask(self, question: Question) -> Answer:
+        """Answer by nats-server's rules.
+
+        Raises: BadQuestion.
+        """
+        _check(question)
+        if self.rules is None:
+            reason, place = self.obstacles[0]
+            reason = f"It can't log in. {reason}"
+            return Answer(
+                question=question, verdict=Verdict.NO, reason=reason, place=place, hints=(hints.LOGIN,)
+            )
+        match question.verb:
+            case Verb.PUBLISH:
+                return _publish(self.situation, self.rules, question)
+            case Verb.SUBSCRIBE:
+                return _subscribe(self.situation, self.rules, question)
+        return _request(self.situation, self.rules, question)
+
+
+def ask(situation: Situation, question: Question) -> Answer:
+    """One question about a situation; see `Tester`."""
+    return Tester.of(situation).ask(question)
 
 
 def _check(question: Question) -> None:

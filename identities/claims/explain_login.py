@@ -9,7 +9,7 @@ from identities.claims.explain_types import Place, Situation, Whose
 
 
 def obstacles(situation: Situation) -> Iterator[tuple[str, Place]]:
-    """Each thing that keeps the user out, in words, with the field."""
+    """Each thing that keeps the user out, in words, with the field; the role's template is not filled in here."""
     user, account = situation.user, situation.account
     yield from _signer(situation)
     now = situation.now
@@ -42,15 +42,17 @@ def _signer(situation: Situation) -> Iterator[tuple[str, Place]]:
     scope = explain_rules.role(situation)
     if scope is None:
         return
-    path = explain_rules.role_path(situation, scope)
     if trust.scoped_signer_issues(scope, user):
         reason = f"The role “{scope.role}” takes no user that has permissions or limits of its own."
         yield reason, _user(situation, "nats")
-    try:
-        explain_rules.rules_of(situation)
-    except templates.LoginRefused as refused:
-        place = Place(whose=Whose.ROLE, key=account.sub, path=f"{path}.template")
-        yield f"nats-server can't fill in the role “{scope.role}”: {refused.user_message}", place
+
+
+def unfit(situation: Situation, refused: templates.LoginRefused) -> tuple[str, Place]:
+    """The obstacle that a role is whose template can't be filled in for the user."""
+    scope = explain_rules.role(situation)
+    name, path = (scope.role, explain_rules.role_path(situation, scope)) if scope is not None else ("", "")
+    place = Place(whose=Whose.ROLE, key=situation.account.sub, path=f"{path}.template")
+    return f"nats-server can't fill in the role “{name}”: {refused.user_message}", place
 
 
 def _user(situation: Situation, path: str) -> Place:

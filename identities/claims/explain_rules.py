@@ -56,11 +56,12 @@ def role_path(situation: Situation, scope: SigningKey) -> str:
 def _of_role(situation: Situation, scope: SigningKey, template: UserPermissionLimits) -> Rules | None:
     user, account = situation.user, situation.account
     given = (user.name, user.sub, account.name, account.sub, user.nats.tags, account.nats.tags)
-    expanded = templates.expand_template(template, *given)
     path = f"{role_path(situation, scope)}.template"
     listed: dict[str, list[Place]] = {}
     dropped, places = [], Counter[str]()
     for one in templates.expansions(template, *given):
+        if one.refused:
+            raise templates.LoginRefused(one.refused)
         where = f"{path}.{one.place}[{places[one.place]}]"
         places[one.place] += 1
         found = [
@@ -70,13 +71,13 @@ def _of_role(situation: Situation, scope: SigningKey, template: UserPermissionLi
         listed.setdefault(one.place, []).extend(found)
         if not found:
             dropped.append(Place(whose=Whose.ROLE, key=account.sub, path=where, entry=one.subject))
-    for side, permission in (("pub", expanded.pub), ("sub", expanded.sub)):
-        if len(permission.deny) > len(listed.get(f"{side}.deny", ())):  # nothing is left to allow
+    for side, permission in (("pub", template.pub), ("sub", template.sub)):
+        if permission.allow and not listed[f"{side}.allow"]:  # nothing is left to allow
             nothing = Place(whose=Whose.ROLE, key=account.sub, path=f"{path}.{side}.allow", became=">")
             listed.setdefault(f"{side}.deny", []).append(nothing)
     name = scope.role or scope.key
     return _rules(
-        Whose.ROLE, name, account.sub, path, expanded, listed, account, _template_source(situation, scope),
+        Whose.ROLE, name, account.sub, path, template, listed, account, _template_source(situation, scope),
         dropped=tuple(dropped),
     )  # fmt: skip
 

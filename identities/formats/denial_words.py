@@ -45,8 +45,8 @@ MEANINGS: Mapping[Kind, Meaning] = {
         "operator; the user's key is revoked, or the JWT expired; the creds were issued by a key that the account no "
         "longer has; the seed does not fit the JWT; a network, hour or connection type that the JWT does not allow; no "
         "creds at all.",
-        "Choose the user: what can be told from here is said below. The server's log tells the rest when it runs with "
-        "`debug: true`.",
+        "With the user named below, what can be told from here is told. The server's log says the rest when it runs "
+        "with `debug: true`.",
     ),
     Kind.EXPIRED: Meaning(
         "The user's JWT has expired",

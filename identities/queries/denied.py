@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from identities.claims import explain, explain_login
+from identities.claims import explain
 from identities.claims.errors import ClaimsError
-from identities.claims.explain_types import Answer, Place, Question, Situation, Verb, Verdict
+from identities.claims.explain_types import Answer, Place, Question, Verb, Verdict
 from identities.formats import denials
 from identities.formats.denial_words import MEANINGS, Meaning
 from identities.formats.denials import Denial, Kind
@@ -52,38 +52,36 @@ def explained(principal: Principal, text: str, chosen: User | None, *, now: int)
     """Every denial in `text`; () when nothing in it is known. `chosen` is the user where the text names none."""
     found = denials.parse(text)
     known = situations.by_key(principal, [one.user for one in found if one.user])
-    told: dict[str, Situation] = {}
+    told: dict[str, explain.Tester] = {}
     answers = []
     for one in found:
         user = known.get(one.user) if one.user else chosen
         if user is not None and user.public_key not in told:
-            told[user.public_key] = situations.of(principal, user, now=now)
+            told[user.public_key] = explain.Tester.of(situations.of(principal, user, now=now))
         answers.append(_explained(one, user, told[user.public_key] if user is not None else None))
     return tuple(answers)
 
 
-def _explained(one: Denial, user: User | None, situation: Situation | None) -> Explained:
+def _explained(one: Denial, user: User | None, tester: explain.Tester | None) -> Explained:
     meaning = MEANINGS[one.kind]
-    if user is None or situation is None:
+    if user is None or tester is None:
         missing = UNKNOWN if one.user else NOBODY
         wanted = one.kind in (Kind.PUBLISH, Kind.SUBSCRIBE) or one.kind in _LOGIN or one.user
         return Explained(denial=one, meaning=meaning, notes=(missing,) if wanted else ())
     if one.kind in _LOGIN:
-        obstacles = tuple(explain_login.obstacles(situation))
-        return Explained(
-            denial=one, meaning=meaning, user=user, obstacles=obstacles, notes=_login_notes(obstacles)
-        )
+        notes = () if tester.obstacles else (NOTHING,)
+        return Explained(denial=one, meaning=meaning, user=user, obstacles=tester.obstacles, notes=notes)
     question = _question(one)
     if question is None:
         return Explained(denial=one, meaning=meaning, user=user)
-    notes = [SMALL] if one.small else []
+    said = [SMALL] if one.small else []
     try:
-        answer = explain.ask(situation, question)
+        answer = tester.ask(question)
     except ClaimsError as refused:
-        return Explained(denial=one, meaning=meaning, user=user, notes=(refused.user_message, *notes))
+        return Explained(denial=one, meaning=meaning, user=user, notes=(refused.user_message, *said))
     if answer.verdict is Verdict.YES:
-        notes.insert(0, MAY_NOW)
-    return Explained(denial=one, meaning=meaning, user=user, answer=answer, notes=tuple(notes))
+        said.insert(0, MAY_NOW)
+    return Explained(denial=one, meaning=meaning, user=user, answer=answer, notes=tuple(said))
 
 
 def _question(one: Denial) -> Question | None:
@@ -92,7 +90,3 @@ def _question(one: Denial) -> Question | None:
     if one.kind is Kind.SUBSCRIBE:
         return Question(verb=Verb.SUBSCRIBE, subject=one.subject, queue=one.queue)
     return None
-
-
-def _login_notes(obstacles: tuple[tuple[str, Place], ...]) -> tuple[str, ...]:
-    return () if obstacles else (NOTHING,)
