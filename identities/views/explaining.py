@@ -45,7 +45,7 @@ def user(request: HttpRequest, operator_key: str, account_key: str, user_key: st
         tab="explain",
         form=form,
         answer=explaining_shown.answer(answer, found, principal) if answer is not None else None,
-        **users_shown.page_of(found),
+        **users_shown.page_of(found, clock.unix()),
     )
     return htmx.render(request, "identities/explain/user.html", context, part=TESTER, status=form.status)
 
