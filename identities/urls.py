@@ -13,6 +13,7 @@ from identities.views import (
     configs,
     dashboard,
     expirations,
+    explaining,
     handouts,
     inspector,
     installation,
@@ -74,6 +75,7 @@ urlpatterns = [
     path("expirations", expirations.expirations, name="expirations"),
     path("activity", activity.activity, name="activity"),
     path("inspector", inspector.inspector, name="inspector"),
+    path("denied", explaining.denied, name="denied"),
     path("installation", installation.installation, name="installation"),
     path(
         "installation/default-operator", installation.default_operator, name="installation-default-operator"
@@ -159,6 +161,7 @@ urlpatterns = [
     path(USER + "suspend", suspensions.suspend, name="user-suspend"),
     path(USER + "lift-suspension", suspensions.lift, name="user-lift"),
     path(USER + "history", users.history, name="user-history"),
+    path(USER + "may", explaining.user, name="user-explain"),
     path(USER + "creds", handouts.creds, name="user-creds"),
     path(USER + "jwt", handouts.jwt, name="user-jwt"),
     path(USER + "context", handouts.context, name="user-context"),

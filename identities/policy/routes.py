@@ -59,6 +59,7 @@ ROUTES: Mapping[str, Route] = {
     "expirations": _session(Action.VIEW),
     "activity": _session(Action.AUDIT_VIEW),
     "inspector": _session(Action.TOKEN_INSPECT),
+    "denied": _session(Action.VIEW),
     "installation": _session(Action.VIEW),
     "installation-default-operator": _session(Action.INSTALLATION_EDIT),
     # operators
@@ -133,6 +134,7 @@ ROUTES: Mapping[str, Route] = {
     "user-jwt": _session(Action.JWT_DOWNLOAD),
     "user-context": _session(Action.JWT_DOWNLOAD),
     "user-history": _session(Action.VIEW),
+    "user-explain": _session(Action.VIEW),
     "user-test": _session(Action.CLIENT_TEST),
     "user-test-result": _session(Action.CLIENT_TEST),
 }

@@ -200,6 +200,7 @@ def user_tabs(user: User, *, client_test: bool) -> dict[str, Any]:
     pages = (
         ("Overview", "user"),
         *((("Client test", "user-test"),) if client_test else ()),
+        ("May it …?", "user-explain"),
         ("Context for nats", "user-context"),
         ("History", "user-history"),
     )

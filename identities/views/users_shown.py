@@ -60,6 +60,7 @@ _ROUTES = {
     "jwt": "user-jwt",
     "context": "user-context",
     "test": "user-test",
+    "explain": "user-explain",
 }
 _REVOKED = shown.State(
     word="Revoked",

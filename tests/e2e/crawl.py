@@ -20,7 +20,7 @@ NO_PAGES = {
     "installation-default-operator",
 }  # fmt: skip
 """Routes that are posted to, or that answer with a file."""
-SEED = re.compile(r"(?<![A-Z2-7])S[OAUNCX][A-Z2-7]{50,}")
+SEED = re.compile(r"(?<![A-Z2-7])S[OAUNCX][A-Z2-7]{51,}")  # 58 letters; a jti, which may begin so, has 52
 _LINKS = """() => [...document.querySelectorAll("a[href]:not([download]), [hx-get]")]
     .map(each => each.getAttribute("href") ?? each.getAttribute("hx-get"))"""
 

@@ -76,6 +76,7 @@ def starts(live_server: Any) -> tuple[str, ...]:
         reverse("signing-key", args=role),
         reverse("role-edit", args=role),
         reverse("signing-key-remove", args=role),
+        f"{url(of_role, 'user-explain')}?verb=subscribe&subject=orders.%3E",
         *reissues(),
         reverse("operator-validate", args=here[:1]),
     )
