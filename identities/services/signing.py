@@ -24,6 +24,7 @@ MOST_AHEAD = 5
 
 
 LONGEST_REASON = 255
+"""Characters of a reason, or of a name, that the ledger has a column for."""
 
 
 class NoSigner(IdentityError):
@@ -124,6 +125,14 @@ def user_signer(
     return _first(candidates, account.operator, "users of this account")
 
 
+def activation_signer(account: Account, claims: Claims[AccountBody]) -> Key:
+    """The key that signs activations of an account: its first plain signing key, else its identity key."""
+    candidates = [signing_key.key for signing_key in claims.nats.signing_keys if not signing_key.is_scoped]
+    if not account.operator.strict:
+        candidates.append(account.public_key)
+    return _first(candidates, account.operator, f"activations of “{account.name}”")
+
+
 def template_of(claims: Claims[AccountBody], key: Key) -> UserPermissionLimits | None:
     """What the account's role with this key gives to its users; None when it is no role."""
     entry = trust.signing_key(claims.nats, key.public_key)
@@ -134,7 +143,7 @@ def last_iats(subjects: Sequence[str]) -> dict[str, int]:
     """The latest `iat` of each of these keys that is in the ledger, whatever became of it, under any operator."""
     if not subjects:
         return {}
-    rows = IssuedToken.objects.filter(subject__in=subjects).values_list("subject").annotate(last=Max("iat"))
+    rows = IssuedToken.objects.of(*subjects).values_list("subject").annotate(last=Max("iat"))
     return dict(rows.order_by())
 
 
@@ -162,7 +171,7 @@ def ledger_row(
         operator=operator,
         kind=token.type,
         subject=claims.sub,
-        name=claims.name,
+        name=claims.name[:LONGEST_REASON],
         issuer=claims.iss,
         jti=claims.jti,
         iat=claims.iat,

@@ -115,9 +115,7 @@ def _base(
     behind = current.version - form.version
     if not 0 < behind <= MOST_BEHIND:
         return None
-    older = IssuedToken.objects.filter(subject=current.public_key).order_by("-iat", "-pk")[
-        behind : behind + 1
-    ]
+    older = IssuedToken.objects.of(current.public_key).order_by("-iat", "-pk")[behind : behind + 1]
     for token in older:
         if token.sealed is None:
             then = copy(current)
