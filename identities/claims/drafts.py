@@ -76,11 +76,15 @@ class ActivationDraft:
 
 
 class Minting(StrEnum):
-    """Whether an import gets a token that is issued here: no, if its export asks for one and it has none, or anew."""
+    """Whether an import gets a token that is issued here: no, if its export asks for one and it has none, or anew.
+
+    LATER: one will be given when the draft is carried out; only for planning it.
+    """
 
     NO = "no"
     IF_ASKED = "if-asked"
     YES = "yes"
+    LATER = "later"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

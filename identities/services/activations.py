@@ -39,9 +39,7 @@ def issue(*, principal: Principal, account: Account, handle: str, draft: Activat
     decisions.require(principal, Action.ACTIVATION_ISSUE, accounts.scope(account))
     with transaction.atomic():
         row = changes.locked(account, None)
-        _, export = sharing.export_at(row, handle)
-        if export is None:
-            raise lookup.NotFound("This entry holds no export.")
+        _, export = sharing.export_of(row, handle)
         token = mint(principal=principal, exporter=row, export=export, draft=draft)
         record(principal=principal, exporter=row, token=token)
     return token

@@ -97,7 +97,7 @@ def plan_revoke(principal: Principal, account: Account, handle: str, target: str
     Raises:
         IdentityError: later ones are refused already; nsc would ignore it without a word (spec §3.10).
     """
-    export = _export(account, handle)
+    _, export = sharing.export_of(account, handle)
     held = export.revocations.get(target, 0)
     if held > at:
         raise IdentityError(
@@ -121,7 +121,7 @@ def clear(*, principal: Principal, account: Account, handle: str, target: str, v
 
 def plan_clear(principal: Principal, account: Account, handle: str, target: str) -> changes.Change:
     """What that would change. Raises: NotFound: nothing is revoked for `target`."""
-    export = _export(account, handle)
+    _, export = sharing.export_of(account, handle)
     if target not in export.revocations:
         raise lookup.NotFound(f"Nothing is revoked for {target} (any more).")
     left = {key: at for key, at in export.revocations.items() if key != target}
@@ -131,18 +131,12 @@ def plan_clear(principal: Principal, account: Account, handle: str, target: str)
     return replace(change, consequences=(again, *change.consequences))
 
 
-def _export(account: Account, handle: str) -> Export:
-    _, export = sharing.export_at(account, handle)
-    if export is None:
-        raise lookup.NotFound("This entry holds no export: it can only be deleted.")
-    return export
-
-
 def _revoking(
     principal: Principal, account: Account, handle: str, revocations: Mapping[str, int]
 ) -> changes.Change:
-    export = replace(_export(account, handle), revocations=revocations)
-    return _lenient(_planned(principal, account, handle, export), ".revocations")
+    _, export = sharing.export_of(account, handle)
+    wanted = replace(export, revocations=revocations)
+    return _lenient(_planned(principal, account, handle, wanted), ".revocations")
 
 
 def _planned(principal: Principal, account: Account, handle: str, export: Export | None) -> changes.Change:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from identities import lookup
+from django.conf import settings
+
 from identities.claims import sharing as rules
 from identities.claims.diff import FieldChange
 from identities.claims.drafts import ActivationDraft, ImportDraft, Minting
@@ -13,14 +14,16 @@ from identities.claims.imports import Import
 from identities.claims.local_subjects import local_pattern, remote_subject
 from identities.claims.report import Issue, Report
 from identities.errors import IdentityError
+from identities.formats.decorated import bare_jwt
 from identities.models import Account, IssuedToken
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.queries import sharing as neighbours
+from identities.resolver import fetching
 from identities.services import accounts, activations, changes, clock, sharing
 
-FOLLOWS = "an activation token, issued when this is saved"
+FOLLOWS = "an activation token, once this is saved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +46,7 @@ def add(*, principal: Principal, account: Account, draft: ImportDraft, version: 
 
 def plan_add(principal: Principal, account: Account, draft: ImportDraft) -> changes.Change:
     """What one more import would change; a token that follows is named, not issued."""
-    follows = source(principal, account, draft) is not None
+    follows = _token_follows(principal, account, draft)
     return _planned(principal, account, "", draft.imported, token_follows=follows)
 
 
@@ -54,15 +57,13 @@ def edit(*, principal: Principal, account: Account, handle: str, draft: ImportDr
 
 def plan_edit(principal: Principal, account: Account, handle: str, draft: ImportDraft) -> changes.Change:
     """What that would change; a token that follows is named, not issued."""
-    follows = source(principal, account, draft) is not None
+    follows = _token_follows(principal, account, draft)
     return _planned(principal, account, handle, draft.imported, token_follows=follows)
 
 
 def renewal(account: Account, handle: str, expires: int) -> ImportDraft:
     """The import with this handle as it is, with a new token. Raises: NotFound."""
-    _, imported = sharing.import_at(account, handle)
-    if imported is None:
-        raise lookup.NotFound("This entry holds no import: it can only be deleted.")
+    _, imported = sharing.import_of(account, handle)
     return ImportDraft(imported=imported, minting=Minting.YES, expires=expires)
 
 
@@ -90,6 +91,21 @@ def plan_delete(account: Account, handle: str) -> changes.Change:
     return replace(changes.plan(account, edit, now=clock.unix()), report=Report(), consequences=lines)
 
 
+def fetch_token(*, principal: Principal, account: Account, url: str) -> str:
+    """The activation token at an address, fetched now. Call it outside of transactions: it may take seconds.
+
+    Raises:
+        AddressRefused, FetchFailed, FormatError: with the field `token_url`. What else stands there is never repeated.
+    """
+    decisions.require(principal, Action.IMPORT_EDIT, accounts.scope(account))
+    address = fetching.parse_web_url(url, field="token_url")
+    allow = settings.NSCWEB_ALLOW_LOOPBACK_SERVERS
+    token = bare_jwt(fetching.fetch(address, allow_loopback=allow, field="token_url"), field="token_url")
+    if rules.activation_of(Import(token=token)) is None:
+        raise IdentityError(f"What {address.authority} sent is no activation token.", field="token_url")
+    return token
+
+
 def source(principal: Principal, account: Account, draft: ImportDraft) -> Source | None:
     """Where the token of a draft is issued; None when none is.
 
@@ -97,7 +113,7 @@ def source(principal: Principal, account: Account, draft: ImportDraft) -> Source
         IdentityError: one was asked for and can't be issued, or only by others.
     """
     imported, minting = draft.imported, draft.minting
-    if minting is Minting.NO or (minting is Minting.IF_ASKED and imported.token):
+    if minting in (Minting.NO, Minting.LATER) or (minting is Minting.IF_ASKED and imported.token):
         return None
     found = _opening(principal, account, imported)
     if isinstance(found, str):
@@ -121,6 +137,10 @@ def source(principal: Principal, account: Account, draft: ImportDraft) -> Source
     return found
 
 
+def _token_follows(principal: Principal, account: Account, draft: ImportDraft) -> bool:
+    return draft.minting is Minting.LATER or source(principal, account, draft) is not None
+
+
 def _opening(principal: Principal, account: Account, imported: Import) -> Source | str:
     """The private export that a token would open; or why there is none."""
     known = neighbours.known(principal, [imported.account], operator=account.operator).get(imported.account)
@@ -139,6 +159,10 @@ def _write(
     principal: Principal, account: Account, handle: str, draft: ImportDraft, version: int, done: str
 ) -> Account:
     decisions.require(principal, Action.IMPORT_EDIT, accounts.scope(account))
+    if draft.minting is Minting.LATER:
+        raise IdentityError(
+            "The token of this import is not here yet: give it, or its address.", field="token"
+        )
     with changes.transaction_of_one():
         row, exporter = _locked(account, version, source(principal, account, draft))
         imported, token = draft.imported, None
@@ -178,7 +202,8 @@ def _minted(
     except changes.InvalidClaims as invalid:
         raise IdentityError(invalid.user_message, field="token_expires") from None
     except IdentityError as refused:
-        raise IdentityError(refused.user_message, field="minting") from None
+        refused.field = "minting"
+        raise
 
 
 def _planned(

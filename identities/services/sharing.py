@@ -42,6 +42,22 @@ def import_at(account: Account, handle: str) -> tuple[int, Import | None]:
     return _at(imports, sharing.import_handles(imports), handle, "import", account)
 
 
+def export_of(account: Account, handle: str) -> tuple[int, Export]:
+    """The same for an entry that holds an export. Raises: NotFound."""
+    index, export = export_at(account, handle)
+    if export is None:
+        raise lookup.NotFound("This entry holds no export: it can only be deleted.")
+    return index, export
+
+
+def import_of(account: Account, handle: str) -> tuple[int, Import]:
+    """The same for an entry that holds an import. Raises: NotFound."""
+    index, imported = import_at(account, handle)
+    if imported is None:
+        raise lookup.NotFound("This entry holds no import: it can only be deleted.")
+    return index, imported
+
+
 def account_named(principal: Principal, operator: Operator, text: str, *, field: str) -> str:
     """The public key of the account that `text` names: itself a key, or the name of an account under `operator`.
 

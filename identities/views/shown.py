@@ -26,6 +26,8 @@ OPERATOR_TABS = (
 ACCOUNT_TABS = (
     ("Overview", "account"),
     ("Users", "users"),
+    ("Exports", "exports"),
+    ("Imports", "imports"),
     ("History", "account-history"),
 )
 """Label and route of each page of an operator and of an account."""

@@ -9,12 +9,17 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from identities.claims import sharing
+from identities.claims.drafts import ActivationDraft
 from identities.models import Account, Operator, User
+from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import READING
 from identities.policy.routes import ROUTES, Access
+from identities.services import activations
 from tests import make
 
 pytestmark = pytest.mark.django_db
+ELSEWHERE = KeyPair.create(KeyKind.ACCOUNT).public.text
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,9 @@ class Sample:
     operator: Operator
     account: Account
     user: User
+    export_handle: str
+    import_handle: str
+    token_id: int
 
     def url(self, name: str) -> str:
         arguments = {
@@ -31,6 +39,10 @@ class Sample:
             "account_key": self.account.public_key,
             "user_key": self.user.public_key,
             "job_id": 1,
+            "export_handle": self.export_handle,
+            "import_handle": self.import_handle,
+            "token_id": self.token_id,
+            "revoked": "*",
             "token": "not-a-token",
             "key": self.account.public_key,
             "rest": "nowhere",
@@ -44,7 +56,19 @@ def sample(db: None) -> Sample:
     make.installation()
     operator = make.operator()
     account = make.account(operator)
-    return Sample(operator, account, make.user(account))
+    export = make.export(account, "orders.>", token_req=True, revocations={"*": 1})
+    imported = make.imported(account, "other.>", of=ELSEWHERE)
+    handle = sharing.export_handles((export,))[0]
+    draft = ActivationDraft(target=ELSEWHERE, subject="orders.>")
+    token = activations.issue(principal=make.COMMAND, account=account, handle=handle, draft=draft)
+    return Sample(
+        operator,
+        account,
+        make.user(account),
+        export_handle=handle,
+        import_handle=sharing.import_handles((imported,))[0],
+        token_id=token.pk,
+    )
 
 
 def names(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:

@@ -9,23 +9,33 @@ from typing import Any
 import pytest
 from django.apps import apps
 
+from identities.claims import sharing
 from identities.claims.drafts import (
     AccountDraft,
     AccountEdit,
+    ActivationDraft,
+    ImportDraft,
+    Minting,
     OperatorDraft,
     OperatorEdit,
     UserDraft,
     UserEdit,
 )
+from identities.claims.exports import Export
+from identities.claims.imports import Import
 from identities.claims.permissions import UserPermissionLimits
 from identities.models import Account, Operator, Person, User
+from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
 from identities.services import (
     accounts,
+    activations,
     audit,
     changes,
     client_tests,
     creds,
+    exports,
+    imports,
     installation,
     operators,
     people,
@@ -41,6 +51,9 @@ BEARER = replace(UserPermissionLimits.unlimited(), bearer_token=True)
 WHO = {"principal": make.COMMAND}
 
 
+ELSEWHERE = KeyPair.create(KeyKind.ACCOUNT).public.text
+
+
 @dataclass(frozen=True)
 class Sample:
     """One of everything."""
@@ -51,6 +64,7 @@ class Sample:
     bearer: User
     person: Person
     bare: Operator
+    other: Account
 
 
 Work = Callable[[Sample], object]
@@ -70,7 +84,46 @@ def _client_test(at: Sample) -> object:
     return client_tests.start(**WHO, user=at.user, wish=wish)
 
 
+def _private(at: Sample) -> str:
+    """The handle of a private export with one revocation."""
+    return sharing.export_handles(changes.claims_of(at.account).nats.exports)[0]
+
+
+def _import(at: Sample) -> dict[str, Any]:
+    """The one import, and who asks."""
+    handle = sharing.import_handles(changes.claims_of(at.account).nats.imports)[0]
+    return {**WHO, "account": at.account, "handle": handle, "version": at.account.version}
+
+
+def _export(at: Sample) -> dict[str, Any]:
+    return {**WHO, "account": at.account, "handle": _private(at), "version": at.account.version}
+
+
+def _import_with_token(at: Sample) -> object:
+    imported = Import(subject="orders.new", account=at.account.public_key, type="stream")
+    draft = ImportDraft(imported=imported, minting=Minting.IF_ASKED)
+    return imports.add(**WHO, account=at.other, draft=draft, version=at.other.version)
+
+
 WORKS: dict[str, Work] = {
+    "exports.add": lambda at: exports.add(
+        **WHO, account=at.account, export=Export(subject="new", type="stream"), version=at.account.version
+    ),
+    "exports.edit": lambda at: exports.edit(export=Export(subject="new", type="stream"), **_export(at)),
+    "exports.delete": lambda at: exports.delete(**_export(at)),
+    "exports.revoke": lambda at: exports.revoke(target=ELSEWHERE, at=5, **_export(at)),
+    "exports.clear": lambda at: exports.clear(target="*", **_export(at)),
+    "activations.issue": lambda at: activations.issue(
+        **WHO,
+        account=at.account,
+        handle=_private(at),
+        draft=ActivationDraft(target=ELSEWHERE, subject="orders.>"),
+    ),
+    "imports.add": _import_with_token,
+    "imports.edit": lambda at: imports.edit(
+        draft=ImportDraft(imported=Import(subject="a", account=ELSEWHERE, type="service")), **_import(at)
+    ),
+    "imports.delete": lambda at: imports.delete(**_import(at)),
     "operators.create": lambda at: operators.create(**WHO, draft=OperatorDraft(name="New")),
     "operators.update": lambda at: operators.update(
         **WHO, operator=at.operator, edit=OperatorEdit(name="New"), version=at.operator.version
@@ -123,8 +176,11 @@ def sample() -> Sample:
     user = make.user(account)
     user = users.update(**WHO, user=user, edit=UserEdit(name="edited"), version=user.version)
     bearer = make.user(account, limits=BEARER)
+    make.export(account, "orders.>", token_req=True, revocations={"*": 1})
+    make.imported(account, "other.>", of=ELSEWHERE)
     TOKEN[:] = [people.first_admin_token(**WHO)]
-    return Sample(operator, account, user, bearer, make.person(None), make.operator(system_account=False))
+    bare = make.operator(system_account=False)
+    return Sample(operator, account, user, bearer, make.person(None), bare, make.account(operator))
 
 
 def everything() -> dict[str, list[dict[str, Any]]]:
@@ -160,12 +216,14 @@ def differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [table for table in before if before[table] != after[table]]
 
 
-STEPS = {"users.create_many", "accounts.commit", "operators.commit"}
+STEPS = {"users.create_many", "accounts.commit", "operators.commit", "activations.record"}
 """What the services above go through, in their transaction."""
 
 
 def test_every_service_that_writes_an_event_is_tried() -> None:
-    modules = (operators, accounts, users, creds, client_tests, installation, people, rotation)
+    modules = (
+        operators, accounts, exports, imports, activations, users, creds, client_tests, installation, people, rotation,
+    )  # fmt: skip
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
         for module in modules
@@ -173,7 +231,8 @@ def test_every_service_that_writes_an_event_is_tried() -> None:
         if getattr(function, "__module__", "") == module.__name__
         and not name.startswith("_")
         and callable(function)
-        and {"record", "_audit", "create_many"} & set(getattr(function, "__code__", fail.__code__).co_names)
+        and {"record", "_audit", "create_many", "rewrite", "_write"}
+        & set(getattr(function, "__code__", fail.__code__).co_names)
     }
     assert writing <= set(WORKS) | STEPS
 
