@@ -379,6 +379,16 @@ def test_what_was_deleted_meanwhile_is_not_found(admin: Client, orders: Account)
     assert admin.post(url("account-edit", orders), typed).status_code == 404
 
 
+def test_a_deletion_names_importing_accounts_only_to_those_who_may_see_them(orders: Account) -> None:
+    billing = make.account(orders.operator, "Billing")
+    make.export(orders, "orders.>")
+    make.imported(billing, "orders.new", of=orders)
+    narrow = make.client(account=orders).get(url("account-delete", orders)).content.decode()
+    assert "Billing" not in narrow
+    wide = make.client(operator=orders.operator).get(url("account-delete", orders)).content.decode()
+    assert "1 other account imports: Billing" in wide
+
+
 def test_a_deletion_shows_what_goes_with_it(admin: Client, orders: Account) -> None:
     make.many_users(orders, [f"u{number}" for number in range(6)])
     buyer = make.account(orders.operator, "Buyer")
