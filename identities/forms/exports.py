@@ -42,7 +42,7 @@ class SamplingField(forms.CharField):
             return None
         if text in (HEADERS, "header"):
             return 0
-        if not (text.isascii() and text.isdigit()):
+        if not (text.isascii() and text.isdigit() and 1 <= int(text[:4]) <= 100):
             raise ValidationError("Write a percentage from 1 to 100, or “headers”; empty: not measured.")
         return int(text)
 
