@@ -96,6 +96,7 @@ class BaseForm(forms.Form):
             (data, frozenset[str]()) if self.accepts_seeds else _without_seeds(data, self.jwts)
         )
         super().__init__(kept, **kwargs)
+        self.cleaned_data: dict[str, Any] = {}  # a refusal may be placed on a form that was not sent yet
         self.now = now
         self.warnings: list[str] = []
         self.can_preview = False
