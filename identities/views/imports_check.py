@@ -38,22 +38,29 @@ def of_form(principal: Principal, account: Account, form: ImportForm, now: int) 
     """The check of what is typed so far; None as long as that is too little."""
     if not form.is_bound:
         return _check(principal, account, form.before, now, token="") if form.before is not None else None
-    typed = getattr(form, "cleaned_data", {})
-    if not all(typed.get(name) for name in _NEEDED):
+    typed = {name: str(form[name].value() or "").strip() for name in _NEEDED}
+    if not all(typed.values()):
         return None
     try:
         key = sharing.account_named(principal, account.operator, typed["account"], field="account")
-        draft = form.to_draft(key) if not form.errors else None
     except IdentityError:
         return None
-    if draft is None:
-        shown_fields = {name: typed[name] for name in ("type", "subject", "local_subject") if name in typed}
-        return _check(principal, account, replace(Import(account=key), **shown_fields), now, token="")
-    token, follows = _token(principal, account, form, draft)
+    if form.errors:  # what was refused is shown too, as far as it goes
+        local = str(form["local_subject"].value() or "").strip()
+        refused = replace(
+            form.before or Import(),
+            account=key,
+            type=typed["type"],
+            subject=typed["subject"],
+            local_subject=local,
+        )
+        return _check(principal, account, refused, now, token="")
+    draft = form.to_draft(key)
+    token, follows = _token(principal, account, draft)
     return _check(principal, account, draft.imported, now, token=token, token_follows=follows)
 
 
-def _token(principal: Principal, account: Account, form: ImportForm, draft: ImportDraft) -> tuple[str, bool]:
+def _token(principal: Principal, account: Account, draft: ImportDraft) -> tuple[str, bool]:
     """What will be done about a token, in words, and whether one follows."""
     if draft.minting is Minting.LATER:
         return "The token is fetched when this is saved.", True
