@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -20,6 +20,8 @@ SEED_REFUSED = (
     "That is a seed (a private key), which is secret. It was thrown away and not stored. Give the public key instead, "
     "and replace that key if others can have seen it."
 )
+SIGNED_BY = "signed_by"
+"""The field of `EditForm.choose_signer`; services name it in what they refuse."""
 THEIRS_TAKEN = "(you had not changed it: theirs is kept)"
 _CSRF = "csrfmiddlewaretoken"  # random letters: one in 150 looks like a seed
 _INDEX = re.compile(r"\[[^\]]*\]")
@@ -229,10 +231,31 @@ class EditForm(BaseForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["version"] = VersionField()
+        self.chosen_signer = ""
+
+    def choose_signer(self, why: str, choices: Sequence[tuple[str, str]]) -> None:
+        """Ask which of these keys (and how they are called) signs, as the issuer can't; the only one is preselected.
+
+        The answer is `chosen_signer`, apart from what the form itself asks for.
+        """
+        only = [key for key, _ in choices] if len(choices) == 1 else [""]
+        self.fields[SIGNED_BY] = forms.ChoiceField(
+            label="Signed by",
+            choices=choices if only[0] else [("", "Choose a key"), *choices],
+            initial=only[0],
+            help_text=why,
+            error_messages={"required": "Choose the key that signs it."},
+        )
+        self.fields[SIGNED_BY].word = "iss"  # type: ignore[attr-defined]  # for components/field.html
+
+    def field_of(self, path: str) -> str:
+        """The field of a JSON path, that of the issuer among them."""
+        return SIGNED_BY if path == "iss" and SIGNED_BY in self.fields else super().field_of(path)
 
     def clean(self) -> dict[str, Any]:
         """Put the old value back where the new one only looks different: line ends, order of tags, words."""
         cleaned = super().clean()
+        self.chosen_signer = cleaned.pop(SIGNED_BY, "")
         touched = set(self.changed_data)
         for name in cleaned.keys() - touched - {"version"}:
             if (before := self.get_initial_for_field(self.fields[name], name)) is not None:

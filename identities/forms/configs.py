@@ -93,7 +93,7 @@ class ConfigForm(BaseForm):
         required=False,
         max_length=40,
         label="Compare with other servers every",
-        help_text="Such as 2m, which is what empty means.",
+        help_text="Such as 30s or 5m. Left empty: 2m.",
     )
     limit = forms.IntegerField(
         required=False,
@@ -106,13 +106,13 @@ class ConfigForm(BaseForm):
         required=False,
         max_length=40,
         label="Wait for a lookup at most",
-        help_text="Such as 1.9s, which is what empty means.",
+        help_text="Such as 1s. Left empty: 1.9s.",
     )
     ttl = forms.CharField(
         required=False,
         max_length=40,
         label="Keep an unused account for",
-        help_text="Such as 1h, which is what empty means.",
+        help_text="Such as 30m. Left empty: 1h.",
     )
     url = forms.CharField(
         required=False,

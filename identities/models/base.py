@@ -10,7 +10,12 @@ class Aggregate(models.Model):
 
     `claims` is the exact payload text of the current JWT, never re-ordered. `last_iat` only rises. `version`
     counts edits; a write with a stale one is refused. Times inside claims are unix seconds, 0 = not set.
+
+    `chosen_signer` is no column: the key that somebody chose to sign the next edit of this very object ("" = its
+    issuer); see `services.signers`.
     """
+
+    chosen_signer = ""
 
     public_key = models.CharField(max_length=56)
     name = models.CharField(max_length=255)

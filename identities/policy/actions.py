@@ -27,6 +27,7 @@ class Action(StrEnum):
     USER_EDIT = "user.edit"
     USER_DELETE = "user.delete"
     USER_REVOKE = "user.revoke"
+    JWT_ADOPT = "jwt.adopt"
     JWT_DOWNLOAD = "jwt.download"
     BEARER_DOWNLOAD = "jwt.download-bearer"
     CREDS_DOWNLOAD = "creds.download"

@@ -19,7 +19,7 @@ from identities.nkeys import KeyKind, PublicKey
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import audit, changes, clock, columns, signing
+from identities.services import audit, changes, clock, columns, signers, signing
 
 
 def create(*, principal: Principal, operator: Operator, draft: AccountDraft) -> Account:
@@ -73,7 +73,9 @@ def create_unaudited(
     return changes.first(account, claims, principal=principal, key=key, reason="Created account")
 
 
-def update(*, principal: Principal, account: Account, edit: AccountEdit, version: int) -> Account:
+def update(
+    *, principal: Principal, account: Account, edit: AccountEdit, version: int, signer: str = ""
+) -> Account:
     """Edit name, texts, tags and times.
 
     Raises:
@@ -85,6 +87,7 @@ def update(*, principal: Principal, account: Account, edit: AccountEdit, version
         plan=lambda row: plan_edit(row, edit),
         version=version,
         done="Edited account",
+        signer=signer,
     )
 
 
@@ -99,13 +102,15 @@ def plan_edit(account: Account, edit: AccountEdit) -> changes.Change:
         body = replace(claims.nats, description=edit.description, info_url=edit.info_url, tags=edit.tags)
         return replace(claims, name=edit.name, exp=edit.expires, nbf=edit.not_before, nats=body)
 
-    if edit.name != account.name:
+    if edit.name != changes.claims_of(account).name:
         names.check_name(edit.name)
         _refuse_taken_name(account.operator, edit.name, other_than=account)
     return changes.plan(account, apply, now=clock.unix())
 
 
-def update_limits(*, principal: Principal, account: Account, limits: OperatorLimits, version: int) -> Account:
+def update_limits(
+    *, principal: Principal, account: Account, limits: OperatorLimits, version: int, signer: str = ""
+) -> Account:
     """Replace the account's limits, JetStream included.
 
     Raises:
@@ -118,6 +123,7 @@ def update_limits(*, principal: Principal, account: Account, limits: OperatorLim
         plan=lambda row: plan_limits(row, limits),
         version=version,
         done="Edited limits of account",
+        signer=signer,
     )
 
 
@@ -145,17 +151,21 @@ def rewrite(
     version: int,
     done: str,
     action: Action = Action.ACCOUNT_EDIT,
+    signer: str = "",
 ) -> Account:
     """Carry out one planned edit of an account's claims: what every editor of an account ends in.
 
-    `plan` is asked again for the locked row. `done` begins the audit's summary: "Edited limits of account".
+    `plan` is asked again for the locked row. `done` begins the audit's summary: "Edited limits of account". `signer`
+    is the key that was chosen to sign it, "" for `account.chosen_signer` or else the issuer.
 
     Raises:
         StaleWrite: somebody else changed it meanwhile. InvalidClaims: what the Go library or nats-server refuses.
+        NoSigner: the issuer can't sign, and no other key was chosen.
     """
     decisions.require(principal, action, scope(account))
     with changes.transaction_of_one():
         row = changes.locked(account, version)
+        row.chosen_signer = signer or row.chosen_signer
         return commit(row, plan(row), principal=principal, done=done, action=action)
 
 
@@ -167,10 +177,13 @@ def commit(
     done: str,
     action: Action = Action.ACCOUNT_EDIT,
 ) -> Account:
-    """Sign and audit a planned edit of a locked account, in the caller's transaction; nothing for an empty one."""
+    """Sign and audit a planned edit of a locked account, in the caller's transaction; nothing for an empty one.
+
+    Raises: NoSigner: the issuer can't sign, and no other key was chosen.
+    """
     if change.is_empty:
         return row
-    row = changes.commit(row, change, principal=principal, key=signer(row), reason=done)
+    row = changes.commit(row, change, principal=principal, key=signers.of_edit(row), reason=done)
     audit.record(principal, action, [target(row)], changes.said(done, row.name, change))
     return row
 
@@ -273,7 +286,7 @@ def _insert(principal: Principal, operator: Operator, draft: AccountDraft, keys:
 
 
 def signer(row: Account) -> Key:
-    """The key that signs this account next."""
+    """The key that signs this account where nobody can be asked: its issuer, or the first one that can."""
     return signing.account_signer(row.operator, changes.claims_of(row.operator), previous=row.issuer)
 
 

@@ -26,7 +26,7 @@ from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.queries import activations as ledger
-from identities.services import accounts, audit, changes, clock, sharing, signing
+from identities.services import accounts, audit, changes, clock, columns, sharing, signing
 
 
 def issue(*, principal: Principal, account: Account, handle: str, draft: ActivationDraft) -> IssuedToken:
@@ -163,7 +163,7 @@ def _iat(exporter: Account, export: Export, draft: ActivationDraft, now: int) ->
             field="target",
         )
     same = ledger.issued_by(exporter).filter(
-        subject=draft.target, name=draft.subject[: signing.LONGEST_REASON]
+        subject=draft.target, name=columns.cut(draft.subject, columns.LONGEST_NAME)
     )
     last: int | None = same.aggregate(last=Max("iat"))["last"]
     return signing.next_iat(max(last or 0, revoked), now)

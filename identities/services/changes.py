@@ -107,21 +107,19 @@ def check(after: AnyClaims, before: AnyClaims | None, *, now: int) -> report.Rep
     """All findings on `after`: the Go library's, ours, and a time in the past that was just typed in as an error."""
     found = [*validate.validate(after, now=now), *stricter.stricter_issues(after, before)]
     if after.exp and after.exp <= now and (before is None or before.exp != after.exp):
-        found.append(
-            report.Issue(report.Grade.ERROR, "exp", "The expiry is in the past: choose a later one, or none.")
-        )
+        found.append(_error("exp", "The expiry is in the past: choose a later one, or none."))
     if (
         after.exp
         and after.nbf
         and after.exp <= after.nbf
         and (before is None or (before.exp, before.nbf) != (after.exp, after.nbf))
     ):
-        found.append(
-            report.Issue(
-                report.Grade.ERROR, "exp", "The expiry is before the start: nobody could ever use it."
-            )
-        )
+        found.append(_error("exp", "The expiry is before the start: nobody could ever use it."))
     return report.Report.of(found)
+
+
+def _error(path: str, message: str) -> report.Issue:
+    return report.Issue(report.Grade.ERROR, path, message, ours=True)
 
 
 def refuse_invalid(found: report.Report) -> None:
@@ -153,7 +151,8 @@ def transaction_of_one() -> Iterator[None]:
 def locked(row: Row, version: int | None) -> Row:
     """The row as it is now, locked until the transaction ends. Lock from the top down: operator, account, user.
 
-    Rows that point to it may still be inserted meanwhile (`no_key`), so that two who lock apart never wait in a ring.
+    Whom somebody chose to sign it stays chosen. Rows that point to it may still be inserted meanwhile (`no_key`), so
+    that two who lock apart never wait in a ring.
 
     Raises:
         StaleWrite: `version` is not the row's any more, or the row was deleted.
@@ -161,6 +160,7 @@ def locked(row: Row, version: int | None) -> Row:
     current = type(row).objects.select_for_update(no_key=True).get(pk=row.pk)
     if current.deleted_at is not None or (version is not None and current.version != version):
         raise StaleWrite(current)
+    current.chosen_signer = row.chosen_signer
     return current
 
 

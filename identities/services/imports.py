@@ -12,7 +12,7 @@ from identities.claims.drafts import ActivationDraft, ImportDraft, Minting
 from identities.claims.exports import Export
 from identities.claims.imports import Import
 from identities.claims.local_subjects import local_pattern, remote_subject
-from identities.claims.report import Issue, Report
+from identities.claims.report import Report
 from identities.errors import IdentityError
 from identities.formats.decorated import bare_jwt
 from identities.models import Account, IssuedToken
@@ -227,9 +227,7 @@ def _planned(
         account, imported, change.after.nats, around, now=now, token_follows=token_follows
     )
     fresh = (
-        Issue(issue.grade, f"nats.imports[{index}].{issue.path}", issue.message)
-        for issue in found
-        if issue not in known
+        replace(issue, path=f"nats.imports[{index}].{issue.path}") for issue in found if issue not in known
     )
     change = replace(change, report=Report.of([*change.report, *fresh]))
     return replace(change, diff=_named(change.diff, imported)) if token_follows else change

@@ -89,16 +89,21 @@ Take = Callable[[str, str, KeyPair], None]
 """Takes a new user's name, JWT and key pair, which is wiped right after."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Issued:
-    """One user on its way into the database. `credential`: its JWT alone logs in."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """One user on its way into the database. `credential`: its JWT alone logs in. `scoped`: by a role's key.
 
-    draft: UserDraft
+    `last_iat` is the latest issue time of the key that is known, 0 for that of this token. Users that share their
+    `limits`, the very object, share the work that these make.
+    """
+
     limits: UserPermissionLimits
     public_key: str
     sealed_seed: bytes | None
     token: codec.Token
     credential: bool
+    scoped: bool
+    last_iat: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +141,7 @@ def issue(
     brought = [draft.public_key for draft in drafts if draft.public_key]
     _refuse_taken_keys(account, brought)
     now = clock.unix()
-    issued: list[_Issued] = []
+    issued: list[Ready] = []
     with signing.signer_for(key) as signer:
         batch = _Batch(
             account=account,
@@ -151,7 +156,7 @@ def issue(
             limits = _limits(draft, key)
             refuse_unfit(limits, claims, key, draft.name)
             issued.append(_issue_one(batch, draft, limits))
-    return _insert(principal, account, key, issued, now)
+    return insert(principal, account, issued, now=now)
 
 
 def refuse_names(account: Account, wanted: Sequence[str]) -> None:
@@ -195,7 +200,7 @@ def _limits(draft: UserDraft, key: Key) -> UserPermissionLimits:
     return UserPermissionLimits() if key.purpose == Purpose.ROLE else UserPermissionLimits.unlimited()
 
 
-def _issue_one(batch: _Batch, draft: UserDraft, limits: UserPermissionLimits) -> _Issued:
+def _issue_one(batch: _Batch, draft: UserDraft, limits: UserPermissionLimits) -> Ready:
     pair = None if draft.public_key else KeyPair.create(KeyKind.USER)
     identity = PublicKey.parse(draft.public_key, KeyKind.USER) if pair is None else pair.public
     account = batch.account.public_key
@@ -220,21 +225,32 @@ def _issue_one(batch: _Batch, draft: UserDraft, limits: UserPermissionLimits) ->
         if batch.take is not None:
             batch.take(draft.name, token.text, pair)
         pair.wipe()
-    credential = columns.is_credential(token.claims, batch.template)
-    return _Issued(draft, limits, identity.text, sealed, token, credential)
+    return Ready(
+        limits=limits,
+        public_key=identity.text,
+        sealed_seed=sealed,
+        token=token,
+        credential=columns.is_credential(token.claims, batch.template),
+        scoped=batch.key.purpose == Purpose.ROLE,
+    )
 
 
-def _insert(principal: Principal, account: Account, key: Key, issued: list[_Issued], now: int) -> list[User]:
+def insert(
+    principal: Principal, account: Account, issued: Sequence[Ready], *, now: int, imported: bool = False
+) -> list[User]:
+    """Write users with their ledger, key and permission rows. `imported`: their JWTs were made elsewhere."""
     moment = bulk.moment(clock.at(now))
-    tokens = _insert_tokens(principal, account, issued, moment)
+    written = ("imported", "Imported user") if imported else ("signed", REASON)
+    tokens = _insert_tokens(principal, account, issued, written, moment)
     rows = []
     for one, token in zip(issued, tokens, strict=True):
         claims, limits = one.token.claims, one.limits
-        pub, sub = columns.user_modes(limits, scoped=key.purpose == Purpose.ROLE)
-        times = (claims.iat, claims.exp, claims.nbf, 1, moment, moment)
+        pub, sub = columns.user_modes(limits, scoped=one.scoped)
+        times = (max(claims.iat, one.last_iat), claims.exp, claims.nbf, 1, moment, moment)
         seed_here = one.sealed_seed is not None
+        name = columns.name_of(claims)
         rows.append(
-            (one.public_key, claims.name, one.token.payload, token, claims.iss, *times, principal.name)
+            (one.public_key, name, one.token.payload, token, claims.iss, *times, principal.name)
             + (None, account.operator_id, account.pk, seed_here, one.credential, pub, sub)
         )
     users = bulk.Table(User, *_USERS).insert(rows)
@@ -244,7 +260,10 @@ def _insert(principal: Principal, account: Account, key: Key, issued: list[_Issu
     return [_loaded(account, user, row, at) for user, row in zip(users, rows, strict=True)]
 
 
-def _insert_tokens(principal: Principal, account: Account, issued: list[_Issued], moment: Any) -> list[int]:
+def _insert_tokens(
+    principal: Principal, account: Account, issued: Sequence[Ready], written: tuple[str, str], moment: Any
+) -> list[int]:
+    origin, reason = written
     rows = []
     for one in issued:
         claims = one.token.claims
@@ -254,18 +273,18 @@ def _insert_tokens(principal: Principal, account: Account, issued: list[_Issued]
                 account.operator_id,
                 "user",
                 claims.sub,
-                claims.name,
+                columns.name_of(claims),
                 claims.iss,
-                claims.jti,
+                columns.cut(claims.jti, signing.LONGEST_JTI),
                 claims.iat,
                 claims.exp,
             )
-            + (text, sealed, "signed", None, principal.key, principal.name, REASON, moment)
+            + (text, sealed, origin, None, principal.key, principal.name, reason, moment)
         )
     return bulk.Table(IssuedToken, *_TOKENS).insert(rows)
 
 
-def _insert_keys(account: Account, issued: list[_Issued], users: list[int], moment: Any) -> None:
+def _insert_keys(account: Account, issued: Sequence[Ready], users: list[int], moment: Any) -> None:
     bulk.Table(Key, *_KEYS).insert(
         [
             (account.operator_id, account.pk, user, one.public_key, "user", Purpose.IDENTITY.value, "")
@@ -275,12 +294,13 @@ def _insert_keys(account: Account, issued: list[_Issued], users: list[int], mome
     )
 
 
-def _insert_permissions(account: Account, issued: list[_Issued], users: list[int]) -> None:
-    shared = {id(one.limits): list(columns.rules_of(one.limits)) for one in issued}
+def _insert_permissions(account: Account, issued: Sequence[Ready], users: list[int]) -> None:
+    limits = {id(one.limits): one.limits for one in issued}
+    shared = {which: list(dict.fromkeys(columns.rules_of(held))) for which, held in limits.items()}
     patterns = columns.interned(subject for rules in shared.values() for _, _, subject, _ in rules)
     bulk.Table(Permission, *_PERMISSIONS).insert(
         [
-            (account.operator_id, account.pk, user, None, direction, effect, patterns[subject], queue[:255])
+            (account.operator_id, account.pk, user, None, direction, effect, patterns[subject], queue)
             for one, user in zip(issued, users, strict=True)
             for direction, effect, subject, queue in shared[id(one.limits)]
         ]

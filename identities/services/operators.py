@@ -92,7 +92,7 @@ def plan_edit(operator: Operator, edit: OperatorEdit) -> changes.Change:
         )
         return replace(claims, name=edit.name, exp=edit.expires, nbf=edit.not_before, nats=body)
 
-    if edit.name != operator.name:
+    if edit.name != changes.claims_of(operator).name:
         names.check_name(edit.name)
         _refuse_taken_name(edit.name, other_than=operator)
     change = changes.plan(operator, apply, now=clock.unix())

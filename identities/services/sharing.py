@@ -109,7 +109,7 @@ def issues_of(
         words = (
             f"This import leads back to where it came from: {way}. Servers leave one of these imports out."
         )
-        found.append(Issue(Grade.ERROR, "subject", words))
+        found.append(Issue(Grade.ERROR, "subject", words, ours=True))
     return tuple(found)
 
 

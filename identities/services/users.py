@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from django.db import transaction
@@ -16,7 +16,7 @@ from identities.models import Account, Key, Mode, Purpose, User
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import accounts, audit, changes, clock, issuing, signing
+from identities.services import accounts, audit, changes, clock, issuing, signers, signing
 
 
 def create(*, principal: Principal, account: Account, draft: UserDraft) -> User:
@@ -69,7 +69,8 @@ def plan_edit(user: User, edit: UserEdit) -> changes.Change:
     """What `edit` would change on the user's claims.
 
     Raises:
-        IdentityError: a taken or impossible name, what the account forbids. NoSigner: its role's key is not here.
+        IdentityError: a taken or impossible name, what the account forbids. NoSigner: the issuer can't sign, and no
+            other key was chosen; its role's key is not here.
     """
 
     def apply(claims: Claims[UserBody]) -> Claims[UserBody]:
@@ -77,16 +78,16 @@ def plan_edit(user: User, edit: UserEdit) -> changes.Change:
         body = replace(claims.nats, limits=limits, tags=edit.tags)
         return replace(claims, name=edit.name, exp=edit.expires, nbf=edit.not_before, nats=body)
 
-    if edit.name != user.name:
+    if edit.name != changes.claims_of(user).name:
         issuing.refuse_names(user.account, [edit.name])
-    key = signer(user)
-    if edit.limits is not None:
-        issuing.refuse_unfit(edit.limits, changes.claims_of(user.account), key, edit.name)
-    return changes.plan(user, apply, now=clock.unix())
+    change = changes.plan(user, apply, now=clock.unix())
+    if edit.limits is not None and not change.is_empty:
+        issuing.refuse_unfit(edit.limits, changes.claims_of(user.account), signers.of_edit(user), edit.name)
+    return change
 
 
 def signer(user: User) -> Key:
-    """The key that signs this user next: one that leaves its rights what they are.
+    """The key that signs this user where nobody can be asked: one that leaves its rights what they are.
 
     Raises:
         NoSigner: no key that may, or its role's key is not here.
@@ -102,27 +103,69 @@ def signer(user: User) -> Key:
     return key
 
 
-def update(*, principal: Principal, user: User, edit: UserEdit, version: int) -> User:
-    """Edit a user and re-issue its JWT, by the previous issuer where its seed is here.
+def update(*, principal: Principal, user: User, edit: UserEdit, version: int, signer: str = "") -> User:
+    """Edit a user and re-issue its JWT.
 
     Creds already handed out keep working with their old rights: see `revoke_earlier`.
 
     Raises:
         StaleWrite: somebody else changed it meanwhile.
     """
-    decisions.require(principal, Action.USER_EDIT, scope(user))
-    with transaction.atomic():
+    return rewrite(
+        principal=principal,
+        user=user,
+        plan=lambda row: plan_edit(row, edit),
+        version=version,
+        done="Edited user",
+        signer=signer,
+    )
+
+
+def rewrite(
+    *,
+    principal: Principal,
+    user: User,
+    plan: Callable[[User], changes.Change],
+    version: int,
+    done: str,
+    action: Action = Action.USER_EDIT,
+    signer: str = "",
+) -> User:
+    """Carry out one planned edit of a user's claims: what every editor of a user ends in.
+
+    `plan` is asked again for the locked row. `done` begins the audit's summary: "Edited user". `signer` is the key that
+    was chosen to sign it, "" for `user.chosen_signer` or else the issuer.
+
+    Raises:
+        StaleWrite: somebody else changed it meanwhile. InvalidClaims: what the Go library or nats-server refuses.
+        NoSigner: the issuer can't sign, and no other key was chosen.
+    """
+    decisions.require(principal, action, scope(user))
+    with changes.transaction_of_one():
         account = changes.locked(user.account, None)
         row = changes.locked(user, version)
         row.account = account
-        change = plan_edit(row, edit)
-        if change.is_empty:
-            return row
-        row = _reissue(
-            row, change, account=account, key=signer(row), principal=principal, reason="Edited user"
-        )
-        summary = changes.said("Edited user", row.name, change)
-        audit.record(principal, Action.USER_EDIT, [target(row, account)], summary)
+        row.chosen_signer = signer or row.chosen_signer
+        return commit(row, plan(row), principal=principal, done=done, action=action)
+
+
+def commit(
+    row: User,
+    change: changes.Change,
+    *,
+    principal: Principal,
+    done: str,
+    action: Action = Action.USER_EDIT,
+) -> User:
+    """Sign and audit a planned edit of a locked user, in the caller's transaction; nothing for an empty one.
+
+    Raises: NoSigner: the issuer can't sign, and no other key was chosen.
+    """
+    if change.is_empty:
+        return row
+    key = signers.of_edit(row)
+    row = _reissue(row, change, account=row.account, key=key, principal=principal, reason=done)
+    audit.record(principal, action, [target(row, row.account)], changes.said(done, row.name, change))
     return row
 
 

@@ -32,7 +32,7 @@ def index(request: HttpRequest, operator_key: str) -> HttpResponse:
         can=guards.can(principal, Scope(operator=operator.pk), Action.ACCOUNT_CREATE),
         operator=operator.name,
         new_url=shown.operator_url("account-create", operator),
-        **shown.operator_tabs(operator),
+        **shown.operator_tabs(principal, operator),
         **accounts_shown.table(principal, operator, request.GET, clock.unix()),
     )
     return htmx.render(request, "identities/accounts/index.html", context, part=TABLE)
@@ -71,7 +71,6 @@ def detail(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
         nav=NAV,
         crumbs=shown.account_crumbs(account),
         can=guards.can(principal, accounts.scope(account), *accounts_shown.ACTIONS),
-        **shown.account_tabs(account),
         **accounts_shown.described(account, request, clock.unix()),
     )
     return htmx.render(request, "identities/accounts/detail.html", context)

@@ -93,6 +93,8 @@ def described(account: Account, request: HttpRequest, now: int) -> dict[str, Any
     operator = account.operator
     return {
         "operator": operator.name,
+        "operator_url": shown.operator_url("operator", operator),
+        **shown.account_tabs(account),
         **describing.described(account, operator, request, now),
         "state": shown.state(account.expires, account.not_before, now),
         "changed": shown.moment(account.updated_at),
@@ -126,16 +128,16 @@ def what_goes(principal: Principal, account: Account) -> dict[str, Any]:
     named = ", ".join(f"“{name}”" for name in names) + (", …" if account.user_count > NAMED else "")
     users = shown.plural(account.user_count, "user")
     importing = [importer.row.name for importer in neighbours.importers(principal, account)]
-    lines = [
-        f"{users}: {named}; their creds can't be downloaded any more" if names else "no users",
-        f"exports that {shown.plural(len(importing), 'other account')} imports: {', '.join(importing)}"
-        if importing
-        else "no exports that another account here imports (as far as you may see)",
-        "the seeds of its keys: nothing can be signed for it any more",
-    ]
+    lines = []
+    if names:
+        lines.append(f"{users}: {named}; their creds can't be downloaded any more")
+    if importing:
+        others = shown.plural(len(importing), "other account")
+        lines.append(f"exports that {others} imports: {', '.join(importing)}")
+    lines.append("the seeds of its keys: nothing can be signed for it any more")
     return {
         "name": account.name,
         "submit": "Delete account",
-        "intro": f"{STILL_ON_SERVERS} A tombstone keeps its key, name and last JWT. With it go:",
+        "intro": f"{STILL_ON_SERVERS} Its key, name and JWTs stay on record. With it go:",
         "consequences": tuple(lines),
     }

@@ -20,7 +20,7 @@ from identities.views import shown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One value: a text, or a key as a chip (whole: as `code`). `note` is ours, for what nsc leaves unsaid."""
+    """One value: a text (a subject or whole key as `code`), or a key as a chip. `note` is ours, where nsc says less."""
 
     text: str = ""
     code: bool = False
@@ -56,6 +56,7 @@ class Finding:
     message: str
 
 
+_SUBJECTS = ("Pub Allow", "Pub Deny", "Sub Allow", "Sub Deny")
 _GRADES = {
     Grade.ERROR: ("danger", "Error"),
     Grade.TIMECHECK: ("warn", "Time"),
@@ -128,11 +129,15 @@ def _facts(rows: Sequence[describe.Row], names: shown.Names, *, full: bool) -> t
     """nsc leaves the label of a list's further values empty: they belong to the fact above."""
     found: list[tuple[str, list[Cell]]] = []
     for row in rows:
-        cell = _cell(row.value, row.note, names, full=full)
         if row.label or not found:
-            found.append((row.label, [cell]))
-        else:
-            found[-1][1].append(cell)
+            found.append((row.label, []))
+        label, cells = found[-1]
+        subject = label in _SUBJECTS
+        cells.append(
+            Cell(text=row.value, code=True, note=row.note)
+            if subject
+            else _cell(row.value, row.note, names, full=full)
+        )
     return tuple(Fact(label=label, cells=tuple(cells)) for label, cells in found)
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from identities.forms.base import BaseForm, Preview, sentence
-from identities.models import Account, Operator, User
-from identities.services import changes, clock
-from identities.views import guards
+from identities.claims.diff import FieldChange
+from identities.forms.base import BaseForm, EditForm, Preview, sentence
+from identities.models import Account, Key, Operator, Purpose, User
+from identities.services import changes, clock, signers
+from identities.views import guards, shown
 
 PREVIEW = "preview"
 """Sent by the button “Show changes”, and by the page itself while somebody types: nothing is saved."""
@@ -36,13 +37,15 @@ def answer(
     consequences have to be accepted before `save` is called. `values_of` gives a row's values by field (`errors_on`).
     """
     form.can_preview = True
+    offer_signers(form, row)
     if request.method != "POST" or not form.is_valid():
         return None
+    _take_signer(form, row)
     with guards.errors_on(form, values_of):
         if row.version != form.version:
             raise changes.StaleWrite(row)
         change = plan()
-        form.preview = preview_of(change, accepted=request.POST.get(ACCEPT, ""))
+        form.preview = preview_of(change, accepted=request.POST.get(ACCEPT, ""), row=row)
         changes.refuse_invalid(change.report)
         if PREVIEW in request.POST:
             return None
@@ -62,26 +65,60 @@ def confirmed(
     save: Callable[[], HttpResponse],
 ) -> HttpResponse | None:
     """What a form with nothing to fill in answers: it shows the change when it is opened, and saves when it is sent."""
-    if request.method == "POST" and not form.is_valid():
-        return None
+    offer_signers(form, row)
+    if request.method == "POST":
+        if not form.is_valid():
+            return None
+        _take_signer(form, row)
     with guards.errors_on(form):
         if request.method == "POST":
             if row.version != form.version:
                 raise changes.StaleWrite(row)
             return save()
-        form.preview = preview_of(plan())
+        form.preview = preview_of(plan(), row=row)
     return None
 
 
-def preview_of(change: changes.Change, *, accepted: str = "") -> Preview:
-    """A change as a form shows it; `accepted` is the code that came back."""
+def offer_signers(form: BaseForm, row: Row) -> None:
+    """Where the issuer of `row` can't sign it again: let somebody choose who does, or say what is missing."""
+    if isinstance(row, Operator) or not isinstance(form, EditForm):
+        return
+    choice = signers.choice(row)
+    if choice is None:
+        return
+    if choice.keys:
+        form.choose_signer(choice.why, [(key.public_key, _label(key)) for key in choice.keys])
+    else:
+        form.warnings.append(choice.why)
+
+
+def _take_signer(form: BaseForm, row: Row) -> None:
+    if isinstance(form, EditForm):
+        row.chosen_signer = form.chosen_signer
+
+
+def _label(key: Key) -> str:
+    words = {Purpose.IDENTITY: "identity key", Purpose.SIGNING: "signing key"}.get(
+        Purpose(key.purpose), "role"
+    )
+    return f"{words} {shown.short(key.public_key)}"
+
+
+def preview_of(change: changes.Change, *, accepted: str = "", row: Row | None = None) -> Preview:
+    """A change of `row` as a form shows it, a new signer with it; `accepted` is the code that came back."""
     warnings = tuple(sentence(message) for message in change.new_warnings(now=clock.unix()))
     lines = "\n".join((*warnings, *change.consequences))
     code = hashlib.sha256(lines.encode()).hexdigest()[:16] if lines else ""
     return Preview(
-        changes=change.diff,
+        changes=_with_signer(change, row),
         warnings=warnings,
         consequences=change.consequences,
         code=code,
         accepted=bool(code) and accepted == code,
     )
+
+
+def _with_signer(change: changes.Change, row: Row | None) -> tuple[FieldChange, ...]:
+    if row is None or change.is_empty or row.chosen_signer in ("", row.issuer):
+        return change.diff
+    return (FieldChange("iss", row.issuer, row.chosen_signer), *change.diff)

@@ -8,8 +8,8 @@ from identities import lookup
 from identities.lookup import principal_for
 from identities.models import User
 from identities.policy.actions import Action
+from identities.services import clock, users
 from identities.services import creds as handing
-from identities.services import users
 from identities.views import guards, handouts_shown, htmx, shown, users_shown
 
 NAV = "operators"
@@ -62,5 +62,5 @@ def context(request: HttpRequest, operator_key: str, account_key: str, user_key:
 def _frame(user: User, step: str, title: str) -> dict[str, object]:
     return {
         **shown.frame(title=title, nav=NAV, crumbs=shown.user_crumbs(user, step)),
-        **users_shown.page_of(user),
+        **users_shown.page_of(user, clock.unix()),
     }

@@ -46,7 +46,7 @@ def create(request: HttpRequest) -> HttpResponse:
             return htmx.done(
                 request, shown.operator_url("operator", operator), f"Created operator “{operator.name}”."
             )
-    crumbs = [shown.Crumb(label="Operators", url=reverse("operators")), shown.Crumb(label="New")]
+    crumbs = [shown.Crumb(label="Operators", url=reverse("operators")), shown.Crumb(label="New operator")]
     context = shown.frame(
         title="New operator",
         nav=NAV,
@@ -67,7 +67,7 @@ def detail(request: HttpRequest, operator_key: str) -> HttpResponse:
         nav=NAV,
         crumbs=shown.operator_crumbs(operator),
         can=guards.can(principal, _scope(operator), *operators_shown.ACTIONS),
-        **shown.operator_tabs(operator),
+        **shown.operator_tabs(principal, operator),
         **operators_shown.described(operator, request, clock.unix()),
     )
     return htmx.render(request, "identities/operators/detail.html", context)
@@ -159,7 +159,7 @@ def history(request: HttpRequest, operator_key: str) -> HttpResponse:
     operator = lookup.operator(principal, operator_key)
     context = {
         **_frame(operator, "History", f"History of operator {operator.name}"),
-        **shown.operator_tabs(operator),
+        **shown.operator_tabs(principal, operator),
         **histories.context(
             request,
             principal=principal,

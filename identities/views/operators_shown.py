@@ -137,13 +137,15 @@ def what_goes(operator: Operator) -> dict[str, Any]:
     named = ", ".join(f"“{name}”" for name in names) + (", …" if number > NAMED else "")
     users = User.objects.live().filter(operator=operator).count()
     keys = Key.objects.filter(operator=operator, deleted_at=None, sealed__isnull=False).count()
+    lines = []
+    if number:
+        lines.append(f"{shown.plural(number, 'account')}: {named}")
+    if users:
+        lines.append(f"{shown.plural(users, 'user')}, whose creds can't be downloaded any more")
+    lines.append(f"{shown.plural(keys, 'sealed seed')}, so nothing can be signed any more")
     return {
         "name": operator.name,
         "submit": "Delete operator",
         "intro": "Servers go on trusting this operator until their own configuration changes. With it go:",
-        "consequences": (
-            shown.plural(number, "account") + (f": {named}" if names else ""),
-            f"{shown.plural(users, 'user')}, whose creds can't be downloaded any more",
-            f"{shown.plural(keys, 'sealed seed')}, so nothing can be signed any more",
-        ),
+        "consequences": tuple(lines),
     }

@@ -12,9 +12,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from identities.models import Account, Key, Operator, Purpose, User
+from identities.policy.principal import Principal
 
 DAY = 86_400
-SOON = 30 * DAY
+SOON = 28 * DAY
+"""nsc's threshold: from here on an expiry is worth a warning."""
 _LAST_PRINTABLE = 253_402_300_799
 _KEY = re.compile(r"(?<![A-Z2-7])[OAUX][A-Z2-7]{55}(?![A-Z2-7])")
 
@@ -75,6 +77,15 @@ class Crumb:
     noun: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tab:
+    """One page of an object; `count` is how many things it lists, "" where it lists none."""
+
+    label: str
+    url: str
+    count: str = ""
+
+
 def short(key: str) -> str:
     """`ACJ5…Q3LM`, as nobody reads 56 characters."""
     return f"{key[:4]}…{key[-4:]}" if len(key) > 12 else key
@@ -109,10 +120,17 @@ def state(expires: int, not_before: int, now: int) -> State:
     if not_before > now:
         return State(word="Not yet valid", tone="warn", icon="clock", title=f"from {unix(not_before).text}")
     if expires and expires <= now + SOON:
-        days = (expires - now) // DAY
-        left = "today" if days < 1 else f"in {days} day{'s' if days != 1 else ''}"
-        return State(word=f"Expires {left}", tone="warn", icon="triangle-alert", title=unix(expires).text)
+        word = f"Expires in {_left(expires - now)}"
+        return State(word=word, tone="warn", icon="triangle-alert", title=unix(expires).text)
     return State(word="Valid", tone="ok", icon="circle-check", title="")
+
+
+def _left(seconds: int) -> str:
+    """Whole days, hours or minutes."""
+    for size, unit in ((DAY, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            return plural(seconds // size, unit)
+    return "less than a minute"
 
 
 def plural(number: int, one: str, many: str = "") -> str:
@@ -149,14 +167,17 @@ def operator_crumbs(operator: Operator, *more: str) -> tuple[Crumb, ...]:
     return _ended((Crumb(label="Operators", url=reverse("operators"), noun=True), here), more)
 
 
-def operator_tabs(operator: Operator) -> dict[str, Any]:
-    """The pages of an operator, for `identities/shared/tabs.html`."""
-    return _tabs("Operator", ((label, operator_url(name, operator)) for label, name in OPERATOR_TABS))
+def operator_tabs(principal: Principal, operator: Operator) -> dict[str, Any]:
+    """The pages of an operator, for `identities/shared/tabs.html`; one query for how many accounts one may see."""
+    urls = ((label, operator_url(name, operator)) for label, name in OPERATOR_TABS)
+    number = Account.objects.visible_to(principal).live().filter(operator=operator).count()
+    return _tabs("Operator", urls, Accounts=number)
 
 
 def account_tabs(account: Account) -> dict[str, Any]:
-    """The pages of an account, likewise."""
-    return _tabs("Account", ((label, account_url(name, account)) for label, name in ACCOUNT_TABS))
+    """The pages of an account, likewise; its row knows how many users it has."""
+    urls = ((label, account_url(name, account)) for label, name in ACCOUNT_TABS)
+    return _tabs("Account", urls, Users=account.user_count)
 
 
 def user_tabs(user: User, *, client_test: bool) -> dict[str, Any]:
@@ -170,8 +191,10 @@ def user_tabs(user: User, *, client_test: bool) -> dict[str, Any]:
     return _tabs("User", ((label, user_url(name, user)) for label, name in pages))
 
 
-def _tabs(noun: str, pages: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    return {"tabs_of": noun, "tabs": tuple(Crumb(label=label, url=url) for label, url in pages)}
+def _tabs(noun: str, pages: Iterable[tuple[str, str]], **numbers: int) -> dict[str, Any]:
+    counts = {label: f"{number:,}" for label, number in numbers.items()}
+    tabs = tuple(Tab(label=label, url=url, count=counts.get(label, "")) for label, url in pages)
+    return {"tabs_of": noun, "tabs": tabs}
 
 
 def account_crumbs(account: Account, *more: str) -> tuple[Crumb, ...]:

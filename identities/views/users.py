@@ -8,7 +8,7 @@ from identities import lookup
 from identities.forms.base import VersionForm
 from identities.forms.users import UserCreateForm, UserDeleteForm, UserEditForm
 from identities.lookup import principal_for
-from identities.models import Account, User
+from identities.models import User
 from identities.policy.actions import Action
 from identities.services import accounts, clock, users
 from identities.views import delivery, editing, guards, htmx, shown, users_shown
@@ -30,11 +30,10 @@ def index(request: HttpRequest, operator_key: str, account_key: str) -> HttpResp
         crumbs=shown.account_crumbs(account, "Users"),
         can=guards.can(principal, accounts.scope(account), Action.USER_CREATE),
         account=account.name,
-        user_count=f"{account.user_count:,}",
+        **shown.account_tabs(account),
         just_changed=request.GET.get("revoked") == "1",
         ways=delivery.of_account(account),
-        urls=_account_urls(account),
-        **shown.account_tabs(account),
+        urls={"new_user": shown.account_url("user-create", account)},
         **users_shown.table(account, request.GET, clock.unix()),
     )
     return htmx.render(request, "identities/users/index.html", context, part=TABLE)
@@ -181,12 +180,3 @@ def _frame(user: User, step: str, title: str) -> dict[str, object]:
         crumbs=shown.user_crumbs(user, step),
         cancel_url=shown.user_url("user", user),
     )
-
-
-def _account_urls(account: Account) -> dict[str, str]:
-    return {
-        "detail": shown.account_url("account", account),
-        "users": shown.account_url("users", account),
-        "history": shown.account_url("account-history", account),
-        "new_user": shown.account_url("user-create", account),
-    }

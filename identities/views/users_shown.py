@@ -114,9 +114,8 @@ def described(user: User, request: HttpRequest, now: int) -> dict[str, Any]:
     revocations: Mapping[str, int] = claims.nats.revocations
     role = next((key for key in claims.nats.signing_keys if key.key == user.issuer and key.is_scoped), None)
     return {
-        **page_of(user),
+        **page_of(user, now),
         **describing.described(user, account.operator, request, now, scope=role),
-        "state": _state(user, revocations, now),
         "account": account.name,
         "account_url": shown.account_url("account", account),
         "login": "its JWT alone (bearer)"
@@ -135,10 +134,12 @@ def described(user: User, request: HttpRequest, now: int) -> dict[str, Any]:
     }
 
 
-def page_of(user: User) -> dict[str, Any]:
+def page_of(user: User, now: int) -> dict[str, Any]:
     """What the head and the tabs of every page of a user need."""
     return {
         "user_name": user.name,
+        "key": shown.chip(user.public_key),
+        "state": _state(user, _revocations(user.account), now),
         "has_seed": user.has_seed,
         "bearer": user.bearer,
         "urls": {name: shown.user_url(route, user) for name, route in _ROUTES.items()},

@@ -10,7 +10,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import BrowserContext, Page
 
-from identities.models import IssuedToken, Job, User
+from identities.models import IssuedToken, Job, Operator, User
 from identities.policy.routes import ROUTES, Access
 from identities.services import signing
 from tests import make
@@ -47,13 +47,14 @@ class Faults:
 
 @pytest.fixture
 def starts(live_server: Any) -> tuple[str, ...]:
-    """A full installation with its administrator alice: where to begin. Two pages that no link leads to are named."""
+    """A full installation with its administrator alice: where to begin. Pages that few links lead to are named."""
     make.installation()
     make.person(username="alice")
     user = sample.fill()
     full = User.objects.get(name="full")
     job = Job.objects.get()
-    return ("/", url(user, "user-test-result", job.pk), url(full), url(full, "user-edit"))
+    bare = reverse("operator-system-account", args=[Operator.objects.get(name="Bare").public_key])
+    return ("/", url(user, "user-test-result", job.pk), url(full), url(full, "user-edit"), bare)
 
 
 def url(user: User, name: str = "user", *more: object) -> str:
@@ -121,7 +122,9 @@ def test_pages_outside_the_frame_are_accessible(
     open_context: OpenContext, starts: tuple[str, ...], accessible: Accessible
 ) -> None:
     for scheme in ("light", "dark"):
-        page = open_context(viewport=NARROW, color_scheme=scheme, reduced_motion="reduce").new_page()
+        page = open_context(
+            viewport=NARROW, color_scheme=scheme, reduced_motion="reduce", answers=(404,)
+        ).new_page()
         page.goto("/")
         accessible(page)
         crawl.shoot(page, f"sign-in-narrow-{scheme}")

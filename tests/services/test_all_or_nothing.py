@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from django.apps import apps
 
-from identities.claims import sharing
+from identities.claims import codec, sharing
+from identities.claims.common import Claims
 from identities.claims.drafts import (
     AccountDraft,
     AccountEdit,
@@ -24,12 +25,15 @@ from identities.claims.drafts import (
 from identities.claims.exports import Export
 from identities.claims.imports import Import
 from identities.claims.permissions import UserPermissionLimits
-from identities.models import Account, Operator, Person, User
+from identities.claims.user import UserBody
+from identities.models import Account, Key, Operator, Person, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
 from identities.services import (
     accounts,
     activations,
+    adopting,
+    adopting_users,
     audit,
     changes,
     client_tests,
@@ -41,9 +45,10 @@ from identities.services import (
     people,
     rotation,
     secrets,
+    signing,
     users,
 )
-from tests import make
+from tests import goldens, make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -64,6 +69,8 @@ class Sample:
     bearer: User
     person: Person
     bare: Operator
+    elsewhere: str
+    """A JWT of a user of the account that was signed elsewhere."""
     other: Account
 
 
@@ -103,6 +110,21 @@ def _import_with_token(at: Sample) -> object:
     imported = Import(subject="orders.new", account=at.account.public_key, type="stream")
     draft = ImportDraft(imported=imported, minting=Minting.IF_ASKED)
     return imports.add(**WHO, account=at.other, draft=draft, version=at.other.version)
+
+
+def _adopt_operator(at: Sample) -> object:
+    store = goldens.store("basics", "Test")
+    return adopting.adopt_operator(**WHO, text=store.text, seeds=goldens.seeds())
+
+
+def _adopt_account(at: Sample) -> object:
+    text = goldens.store("basics", "Test").accounts["TestAccount"].text
+    return adopting.adopt_account(**WHO, operator=at.operator, text=text, seeds=goldens.seeds(), foreign=True)
+
+
+def _adopt_users(at: Sample) -> object:
+    text = at.elsewhere
+    return adopting_users.adopt_users(**WHO, account=at.account, texts=[text])
 
 
 WORKS: dict[str, Work] = {
@@ -147,6 +169,9 @@ WORKS: dict[str, Work] = {
     ),
     "users.revoke_earlier": _revoke_earlier,
     "users.delete": lambda at: users.delete(**WHO, user=at.user, version=at.user.version),
+    "adopting.adopt_operator": _adopt_operator,
+    "adopting.adopt_account": _adopt_account,
+    "adopting_users.adopt_users": _adopt_users,
     "creds.creds_file": lambda at: creds.creds_file(**WHO, user=at.user),
     "creds.creds_files": lambda at: creds.creds_files(**WHO, account=at.account, users=[at.user]),
     "creds.issue": lambda at: creds.issue(**WHO, account=at.account, drafts=[UserDraft(name="New")]),
@@ -180,7 +205,23 @@ def sample() -> Sample:
     make.imported(account, "other.>", of=ELSEWHERE)
     TOKEN[:] = [people.first_admin_token(**WHO)]
     bare = make.operator(system_account=False)
-    return Sample(operator, account, user, bearer, make.person(None), bare, make.account(operator))
+    return Sample(
+        operator,
+        account,
+        user,
+        bearer,
+        make.person(None),
+        bare,
+        _signed_elsewhere(account),
+        make.account(operator),
+    )
+
+
+def _signed_elsewhere(account: Account) -> str:
+    subject = KeyPair.create(KeyKind.USER).public.text
+    claims = Claims(nats=UserBody(), sub=subject, name="elsewhere")
+    with signing.signer_for(Key.objects.get(public_key=account.public_key)) as signer:
+        return codec.encode(claims, signer, 1_600_000_000).text
 
 
 def everything() -> dict[str, list[dict[str, Any]]]:
@@ -216,14 +257,26 @@ def differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [table for table in before if before[table] != after[table]]
 
 
-STEPS = {"users.create_many", "accounts.commit", "operators.commit", "activations.record"}
+STEPS = {"users.create_many", "users.commit", "accounts.commit", "operators.commit", "activations.record"}
 """What the services above go through, in their transaction."""
 
 
 def test_every_service_that_writes_an_event_is_tried() -> None:
     modules = (
-        operators, accounts, exports, imports, activations, users, creds, client_tests, installation, people, rotation,
-    )  # fmt: skip
+        operators,
+        accounts,
+        exports,
+        imports,
+        activations,
+        users,
+        adopting,
+        adopting_users,
+        creds,
+        client_tests,
+        installation,
+        people,
+        rotation,
+    )
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
         for module in modules

@@ -389,6 +389,14 @@ def test_a_deletion_names_importing_accounts_only_to_those_who_may_see_them(orde
     assert "1 other account imports: Billing" in wide
 
 
+def test_a_deletion_names_nothing_that_is_not_there(admin: Client, orders: Account) -> None:
+    asked = admin.get(url("account-delete", orders)).context["consequences"]
+    assert asked == ("the seeds of its keys: nothing can be signed for it any more",)
+    bare = make.operator("Bare", system_account=False, generate_signing_key=False)
+    asked = admin.get(reverse("operator-delete", args=[bare.public_key])).context["consequences"]
+    assert asked == ("1 sealed seed, so nothing can be signed any more",)
+
+
 def test_a_deletion_shows_what_goes_with_it(admin: Client, orders: Account) -> None:
     make.many_users(orders, [f"u{number}" for number in range(6)])
     buyer = make.account(orders.operator, "Buyer")

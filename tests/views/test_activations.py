@@ -58,7 +58,7 @@ def test_an_activation_is_issued_for_an_account_by_name_and_downloaded_as_nsc_wr
     admin: Client, orders: Account, billing: Account, tmp_path: Path
 ) -> None:
     visitor = Visitor(admin)
-    page = issue(visitor, orders, target="billing", subject="orders.new", expires="30d")
+    page = issue(visitor, orders, target="billing", subject="orders.new", expires="20d")
     assert "Issued an activation of orders.new" in page.text
     assert "Expires in" in page.text
     token = IssuedToken.objects.activations().get()

@@ -143,6 +143,7 @@ def test_a_long_file_is_cut_in_the_preview_only(operator: Operator, monkeypatch:
     monkeypatch.setattr(configs, "IN_PREVIEW", 500)
     text = page(make.client(), operator)
     assert "Cut here" in text
+    assert 'data-copy-from="config-text"' not in text  # half a file would be pasted
     assert "resolver_preload: {" not in text
     assert "resolver_preload: {" in download(make.client(), operator)
 

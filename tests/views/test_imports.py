@@ -559,7 +559,7 @@ def test_an_expired_token_is_offered_to_be_renewed(admin: Client, orders: Accoun
     soon = token_for(orders, billing.public_key, "orders.new", expires=clock.unix() + 3600)
     visitor.send(visitor.open(url("import-edit", billing, handle(billing))), token=soon)
     listed = visitor.open(url("imports", billing))
-    assert "Expires today" in listed.text
+    assert "Expires in" in listed.text
     form = visitor.open(listed.link("Renew the token of orders.new"))
     page = visitor.send(form, token_expires="1y")
     assert "Renewed the token of orders.new" in page.text
