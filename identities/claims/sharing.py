@@ -127,7 +127,7 @@ def _issues(
     elif export.token_req:
         if not imported.token and not token_follows:
             words = (
-                f"{export.subject} of {who} is private: servers leave this out without an activation token."
+                f"The export {export.subject} of {who} is private: servers leave this out without a token."
             )
             yield _issue(Grade.WARNING, "token", words)
         yield from _token_issues(imported, export, exporter, now)
@@ -143,9 +143,7 @@ def _not_exported(exporter: Exporter, kind: str, subject: str) -> Issue:
         )
     for one in exporter.claims.nats.exports:
         if one is not None and one.type == kind and is_subset(one.subject, subject):
-            words = (
-                f"{subject} is wider than the export {one.subject} of {who}: import that, or a part of it."
-            )
+            words = f"This subject is wider than the export {one.subject} of {who}: import that, or a part."
             return _issue(Grade.ERROR, "subject", words)
     words = f"{who} exports no {kind} that covers {subject}: servers leave this import out until it does."
     return _issue(Grade.WARNING, "subject", words)

@@ -130,7 +130,7 @@ def revocation_of(account: Account, token: IssuedToken) -> tuple[str, str, int]:
 
 
 def _refuse_unfit(exporter: Account, export: Export, draft: ActivationDraft) -> None:
-    what = f"{export.subject} of “{exporter.name}”"
+    what = f"The export {export.subject} of “{exporter.name}”"
     if export.account_token_position:
         raise IdentityError(
             f"{what} asks for no activation: each account may import the subjects with its own key in them."
@@ -139,7 +139,7 @@ def _refuse_unfit(exporter: Account, export: Export, draft: ActivationDraft) -> 
         raise IdentityError(f"{what} is public: every account may import it, without an activation.")
     if not is_public(draft.target, KeyKind.ACCOUNT):
         raise IdentityError(
-            f"{draft.target[:100]} is not an account's public key (A…): name the account that may import.",
+            f"“{draft.target[:100]}” is not an account's public key (A…): name the account that may import.",
             field="target",
         )
     if draft.target == exporter.public_key:
@@ -148,7 +148,7 @@ def _refuse_unfit(exporter: Account, export: Export, draft: ActivationDraft) -> 
         )
     if not is_subset(draft.subject, export.subject):
         raise IdentityError(
-            f"{draft.subject[:200]} is not within the export {export.subject}: give that, or a part of it.",
+            f"“{draft.subject[:200]}” is not within the export {export.subject}: give that, or a part of it.",
             field="subject",
         )
 

@@ -125,8 +125,8 @@ def source(principal: Principal, account: Account, draft: ImportDraft) -> Source
         decisions.decide(principal, Action.ACTIVATION_ISSUE, accounts.scope(exporter)), decisions.Denied
     ):
         raise IdentityError(
-            f"{found.export.subject} of “{name}” is private, and you may not issue its activation tokens. An "
-            f"administrator of that account, of the operator “{exporter.operator.name}” or of the installation can: "
+            f"The export {found.export.subject} of “{name}” is private, and you may not issue its activation tokens. "
+            f"An administrator of that account, of the operator “{exporter.operator.name}” or of the installation can: "
             "ask for a token, and give it here.",
             field="minting",
         )
@@ -151,7 +151,7 @@ def _opening(principal: Principal, account: Account, imported: Import) -> Source
     if export is None:
         return f"“{name}” has no {imported.type} that covers {subject}: there is nothing to open."
     if not export.token_req or export.account_token_position:
-        return f"{export.subject} of “{name}” asks for no token."
+        return f"The export {export.subject} of “{name}” asks for no token."
     return Source(exporter=known.row, export=export)
 
 

@@ -9,7 +9,7 @@ from identities.claims.drafts import ImportDraft, Minting
 from identities.claims.imports import Import
 from identities.claims.local_subjects import local_pattern
 from identities.errors import IdentityError
-from identities.forms.imports import ImportForm
+from identities.forms.imports import NONE, ImportForm
 from identities.models import Account
 from identities.policy.principal import Principal
 from identities.queries import sharing as neighbours
@@ -45,7 +45,7 @@ def of_form(principal: Principal, account: Account, form: ImportForm, now: int) 
         key = sharing.account_named(principal, account.operator, typed["account"], field="account")
     except IdentityError:
         return None
-    if form.errors:  # what was refused is shown too, as far as it goes
+    if form.errors:  # looked at all the same, as far as it goes
         local = str(form["local_subject"].value() or "").strip()
         refused = replace(
             form.before or Import(),
@@ -54,10 +54,26 @@ def of_form(principal: Principal, account: Account, form: ImportForm, now: int) 
             subject=typed["subject"],
             local_subject=local,
         )
-        return _check(principal, account, refused, now, token="")
+        may_follow = form["minting"].value() != NONE
+        check = _check(principal, account, refused, now, token="", token_follows=may_follow)
+        return replace(check, findings=_with_errors(check.findings, form), ok=False)
     draft = form.to_draft(key)
     token, follows = _token(principal, account, draft)
     return _check(principal, account, draft.imported, now, token=token, token_follows=follows)
+
+
+def _with_errors(
+    findings: tuple[describing.Finding, ...], form: ImportForm
+) -> tuple[describing.Finding, ...]:
+    """The findings and, once each, what the fields were refused for: while typing nothing else shows it."""
+    known = {finding.message for finding in findings}
+    refusals = dict.fromkeys(str(text) for texts in form.errors.values() for text in texts)
+    fresh = (
+        describing.Finding(tone="danger", word="Error", path="", message=text)
+        for text in refusals
+        if text not in known
+    )
+    return (*fresh, *findings)
 
 
 def _token(principal: Principal, account: Account, draft: ImportDraft) -> tuple[str, bool]:

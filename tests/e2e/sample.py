@@ -8,11 +8,15 @@ from dataclasses import replace
 
 from django.core.management import call_command
 
+from identities.claims.drafts import ActivationDraft
+from identities.claims.exports import Export, ServiceLatency
+from identities.claims.imports import Import
 from identities.claims.limits import NO_LIMIT, JetStreamLimits, OperatorLimits
 from identities.claims.permissions import Permission, ResponsePermission, TimeRange, UserPermissionLimits
+from identities.claims.sharing import export_handles
 from identities.models import Account, Job, Operator, User
 from identities.nkeys import KeyKind, KeyPair
-from identities.services import accounts, client_tests, clock, users
+from identities.services import accounts, activations, changes, client_tests, clock, users
 from identities.services.client_tests import Trial, Wish
 from tests import make
 
@@ -30,6 +34,7 @@ def fill() -> User:
     make.operator("Strict", require_signing_keys=True, tags=("env:prod",), expires=clock.unix() + 20 * DAY)
     make.operator("Bare", system_account=False, generate_signing_key=False)
     _accounts(operator)
+    _shared(operator, account)
     _users(account)
     user = _history(account, user)
     _tests(user)
@@ -48,6 +53,55 @@ def _accounts(operator: Operator) -> None:
     make.account(operator, "Own key", public_key=KeyPair.create(KeyKind.ACCOUNT).public.text)
     gone = make.account(operator, "Gone")
     accounts.delete(principal=make.COMMAND, account=gone, version=gone.version)
+
+
+def _shared(operator: Operator, account: Account) -> None:
+    """What accounts share, good and bad: `account` offers and takes, and has issued activations."""
+    stock, reports = make.account(operator, "Stock"), make.account(operator, "Reports")
+    elsewhere = KeyPair.create(KeyKind.ACCOUNT).public.text
+    latency = ServiceLatency(sampling=50, results="latency.stock")
+    offered = (
+        Export(name="stock levels", subject="stock.*.*", type="stream", description="How much of what is where."),
+        Export(name="ask for stock", subject="stock.ask.>", type="service", token_req=True, response_type="Stream",
+               response_threshold=5_000_000_000, service_latency=latency, info_url="https://example.com"),
+        Export(name=LONG, subject=f"{LONG.replace('.', '-')}.*", type="stream", account_token_position=2),
+    )  # fmt: skip
+    _signed(stock, exports=offered)
+    _signed(
+        account,
+        exports=(
+            Export(name="events", subject="orders.>", type="stream", token_req=True,
+                   revocations={"*": 1_650_000_000, elsewhere: 1_650_000_001}),
+            Export(name="api", subject="orders.api.*", type="service", description="Prices and dates."),
+        ),
+        imports=(
+            Import(name="far", subject="far.>", account=elsewhere, type="stream"),
+            Import(name="gone", subject="gone", account=stock.public_key, type="stream"),
+        ),
+    )  # fmt: skip
+    make.imported(account, "stock.*.*", of=stock, name="levels", local_subject="here.$2.$1")
+    make.imported(account, "stock.ask.>", of=stock, name="ask", type="service", share=True)
+    make.imported(reports, "orders.eu.>", of=account)
+    make.imported(reports, "orders.api.*", of=account, type="service")
+    handle = export_handles(changes.claims_of(account).nats.exports)[1]
+    for draft in (
+        ActivationDraft(target=elsewhere, subject="orders.us.>", expires=clock.unix() + 20 * DAY),
+        ActivationDraft(target=elsewhere, subject="orders.>"),
+    ):
+        activations.issue(principal=make.COMMAND, account=account, handle=handle, draft=draft)
+
+
+def _signed(account: Account, *, exports: tuple[Export, ...] = (), imports: tuple[Import, ...] = ()) -> None:
+    accounts.rewrite(
+        principal=make.COMMAND,
+        account=account,
+        plan=lambda row: changes.plan(
+            row, changes.edit_body(exports=exports, imports=imports), now=clock.unix()
+        ),
+        version=account.version,
+        done="Shared by account",
+    )
+    account.refresh_from_db()
 
 
 def _users(account: Account) -> None:
