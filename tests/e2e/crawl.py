@@ -20,7 +20,8 @@ NO_PAGES = {
     "activation-jwt", "installation-default-operator",
 }  # fmt: skip
 """Routes that are posted to, or that answer with a file."""
-SEED = re.compile(r"(?<![A-Z2-7])S[OAUNCX][A-Z2-7]{50,}")
+SEED = re.compile(r"(?<![A-Z2-7])S[OAUNCX][A-Z2-7]{51,}")
+"""A seed has 58 letters; a `jti` has 52 and may begin like one."""
 _LINKS = """() => [...document.querySelectorAll("a[href]:not([download]), [hx-get]")]
     .map(each => each.getAttribute("href") ?? each.getAttribute("hx-get"))"""
 
