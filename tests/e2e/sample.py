@@ -7,13 +7,14 @@ import json
 from dataclasses import replace
 
 from django.core.management import call_command
+from django.urls import reverse
 
 from identities.claims.drafts import ActivationDraft
 from identities.claims.exports import Export, ServiceLatency
 from identities.claims.imports import Import
 from identities.claims.limits import NO_LIMIT, JetStreamLimits, OperatorLimits
 from identities.claims.permissions import Permission, ResponsePermission, TimeRange, UserPermissionLimits
-from identities.claims.sharing import export_handles
+from identities.claims.sharing import export_handles, import_handles
 from identities.models import Account, Job, Operator, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.services import accounts, activations, changes, client_tests, clock, users
@@ -83,12 +84,26 @@ def _shared(operator: Operator, account: Account) -> None:
     make.imported(account, "stock.ask.>", of=stock, name="ask", type="service", share=True)
     make.imported(reports, "orders.eu.>", of=account)
     make.imported(reports, "orders.api.*", of=account, type="service")
-    handle = export_handles(changes.claims_of(account).nats.exports)[1]
+    handle = export_handles(changes.claims_of(account).nats.exports)[0]
     for draft in (
         ActivationDraft(target=elsewhere, subject="orders.us.>", expires=clock.unix() + 20 * DAY),
         ActivationDraft(target=elsewhere, subject="orders.>"),
     ):
         activations.issue(principal=make.COMMAND, account=account, handle=handle, draft=draft)
+
+
+def shared_pages() -> tuple[str, ...]:
+    """Addresses of lists and entries of what accounts share that have most to show."""
+    account = Account.objects.select_related("operator").get(name="TestAccount")
+    body = changes.claims_of(account).nats
+    export = export_handles(body.exports)[[one.name for one in body.exports].index("events")]
+    imported = import_handles(body.imports)[[one.name for one in body.imports].index("ask")]
+    base = (account.operator.public_key, account.public_key)
+    return (
+        *(reverse(name, args=base) for name in ("exports", "imports", "activations")),
+        reverse("export", args=[*base, export]),
+        reverse("import", args=[*base, imported]),
+    )
 
 
 def _signed(account: Account, *, exports: tuple[Export, ...] = (), imports: tuple[Import, ...] = ()) -> None:

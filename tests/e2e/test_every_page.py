@@ -54,7 +54,8 @@ def starts(live_server: Any) -> tuple[str, ...]:
     full = User.objects.get(name="full")
     job = Job.objects.get()
     bare = reverse("operator-system-account", args=[Operator.objects.get(name="Bare").public_key])
-    return ("/", url(user, "user-test-result", job.pk), url(full), url(full, "user-edit"), bare)
+    of_users = (url(user, "user-test-result", job.pk), url(full), url(full, "user-edit"))
+    return ("/", *of_users, bare, *sample.shared_pages())
 
 
 def url(user: User, name: str = "user", *more: object) -> str:
