@@ -86,7 +86,7 @@ def plan_delete(account: Account, handle: str) -> changes.Change:
     edit = changes.edit_body(imports=(*held[:index], *held[index + 1 :]))
     lines: tuple[str, ...] = ()
     if imported is not None:
-        doing = "ask" if imported.type == "service" else "receive"
+        doing = "ask on" if imported.type == "service" else "receive"
         lines = (f"Clients of “{account.name}” can no longer {doing} {local_pattern(imported)}.",)
     return replace(changes.plan(account, edit, now=clock.unix()), report=Report(), consequences=lines)
 

@@ -28,7 +28,7 @@ def index(request: HttpRequest, operator_key: str, account_key: str) -> HttpResp
     context = shown.frame(
         title=f"Activations of {account.name}",
         nav=NAV,
-        crumbs=shown.account_crumbs(account, "Exports", "Activations"),
+        crumbs=sharing_shown.crumbs(account, "exports", "Activations"),
         can=guards.can(principal, accounts.scope(account), *exports_shown.ACTIONS),
         account=account.name,
         **shown.account_tabs(account),
@@ -64,7 +64,7 @@ def create(request: HttpRequest, operator_key: str, account_key: str, export_han
             )
             return htmx.done(request, f"{back}#activations", message)
     context = sharing_shown.frame(
-        account, f"New activation of {export.subject}", "Exports", "New activation", back=back
+        account, "exports", f"New activation of {export.subject}", "New activation", back=back
     )
     context |= {
         "submit": "Issue activation",
@@ -120,7 +120,7 @@ def revoke(request: HttpRequest, operator_key: str, account_key: str, token_id: 
 def _revoke_frame(account: Account, token: IssuedToken) -> dict[str, Any]:
     back = shown.account_url("activations", account)
     frame = sharing_shown.frame(
-        account, f"Revoke the activation of {token.name}", "Exports", "Revoke", back=back
+        account, "exports", f"Revoke the activation of {token.name}", "Revoke", back=back
     )
     return {
         **frame,

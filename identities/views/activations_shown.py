@@ -103,7 +103,7 @@ def _row(
         by=token.by_name,
         jwt_url=token_url("activation-jwt", account, token.pk),
         revoke_url="" if state.icon == "ban" else token_url("activation-revoke", account, token.pk),
-        again_url=_again(account, read, ours, handles),
+        again_url="" if state.tone == "ok" else _again(account, read, ours, handles),
     )
 
 

@@ -53,7 +53,7 @@ def detail(request: HttpRequest, operator_key: str, account_key: str, export_han
     context = shown.frame(
         title=export.name or export.subject,
         nav=NAV,
-        crumbs=shown.account_crumbs(account, "Exports", export.name or export.subject),
+        crumbs=sharing_shown.crumbs(account, "exports", export.name or export.subject),
         can=guards.can(principal, accounts.scope(account), *exports_shown.ACTIONS),
         just_changed=request.GET.get("changed") == "1",
         ways=delivery.of_account(account),
@@ -248,7 +248,7 @@ def _frame(account: Account, step: str, title: str, handle: str = "") -> dict[st
         if handle
         else shown.account_url("exports", account)
     )
-    return sharing_shown.frame(account, title, "Exports", step, back=back)
+    return sharing_shown.frame(account, "exports", title, step, back=back)
 
 
 def _saved(

@@ -54,6 +54,7 @@ class ExportRow:
     access: str
     importers: str
     state: shown.State
+    said: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,10 +132,12 @@ def _row(
     account: Account, handle: str, export: Export | None, issues: Sequence[Issue], imported: int
 ) -> ExportRow:
     delete_url = sharing_shown.entry_url("export-delete", account, handle)
+    state = sharing_shown.worst(issues)
+    said = sharing_shown.said(state)
     if export is None:
         return ExportRow(
             name="(nothing)", url="", delete_url=delete_url, kind="", subject="", access="", importers="",
-            state=sharing_shown.worst(issues),
+            state=state, said=said,
         )  # fmt: skip
     return ExportRow(
         name=export.name or export.subject,
@@ -144,7 +147,8 @@ def _row(
         subject=export.subject,
         access=sharing_shown.access(export),
         importers=f"{imported:,}" if imported else "",
-        state=sharing_shown.worst(issues),
+        state=state,
+        said=said,
     )
 
 

@@ -63,7 +63,7 @@ def available(request: HttpRequest, operator_key: str, account_key: str) -> Http
     context = shown.frame(
         title="Exports to import",
         nav=NAV,
-        crumbs=shown.account_crumbs(account, "Imports", "Exports to import"),
+        crumbs=sharing_shown.crumbs(account, "imports", "Exports to import"),
         can=guards.can(principal, accounts.scope(account), *imports_shown.ACTIONS),
         account=account.name,
         urls=_urls(account),
@@ -82,7 +82,7 @@ def detail(request: HttpRequest, operator_key: str, account_key: str, import_han
     context = shown.frame(
         title=page["one"],
         nav=NAV,
-        crumbs=shown.account_crumbs(account, "Imports", page["one"]),
+        crumbs=sharing_shown.crumbs(account, "imports", page["one"]),
         can=guards.can(principal, accounts.scope(account), *imports_shown.ACTIONS),
         just_changed=request.GET.get("changed") == "1",
         ways=delivery.of_account(account),
@@ -271,7 +271,7 @@ def _frame(account: Account, step: str, title: str, handle: str = "") -> dict[st
         if handle
         else shown.account_url("imports", account)
     )
-    return sharing_shown.frame(account, title, "Imports", step, back=back)
+    return sharing_shown.frame(account, "imports", title, step, back=back)
 
 
 def _saved(

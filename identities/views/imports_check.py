@@ -36,8 +36,8 @@ class Check:
 
 def of_form(principal: Principal, account: Account, form: ImportForm, now: int) -> Check | None:
     """The check of what is typed so far; None as long as that is too little."""
-    if not form.is_bound:
-        return _check(principal, account, form.before, now, token="") if form.before is not None else None
+    if not form.is_bound and form.before is not None:
+        return _check(principal, account, form.before, now, token="")
     typed = {name: str(form[name].value() or "").strip() for name in _NEEDED}
     if not all(typed.values()):
         return None
@@ -57,9 +57,16 @@ def of_form(principal: Principal, account: Account, form: ImportForm, now: int) 
         may_follow = form["minting"].value() != NONE
         check = _check(principal, account, refused, now, token="", token_follows=may_follow)
         return replace(check, findings=_with_errors(check.findings, form), ok=False)
-    draft = form.to_draft(key)
+    draft = form.to_draft(key) if form.is_bound else _chosen(form, key)
     token, follows = _token(principal, account, draft)
     return _check(principal, account, draft.imported, now, token=token, token_follows=follows)
+
+
+def _chosen(form: ImportForm, key: str) -> ImportDraft:
+    """What a new form was filled with for somebody who has sent nothing yet."""
+    kind, subject, local = (str(form[name].value() or "") for name in ("type", "subject", "local_subject"))
+    imported = Import(account=key, type=kind, subject=subject, local_subject=local)
+    return ImportDraft(imported=imported, minting=Minting.IF_ASKED)
 
 
 def _with_errors(

@@ -47,6 +47,7 @@ class ImportRow:
     key: shown.Chip | None
     token: shown.State | None
     state: shown.State
+    said: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,13 +103,15 @@ def _row(
 ) -> ImportRow:
     delete_url = sharing_shown.entry_url("import-delete", account, handle)
     if one is None:
+        state = sharing_shown.worst(own)
         return ImportRow(
             name="(nothing)", url="", delete_url=delete_url, renew_url="", kind="", subject="", local="", key=None,
-            token=None, state=sharing_shown.worst(own),
+            token=None, state=state, said=sharing_shown.said(state),
         )  # fmt: skip
     known = around.get(one.account)
     issues = [*own, *sharing.issues_of(account, one, changes.claims_of(account).nats, around, now=now)]
     renew = may_renew(principal, one, known, now)
+    state = UNKNOWN if known is None and not issues else sharing_shown.worst(issues)
     return ImportRow(
         name=one.name or one.subject,
         url=sharing_shown.entry_url("import", account, handle),
@@ -119,7 +122,8 @@ def _row(
         local=local_pattern(one),
         key=shown.chip(one.account, known.row.name if known is not None else ""),
         token=token_state(one, known, now),
-        state=UNKNOWN if known is None and not issues else sharing_shown.worst(issues),
+        state=state,
+        said=sharing_shown.said(state),
     )
 
 

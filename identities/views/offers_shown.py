@@ -56,9 +56,11 @@ def table(principal: Principal, account: Account, query: QueryDict) -> dict[str,
     page = paging.page(rows, query, sorts=SORTS, size=ACCOUNTS)
     body = changes.claims_of(account).nats
     held = {(one.account, one.type, one.subject) for one in body.imports if one is not None}
+    offers = [_offers(account, row, q, held) for row in page.rows]
     return {
         "page": page,
-        "rows": tuple(offer for row in page.rows for offer in _offers(account, row, q, held)),
+        "rows": tuple(offer for of_account in offers for offer in of_account[:MOST_EXPORTS]),
+        "cut": any(len(of_account) > MOST_EXPORTS for of_account in offers),
         "most": MOST_EXPORTS,
     }
 
@@ -94,7 +96,7 @@ def _offers(account: Account, row: Account, q: str, held: set[tuple[str, str, st
                 import_url=f"{url}?{urlencode({'from': row.public_key, 'export': handle})}",
             )
         )
-    return found[:MOST_EXPORTS]
+    return found
 
 
 def chosen(principal: Principal, account: Account, query: QueryDict) -> dict[str, Any]:

@@ -84,6 +84,11 @@ def worst(issues: Sequence[Issue]) -> shown.State:
     return OK
 
 
+def said(state: shown.State) -> str:
+    """What a list says below a state that is not good."""
+    return state.title if state.tone in ("warn", "danger") else ""
+
+
 def findings(issues: Iterable[Issue]) -> tuple[describing.Finding, ...]:
     """Findings for `identities/shared/findings.html`."""
     return tuple(describing.finding(issue) for issue in issues)
@@ -116,8 +121,14 @@ def account_names(principal: Principal, account: Account) -> tuple[str, ...]:
     return tuple(names[:MOST_NAMES])
 
 
-def frame(account: Account, title: str, *steps: str, back: str) -> dict[str, Any]:
-    """The context of a form about an entry of `account`; `back` is where “Cancel” leads."""
-    return shown.frame(
-        title=title, nav="operators", crumbs=shown.account_crumbs(account, *steps), cancel_url=back
-    )
+def crumbs(account: Account, route: str, *more: str) -> tuple[shown.Crumb, ...]:
+    """Operators / operator / Accounts / account / Exports or Imports / …"""
+    label = {"exports": "Exports", "imports": "Imports"}[route]
+    here = shown.Crumb(label=label, url=shown.account_url(route, account), noun=True)
+    steps = (shown.Crumb(label=one) for one in more)
+    return (*shown.account_crumbs(account, ""), here, *steps)
+
+
+def frame(account: Account, route: str, title: str, step: str, *, back: str) -> dict[str, Any]:
+    """The context of a form about an export or import (`route`) of `account`; `back` is where “Cancel” leads."""
+    return shown.frame(title=title, nav="operators", crumbs=crumbs(account, route, step), cancel_url=back)

@@ -602,6 +602,8 @@ def test_exports_are_chosen_from_a_list_and_fill_the_form(
     filled = form.form("account").values
     assert filled["subject"] == [f"own.{billing.public_key}.x"]
     assert filled["local_subject"] == ["own.x"]
+    assert "Clients here ask on own.x" in form.text
+    assert "“Orders” exports this" in form.text
     assert "Added the import" in visitor.send(form, account="Orders").text
     assert "OK" in visitor.open(url("imports", billing)).text
 
