@@ -8,13 +8,16 @@ from identities.views import (
     account_server,
     account_settings,
     accounts,
+    activations,
     activity,
     client_tests,
     configs,
     dashboard,
     expirations,
     explaining,
+    exports,
     handouts,
+    imports,
     inspector,
     installation,
     keys,
@@ -61,11 +64,29 @@ class HandleConverter:
         return value
 
 
+class RevokedConverter:
+    """Whose tokens a revocation refuses: whatever key stands there, or `*`."""
+
+    regex = r"[A-Za-z0-9]{1,200}|\*"
+
+    def to_python(self, value: str) -> str:
+        """The text itself."""
+        return value
+
+    def to_url(self, value: str) -> str:
+        """The text itself."""
+        return value
+
+
 register_converter(KeyConverter, "key")
+register_converter(RevokedConverter, "revoked")
 register_converter(HandleConverter, "handle")
 
 OPERATOR = "operators/<key:operator_key>/"
 ACCOUNT = OPERATOR + "accounts/<key:account_key>/"
+EXPORT = ACCOUNT + "exports/<handle:export_handle>/"
+ACTIVATION = ACCOUNT + "exports/activations/<int:token_id>/"
+IMPORT = ACCOUNT + "imports/<handle:import_handle>/"
 USER = ACCOUNT + "users/<key:user_key>/"
 SIGNING_KEY = ACCOUNT + "signing-keys/<key:signing_key>/"
 
@@ -150,6 +171,24 @@ urlpatterns = [
     path(ACCOUNT + "revocations/new", revocations.create, name="revocation-create"),
     path(ACCOUNT + "revocations/<handle:entry>/clear", revocations.clear, name="revocation-clear"),
     path(ACCOUNT + "revocations/compact", revocations.compact, name="revocations-compact"),
+    path(ACCOUNT + "exports/", exports.index, name="exports"),
+    path(ACCOUNT + "exports/new", exports.create, name="export-create"),
+    path(ACCOUNT + "exports/activations/", activations.index, name="activations"),
+    path(ACTIVATION + "jwt", activations.jwt, name="activation-jwt"),
+    path(ACTIVATION + "revoke", activations.revoke, name="activation-revoke"),
+    path(EXPORT, exports.detail, name="export"),
+    path(EXPORT + "edit", exports.edit, name="export-edit"),
+    path(EXPORT + "delete", exports.delete, name="export-delete"),
+    path(EXPORT + "revoke", exports.revoke, name="export-revoke"),
+    path(EXPORT + "revocations/<revoked:revoked>/clear", exports.clear, name="export-clear"),
+    path(EXPORT + "activations/new", activations.create, name="activation-create"),
+    path(ACCOUNT + "imports/", imports.index, name="imports"),
+    path(ACCOUNT + "imports/available", imports.available, name="imports-available"),
+    path(ACCOUNT + "imports/new", imports.create, name="import-create"),
+    path(IMPORT, imports.detail, name="import"),
+    path(IMPORT + "edit", imports.edit, name="import-edit"),
+    path(IMPORT + "renew", imports.renew, name="import-renew"),
+    path(IMPORT + "delete", imports.delete, name="import-delete"),
     path(ACCOUNT + "users/", users.index, name="users"),
     path(ACCOUNT + "users/new", users.create, name="user-create"),
     path(USER, users.detail, name="user"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
+from identities.claims.imports import Import
 from identities.claims.limits import OperatorLimits
 from identities.claims.permissions import UserPermissionLimits
 
@@ -61,6 +63,38 @@ class AccountEdit:
     tags: tuple[str, ...] = ()
     expires: int = 0
     not_before: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivationDraft:
+    """An activation token for the account `target` (its public key) on `subject`, which may be narrower than the
+    export's. Times are unix seconds, 0 = not set."""
+
+    target: str
+    subject: str
+    expires: int = 0
+    not_before: int = 0
+
+
+class Minting(StrEnum):
+    """Whether an import gets a token that is issued here: no, if its export asks for one and it has none, or anew.
+
+    LATER: one will be given when the draft is carried out; only for planning it.
+    """
+
+    NO = "no"
+    IF_ASKED = "if-asked"
+    YES = "yes"
+    LATER = "later"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportDraft:
+    """An import as it shall stand, and whether a token is issued for it, valid until `expires` (0: for good)."""
+
+    imported: Import
+    minting: Minting = Minting.NO
+    expires: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

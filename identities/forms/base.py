@@ -84,8 +84,9 @@ class BaseForm(forms.Form):
     """A form over one command. `paths` maps JSON paths (or prefixes of them) of the claims to fields.
 
     `words` gives fields NATS's own names, `remedies` says what to write into them, `groups` is their layout, `shows`
-    has the ids of parts worked out from what is typed. `now` is unix seconds. After `mark_stale` the form carries the
-    new version, so that saving again means "mine".
+    has the ids of parts worked out from what is typed. `jwts` names fields whose long random letters may look like a
+    seed (one JWT in 20 does): they look for seeds themselves. `now` is unix seconds. After `mark_stale` the form
+    carries the new version, so that saving again means "mine".
     """
 
     paths: ClassVar[Mapping[str, str]] = {}
@@ -94,12 +95,15 @@ class BaseForm(forms.Form):
     groups: ClassVar[tuple[Group, ...]] = ()
     shows: ClassVar[str] = ""
     accepts_seeds: ClassVar[bool] = False
+    jwts: ClassVar[tuple[str, ...]] = ()
     live: ClassVar[str] = ""
     """Template of what is shown anew above the changes while somebody types."""
 
     def __init__(self, data: QueryDict | None = None, *, now: int = 0, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
-        kept, self._seeded = (data, frozenset[str]()) if self.accepts_seeds else _without_seeds(data)
+        kept, self._seeded = (
+            (data, frozenset[str]()) if self.accepts_seeds else _without_seeds(data, self.jwts)
+        )
         super().__init__(kept, **kwargs)
         self.cleaned_data: dict[str, Any] = {}  # a refusal may come before anything was sent
         self.now = now
@@ -309,14 +313,14 @@ class VersionForm(EditForm):
     """A form with nothing to fill in: a button that names the version it was shown for."""
 
 
-def _without_seeds(data: QueryDict | None) -> tuple[QueryDict | None, frozenset[str]]:
-    """`data` with every value that holds a seed emptied, and the names of those fields."""
+def _without_seeds(data: QueryDict | None, jwts: tuple[str, ...]) -> tuple[QueryDict | None, frozenset[str]]:
+    """`data` with every value that holds a seed emptied, and the names of those fields; `jwts` are left alone."""
     if data is None:
         return None, frozenset()
     seeded = frozenset(
         name
         for name, values in data.lists()
-        if name != _CSRF and any(looks_like_seed(text) for text in values)
+        if name != _CSRF and name not in jwts and any(looks_like_seed(text) for text in values)
     )
     if not seeded:
         return data, seeded

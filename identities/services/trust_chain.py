@@ -179,7 +179,7 @@ def _place(row: Operator | Account | User | None, jti: str) -> list[Link]:
     """Whether this is the current JWT of its subject."""
     if row is None or row.deleted_at is not None:
         return []
-    entries = IssuedToken.objects.filter(subject=row.public_key)
+    entries = IssuedToken.objects.of([row.public_key])
     current = row.token
     if current is not None and current.jti == jti:
         return [Link(text="This is its current JWT", tone=GOOD)]

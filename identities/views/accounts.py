@@ -164,7 +164,7 @@ def delete(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
                 warning=accounts_shown.STILL_ON_SERVERS,
             )
     context = _frame(account, "Delete", f"Delete account {account.name}")
-    context |= accounts_shown.what_goes(account)
+    context |= accounts_shown.what_goes(principal, account)
     return htmx.render_form(request, form, "", context, panel=htmx.CONFIRM)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from identities.claims import describe
-from identities.claims.report import Grade
+from identities.claims.report import Grade, Issue
 from identities.claims.scopes import SigningKey
 from identities.forms.refusals import sentence
 from identities.models import Account, Operator, User
@@ -113,15 +113,13 @@ def scope(entry: SigningKey) -> tuple[Fact, ...]:
 
 def findings(claims: changes.AnyClaims, now: int) -> tuple[Finding, ...]:
     """What the Go library's rules and ours say about claims as they stand."""
-    return tuple(
-        Finding(
-            tone=_GRADES[one.grade][0],
-            word=_GRADES[one.grade][1],
-            path=one.path,
-            message=sentence(one.message),
-        )
-        for one in changes.check(claims, claims, now=now)
-    )
+    return tuple(finding(one) for one in changes.check(claims, claims, now=now))
+
+
+def finding(issue: Issue) -> Finding:
+    """One issue for people."""
+    tone, word = _GRADES[issue.grade]
+    return Finding(tone=tone, word=word, path=issue.path, message=sentence(issue.message))
 
 
 def _table(section: describe.Section, names: shown.Names, *, full: bool) -> Table:

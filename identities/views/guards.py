@@ -122,8 +122,7 @@ def _base(
     behind = current.version - form.version
     if not 0 < behind <= MOST_BEHIND:
         return None
-    tokens = IssuedToken.objects.filter(subject=current.public_key).exclude(kind="activation")
-    older = tokens.order_by("-iat", "-pk")[behind : behind + 1]
+    older = IssuedToken.objects.of([current.public_key]).order_by("-iat", "-pk")[behind : behind + 1]
     for token in older:
         if token.sealed is None:
             then = copy(current)

@@ -80,8 +80,7 @@ def context(
 
     Six queries or fewer. Scope decides whether the reader may see audit events.
     """
-    tokens = IssuedToken.objects.filter(operator=operator, subject__in=keys)
-    rows = tokens.exclude(kind="activation").select_related("replaces")
+    rows = IssuedToken.objects.of(keys).filter(operator=operator).select_related("replaces")
     page = paging.page(rows, request.GET, sorts=_SORTS, size=TOKENS)
     names = shown.key_names(operator, {token.issuer for token in page.rows})
     return {

@@ -31,6 +31,8 @@ OPERATOR_TABS = (
 ACCOUNT_TABS = (
     ("Overview", "account"),
     ("Users", "users"),
+    ("Exports", "exports"),
+    ("Imports", "imports"),
     ("Signing keys", "signing-keys"),
     ("Mappings", "mappings"),
     ("Revocations", "revocations"),

@@ -242,3 +242,11 @@ def test_an_account_server_is_an_address_that_takes_accounts_and_holds_no_passwo
 @pytest.mark.parametrize("url", ["", "nats://h", "wss://h:443", "http://h/jwt/v1", "https://h:1/jwt/v1"])
 def test_an_account_server_that_can_be_reached_raises_no_concern(url: str) -> None:
     assert _found(Claims(nats=OperatorBody(account_server_url=url))) == []
+
+
+def test_a_renaming_that_loses_a_wildcard_is_an_error_when_new_and_a_warning_when_it_was_there() -> None:
+    lost = Import(subject="a.*.*", local_subject="$1.$1", account=OTHER_ACCOUNT, type="stream")
+    claims = _account(imports=(lost,))
+    assert not validate(claims, now=0).issues
+    assert _found(claims) == [("error", "nats.imports[0].local_subject")]
+    assert _found(claims, claims) == [("warning", "nats.imports[0].local_subject")]

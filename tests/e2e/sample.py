@@ -9,9 +9,11 @@ from typing import Any
 
 from django.core.management import call_command
 from django.db import transaction
+from django.urls import reverse
 
 from identities.claims.account import ExternalAuthorization, MsgTrace
-from identities.claims.drafts import RoleDraft, SigningKeyDraft
+from identities.claims.drafts import ActivationDraft, RoleDraft, SigningKeyDraft
+from identities.claims.exports import Export, ServiceLatency
 from identities.claims.imports import Import
 from identities.claims.limits import NO_LIMIT, JetStreamLimits, OperatorLimits
 from identities.claims.mappings import WeightedMapping
@@ -22,10 +24,12 @@ from identities.claims.permissions import (
     TimeRange,
     UserPermissionLimits,
 )
+from identities.claims.sharing import export_handles, import_handles
 from identities.models import Account, Job, Operator, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.services import (
     accounts,
+    activations,
     changes,
     client_tests,
     clock,
@@ -59,6 +63,7 @@ def fill() -> User:
     make.operator("Bare", system_account=False, generate_signing_key=False)
     _accounts(operator)
     _settings(account)
+    _shared(operator, account)
     _users(account)
     _roles()
     user = _history(account, user)
@@ -120,6 +125,69 @@ def _settings(account: Account) -> None:
         accounts.commit(row, change, principal=make.COMMAND, done="Set")
     entries = {KeyPair.create(KeyKind.USER).public.text: clock.unix() - number * DAY for number in range(60)}
     accounts.revoke(principal=make.COMMAND, account=row, entries={**entries, "*": clock.unix() - 50 * DAY})
+
+
+def _shared(operator: Operator, account: Account) -> None:
+    """What accounts share, good and bad: `account` offers and takes, and has issued activations."""
+    stock, reports = make.account(operator, "Stock"), make.account(operator, "Reports")
+    elsewhere = KeyPair.create(KeyKind.ACCOUNT).public.text
+    latency = ServiceLatency(sampling=50, results="latency.stock")
+    offered = (
+        Export(name="stock levels", subject="stock.*.*", type="stream", description="How much of what is where."),
+        Export(name="ask for stock", subject="stock.ask.>", type="service", token_req=True, response_type="Stream",
+               response_threshold=5_000_000_000, service_latency=latency, info_url="https://example.com"),
+        Export(name=LONG, subject=f"{LONG.replace('.', '-')}.*", type="stream", account_token_position=2),
+    )  # fmt: skip
+    _signed(stock, exports=offered)
+    _signed(
+        account,
+        exports=(
+            Export(name="events", subject="orders.>", type="stream", token_req=True,
+                   revocations={"*": 1_650_000_000, elsewhere: 1_650_000_001}),
+            Export(name="api", subject="orders.api.*", type="service", description="Prices and dates."),
+        ),
+        imports=(
+            Import(name="far", subject="far.>", account=elsewhere, type="stream"),
+            Import(name="gone", subject="gone", account=stock.public_key, type="stream"),
+        ),
+    )  # fmt: skip
+    make.imported(account, "stock.*.*", of=stock, name="levels", local_subject="here.$2.$1")
+    make.imported(account, "stock.ask.>", of=stock, name="ask", type="service", share=True)
+    make.imported(reports, "orders.eu.>", of=account)
+    make.imported(reports, "orders.api.*", of=account, type="service")
+    handle = export_handles(changes.claims_of(account).nats.exports)[0]
+    for draft in (
+        ActivationDraft(target=elsewhere, subject="orders.us.>", expires=clock.unix() + 20 * DAY),
+        ActivationDraft(target=elsewhere, subject="orders.>"),
+    ):
+        activations.issue(principal=make.COMMAND, account=account, handle=handle, draft=draft)
+
+
+def shared_pages() -> tuple[str, ...]:
+    """Addresses of lists and entries of what accounts share that have most to show."""
+    account = Account.objects.select_related("operator").get(name="TestAccount")
+    body = changes.claims_of(account).nats
+    export = export_handles(body.exports)[[one.name for one in body.exports].index("events")]
+    imported = import_handles(body.imports)[[one.name for one in body.imports].index("ask")]
+    base = (account.operator.public_key, account.public_key)
+    return (
+        *(reverse(name, args=base) for name in ("exports", "imports", "activations")),
+        reverse("export", args=[*base, export]),
+        reverse("import", args=[*base, imported]),
+    )
+
+
+def _signed(account: Account, *, exports: tuple[Export, ...] = (), imports: tuple[Import, ...] = ()) -> None:
+    accounts.rewrite(
+        principal=make.COMMAND,
+        account=account,
+        plan=lambda row: changes.plan(
+            row, changes.edit_body(exports=exports, imports=imports), now=clock.unix()
+        ),
+        version=account.version,
+        done="Shared by account",
+    )
+    account.refresh_from_db()
 
 
 def _users(account: Account) -> None:

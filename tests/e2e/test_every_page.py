@@ -77,6 +77,7 @@ def starts(live_server: Any) -> tuple[str, ...]:
         reverse("role-edit", args=role),
         reverse("signing-key-remove", args=role),
         f"{url(of_role, 'user-explain')}?verb=subscribe&subject=orders.%3E",
+        *sample.shared_pages(),
         *reissues(),
         reverse("operator-validate", args=here[:1]),
     )

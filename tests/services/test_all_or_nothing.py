@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from django.apps import apps
 
-from identities.claims import codec
+from identities.claims import codec, sharing
 from identities.claims.account import ExternalAuthorization, MsgTrace
 from identities.claims.common import Claims
 from identities.claims.drafts import (
     AccountDraft,
     AccountEdit,
+    ActivationDraft,
+    ImportDraft,
+    Minting,
     OperatorDraft,
     OperatorEdit,
     RoleDraft,
@@ -22,6 +25,8 @@ from identities.claims.drafts import (
     UserDraft,
     UserEdit,
 )
+from identities.claims.exports import Export
+from identities.claims.imports import Import
 from identities.claims.mappings import WeightedMapping
 from identities.claims.permissions import Permission, Permissions, UserPermissionLimits
 from identities.claims.user import UserBody
@@ -31,6 +36,7 @@ from identities.policy.actions import Action
 from identities.services import (
     account_settings,
     accounts,
+    activations,
     adopting,
     adopting_users,
     audit,
@@ -38,6 +44,8 @@ from identities.services import (
     changes,
     client_tests,
     creds,
+    exports,
+    imports,
     installation,
     keys,
     mappings,
@@ -70,6 +78,9 @@ WHO = {"principal": make.COMMAND}
 KEY = KeyPair.create(KeyKind.USER).public.text
 
 
+ELSEWHERE = KeyPair.create(KeyKind.ACCOUNT).public.text
+
+
 @dataclass(frozen=True)
 class Sample:
     """One of everything."""
@@ -86,6 +97,7 @@ class Sample:
     """A JWT of a user of the account that was signed elsewhere."""
     role: str
     out: User
+    other: Account
 
 
 Work = Callable[[Sample], object]
@@ -133,6 +145,27 @@ def _sign_accounts(at: Sample) -> object:
     return resigning_accounts.sign_chunk(**WHO, operator=at.operator, source=at.account.issuer, reason="test")
 
 
+def _private(at: Sample) -> str:
+    """The handle of a private export with one revocation."""
+    return sharing.export_handles(changes.claims_of(at.account).nats.exports)[0]
+
+
+def _import(at: Sample) -> dict[str, Any]:
+    """The one import, and who asks."""
+    handle = sharing.import_handles(changes.claims_of(at.account).nats.imports)[0]
+    return {**WHO, "account": at.account, "handle": handle, "version": at.account.version}
+
+
+def _export(at: Sample) -> dict[str, Any]:
+    return {**WHO, "account": at.account, "handle": _private(at), "version": at.account.version}
+
+
+def _import_with_token(at: Sample) -> object:
+    imported = Import(subject="orders.new", account=at.account.public_key, type="stream")
+    draft = ImportDraft(imported=imported, minting=Minting.IF_ASKED)
+    return imports.add(**WHO, account=at.other, draft=draft, version=at.other.version)
+
+
 def _adopt_operator(at: Sample) -> object:
     store = goldens.store("basics", "Test")
     return adopting.adopt_operator(**WHO, text=store.text, seeds=goldens.seeds())
@@ -149,6 +182,24 @@ def _adopt_users(at: Sample) -> object:
 
 
 WORKS: dict[str, Work] = {
+    "exports.add": lambda at: exports.add(
+        **WHO, account=at.account, export=Export(subject="new", type="stream"), version=at.account.version
+    ),
+    "exports.edit": lambda at: exports.edit(export=Export(subject="new", type="stream"), **_export(at)),
+    "exports.delete": lambda at: exports.delete(**_export(at)),
+    "exports.revoke": lambda at: exports.revoke(target=ELSEWHERE, at=5, **_export(at)),
+    "exports.clear": lambda at: exports.clear(target="*", **_export(at)),
+    "activations.issue": lambda at: activations.issue(
+        **WHO,
+        account=at.account,
+        handle=_private(at),
+        draft=ActivationDraft(target=ELSEWHERE, subject="orders.>"),
+    ),
+    "imports.add": _import_with_token,
+    "imports.edit": lambda at: imports.edit(
+        draft=ImportDraft(imported=Import(subject="a", account=ELSEWHERE, type="service")), **_import(at)
+    ),
+    "imports.delete": lambda at: imports.delete(**_import(at)),
     "operators.create": lambda at: operators.create(**WHO, draft=OperatorDraft(name="New")),
     "operators.update": lambda at: operators.update(
         **WHO, operator=at.operator, edit=OperatorEdit(name="New"), version=at.operator.version
@@ -289,6 +340,8 @@ def sample() -> Sample:
     user = make.user(account)
     user = users.update(**WHO, user=user, edit=UserEdit(name="edited"), version=user.version)
     bearer = make.user(account, limits=BEARER)
+    make.export(account, "orders.>", token_req=True, revocations={"*": 1})
+    make.imported(account, "other.>", of=ELSEWHERE)
     TOKEN[:] = [people.first_admin_token(**WHO)]
     account = Account.objects.select_related("operator").get(pk=account.pk)
     out = User.objects.select_related("account__operator").get(pk=out.pk)
@@ -297,7 +350,20 @@ def sample() -> Sample:
     seedless = keys.find(make.COMMAND, operator, SEEDLESS.public.text)
     spare = keys.generate(**WHO, operator=operator, kind=KeyKind.CURVE)
     person, elsewhere = make.person(None), _signed_elsewhere(account)
-    return Sample(operator, account, user, bearer, person, bare, seedless, spare, elsewhere, role, out)
+    return Sample(
+        operator,
+        account,
+        user,
+        bearer,
+        person,
+        bare,
+        seedless,
+        spare,
+        elsewhere,
+        role,
+        out,
+        make.account(operator),
+    )
 
 
 def _signed_elsewhere(account: Account) -> str:
@@ -348,6 +414,7 @@ STEPS = {
     "accounts.revoke_unaudited",
     "operators.commit",
     "operators.rewrite",
+    "activations.record",
 }
 """What the services above go through, in their transaction."""
 
@@ -357,7 +424,7 @@ def test_every_service_that_writes_an_event_is_tried() -> None:
         *(operators, operator_keys, system_accounts, accounts, account_settings, auth_callout, mappings),
         *(revocations, users, adopting, adopting_users, creds, client_tests, installation, keys),
         *(people, rotation, reissuing_accounts, reissuing_operators, resigning, resigning_accounts),
-        *(signing_over, signing_keys, moves, suspensions, user_keys),
+        *(signing_over, signing_keys, moves, suspensions, user_keys, exports, imports, activations),
     )
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
@@ -366,7 +433,7 @@ def test_every_service_that_writes_an_event_is_tried() -> None:
         if getattr(function, "__module__", "") == module.__name__
         and not name.startswith("_")
         and callable(function)
-        and {"record", "_audit", "create_many", "rewrite", "_rewrite", "commit"}
+        and {"record", "_audit", "create_many", "rewrite", "_rewrite", "_write", "commit"}
         & set(getattr(function, "__code__", fail.__code__).co_names)
     }
     assert writing <= set(WORKS) | STEPS

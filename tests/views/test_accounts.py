@@ -385,6 +385,16 @@ def test_what_was_deleted_meanwhile_is_not_found(admin: Client, orders: Account)
     assert admin.post(url("account-edit", orders), typed).status_code == 404
 
 
+def test_a_deletion_names_importing_accounts_only_to_those_who_may_see_them(orders: Account) -> None:
+    billing = make.account(orders.operator, "Billing")
+    make.export(orders, "orders.>")
+    make.imported(billing, "orders.new", of=orders)
+    narrow = make.client(account=orders).get(url("account-delete", orders)).content.decode()
+    assert "Billing" not in narrow
+    wide = make.client(operator=orders.operator).get(url("account-delete", orders)).content.decode()
+    assert "1 other account imports: Billing" in wide
+
+
 def test_a_deletion_names_nothing_that_is_not_there(admin: Client, orders: Account) -> None:
     asked = admin.get(url("account-delete", orders)).context["consequences"]
     assert asked == ("the seeds of its keys: nothing can be signed for it any more",)
