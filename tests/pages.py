@@ -65,6 +65,17 @@ class Page:
         raise AssertionError(f"{self.url} has no form with {names} to {action!r}: {self.forms}")
 
 
+def saved_all_the_same(client: Client, url: str, values: dict[str, Any]) -> Any:
+    """Send an edit, read what has to be accepted, and send it again with that ticked."""
+    answer = client.post(url, values)
+    assert answer.status_code == 422, answer.content.decode()
+    preview = answer.context["form"].preview
+    assert preview.to_accept
+    answer = client.post(url, {**values, "accept": preview.code})
+    assert answer.status_code == 302, answer.content.decode()
+    return answer
+
+
 class Visitor:
     """Somebody with a session. `visits` counts nothing and remembers nothing: every page is asked for anew."""
 
@@ -161,6 +172,8 @@ class _Reader(HTMLParser):
                 self.forms.append(self.form)
             case "input":
                 self._input(held)
+            case "button" if held.get("name"):
+                self._know(held["name"])
             case "textarea":
                 self.area, self.words = held.get("name", ""), []
             case "select":

@@ -18,11 +18,12 @@ class Grade(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Issue:
     """One finding: `path` is the JSON path of the value (`nats.limits.conn`, `nats.exports[2].subject`, "" for
-    the whole), `message` the Go library's own words where the rule is the Go library's."""
+    the whole), `message` the Go library's own words where the rule is the Go library's; `ours` where it is not."""
 
     grade: Grade
     path: str
     message: str
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ class Report:
     def blocking_with_time_checks(self) -> bool:
         """Errors or time checks present (Go's `IsBlocking(true)`, what a connecting user meets)."""
         return any(issue.grade is not Grade.WARNING for issue in self.issues)
+
+    @property
+    def of_go(self) -> Report:
+        """What the Go library finds, without what only we do."""
+        return Report(tuple(issue for issue in self.issues if not issue.ours))
 
     @property
     def errors(self) -> tuple[Issue, ...]:

@@ -44,6 +44,7 @@ def stricter_issues(after: Claims[object], before: Claims[object] | None) -> Rep
             Grade.WARNING if concern.only_advice or concern.identity in known else Grade.ERROR,
             concern.path,
             concern.message,
+            ours=True,
         )
         for concern in concerns
     )

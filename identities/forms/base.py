@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -11,16 +11,19 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
+from identities.claims.diff import FieldChange
 from identities.claims.report import Grade, Report
 from identities.errors import IdentityError
 from identities.forms import refusals
-from identities.forms.fields import MomentField, VersionField, shown_value
+from identities.forms.fields import MomentField, NameField, VersionField, shown_value
 from identities.nkeys import looks_like_seed
 
 SEED_REFUSED = (
     "That is a seed (a private key), which is secret. It was thrown away and not stored. Give the public key instead, "
     "and replace that key if others can have seen it."
 )
+SIGNED_BY = "signed_by"
+"""The field of `EditForm.choose_signer`; services name it in what they refuse."""
 THEIRS_TAKEN = "(you had not changed it: theirs is kept)"
 _CSRF = "csrfmiddlewaretoken"  # random letters: one in 150 looks like a seed
 _INDEX = re.compile(r"\[[^\]]*\]")
@@ -33,6 +36,27 @@ class Difference:
     label: str
     theirs: str
     yours: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What saving would do: the fields of the claims that change, what it means beyond them, and what to accept first.
+
+    `code` stands for exactly these warnings and consequences: sent back, it says that they were read. `left_out` says
+    how many more changes there are than can be read at once.
+    """
+
+    changes: tuple[FieldChange, ...]
+    left_out: str = ""
+    warnings: tuple[str, ...] = ()
+    consequences: tuple[str, ...] = ()
+    code: str = ""
+    accepted: bool = False
+
+    @property
+    def to_accept(self) -> bool:
+        """True when saving waits for a tick."""
+        return bool(self.code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,22 +83,34 @@ class Section:
 class BaseForm(forms.Form):
     """A form over one command. `paths` maps JSON paths (or prefixes of them) of the claims to fields.
 
-    `words` gives fields NATS's own names, `remedies` says what to write into them, `groups` is their layout. `now` is
-    unix seconds. After `mark_stale` the form carries the new version, so that saving again means "mine".
+    `words` gives fields NATS's own names, `remedies` says what to write into them, `groups` is their layout, `shows`
+    has the ids of parts worked out from what is typed. `jwts` names fields whose long random letters may look like a
+    seed (one JWT in 20 does): they look for seeds themselves. `now` is unix seconds. After `mark_stale` the form
+    carries the new version, so that saving again means "mine".
     """
 
     paths: ClassVar[Mapping[str, str]] = {}
     words: ClassVar[Mapping[str, str]] = {}
     remedies: ClassVar[Mapping[str, str]] = {}
     groups: ClassVar[tuple[Group, ...]] = ()
+    shows: ClassVar[str] = ""
     accepts_seeds: ClassVar[bool] = False
+    jwts: ClassVar[tuple[str, ...]] = ()
+    live: ClassVar[str] = ""
+    """Template of what is shown anew above the changes while somebody types."""
 
     def __init__(self, data: QueryDict | None = None, *, now: int = 0, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
-        kept, self._seeded = (data, frozenset[str]()) if self.accepts_seeds else _without_seeds(data)
+        kept, self._seeded = (
+            (data, frozenset[str]()) if self.accepts_seeds else _without_seeds(data, self.jwts)
+        )
         super().__init__(kept, **kwargs)
+        self.cleaned_data: dict[str, Any] = {}  # a refusal may come before anything was sent
         self.now = now
         self.warnings: list[str] = []
+        self.can_preview = False
+        self.preview: Preview | None = None
+        self.jwt = "the JWT"
         self.stale_by = ""
         self.differences: tuple[Difference, ...] = ()
         for name, field in self.fields.items():
@@ -183,6 +219,10 @@ class BaseForm(forms.Form):
                 self.add_error(name, too_low.format(value))
         return cleaned
 
+    def as_typed(self) -> dict[str, Any]:
+        """What was typed, by field and unchecked: the initial values of the same form in another shape."""
+        return {name: self._typed(name) for name in self.fields}
+
     def _typed(self, name: str) -> Any:
         widget = self.fields[name].widget
         return widget.value_from_datadict(self.data, self.files, self.add_prefix(name))
@@ -213,10 +253,36 @@ class EditForm(BaseForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["version"] = VersionField()
+        self.chosen_signer = ""
+        for name, field in self.fields.items():
+            if (
+                isinstance(field, NameField) and self.initial.get(name) == ""
+            ):  # made elsewhere, without a name
+                field.required = False
+
+    def choose_signer(self, why: str, choices: Sequence[tuple[str, str]]) -> None:
+        """Ask which of these keys (and how they are called) signs, as the issuer can't; the only one is preselected.
+
+        The answer is `chosen_signer`, apart from what the form itself asks for.
+        """
+        only = [key for key, _ in choices] if len(choices) == 1 else [""]
+        self.fields[SIGNED_BY] = forms.ChoiceField(
+            label="Signed by",
+            choices=choices if only[0] else [("", "Choose a key"), *choices],
+            initial=only[0],
+            help_text=why,
+            error_messages={"required": "Choose the key that signs it."},
+        )
+        self.fields[SIGNED_BY].word = "iss"  # type: ignore[attr-defined]  # for components/field.html
+
+    def field_of(self, path: str) -> str:
+        """The field of a JSON path, that of the issuer among them."""
+        return SIGNED_BY if path == "iss" and SIGNED_BY in self.fields else super().field_of(path)
 
     def clean(self) -> dict[str, Any]:
         """Put the old value back where the new one only looks different: line ends, order of tags, words."""
         cleaned = super().clean()
+        self.chosen_signer = cleaned.pop(SIGNED_BY, "")
         touched = set(self.changed_data)
         for name in cleaned.keys() - touched - {"version"}:
             if (before := self.get_initial_for_field(self.fields[name], name)) is not None:
@@ -247,14 +313,14 @@ class VersionForm(EditForm):
     """A form with nothing to fill in: a button that names the version it was shown for."""
 
 
-def _without_seeds(data: QueryDict | None) -> tuple[QueryDict | None, frozenset[str]]:
-    """`data` with every value that holds a seed emptied, and the names of those fields."""
+def _without_seeds(data: QueryDict | None, jwts: tuple[str, ...]) -> tuple[QueryDict | None, frozenset[str]]:
+    """`data` with every value that holds a seed emptied, and the names of those fields; `jwts` are left alone."""
     if data is None:
         return None, frozenset()
     seeded = frozenset(
         name
         for name, values in data.lists()
-        if name != _CSRF and any(looks_like_seed(text) for text in values)
+        if name != _CSRF and name not in jwts and any(looks_like_seed(text) for text in values)
     )
     if not seeded:
         return data, seeded

@@ -39,6 +39,15 @@ class NameField(forms.CharField):
         self.widget.attrs.setdefault("autocomplete", "off")
         self.widget.attrs.setdefault("spellcheck", "false")
 
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Whether the name differs in what a browser can show and send back of it."""
+        return _on_one_line(initial or "") != _on_one_line(data or "")
+
+
+def _on_one_line(text: str) -> str:
+    """A text as an input of one line gives it back: without line ends, U+FFFD for NUL (HTML standard)."""
+    return text.replace("\r", "").replace("\n", "").replace("\0", "\ufffd")
+
 
 class TextField(forms.CharField):
     """A line or paragraph of plain text."""

@@ -233,3 +233,27 @@ class UserFields(BaseForm):
 def _range(text: str) -> TimeRange:
     start, _, end = text.partition("-")
     return TimeRange(start=start, end=end)
+
+
+def rights_of(limits: UserPermissionLimits) -> dict[str, Any]:
+    """Permissions and limits by field."""
+    resp = limits.resp
+    return {
+        "pub_allow": limits.pub.allow,
+        "pub_deny": limits.pub.deny,
+        "sub_allow": limits.sub.allow,
+        "sub_deny": limits.sub.deny,
+        "can_request": INBOX in limits.sub.allow,
+        "can_answer": resp is not None,
+        "resp_max": resp.max if resp else 1,
+        "resp_ttl": resp.ttl if resp else 0,
+        "subs": limits.subs,
+        "data": limits.data,
+        "payload": limits.payload,
+        "src": limits.src,
+        "times": tuple(range_text(held) for held in limits.times),
+        "times_location": limits.times_location,
+        "connection_types": limits.allowed_connection_types,
+        "bearer_token": limits.bearer_token,
+        "proxy_required": limits.proxy_required,
+    }

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import F
+
+LIVE_FIRST = F("deleted_at").asc(nulls_first=True)
+LIVE_LAST = F("deleted_at").desc(nulls_last=True)
+"""Rows of one key by whether they live; left alone, SQLite and PostgreSQL sort NULL to different ends."""
 
 
 class Aggregate(models.Model):
@@ -10,7 +15,12 @@ class Aggregate(models.Model):
 
     `claims` is the exact payload text of the current JWT, never re-ordered. `last_iat` only rises. `version`
     counts edits; a write with a stale one is refused. Times inside claims are unix seconds, 0 = not set.
+
+    `chosen_signer` is no column: the key that somebody chose to sign the next edit of this very object ("" = its
+    issuer); see `services.signers`.
     """
+
+    chosen_signer = ""
 
     public_key = models.CharField(max_length=56)
     name = models.CharField(max_length=255)

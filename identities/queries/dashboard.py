@@ -10,7 +10,7 @@ from identities.models import Account, AuditEvent, Operator
 from identities.policy.principal import Principal
 from identities.queries import expirations, reach
 
-SOON_SECONDS = 30 * 86_400
+SOON_SECONDS = 28 * 86_400
 MOST_OPERATORS = 200
 LATEST = 8
 SOONEST = 6

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from django.db import transaction
 
@@ -15,11 +16,21 @@ from identities.claims.limits import OperatorLimits
 from identities.claims.scopes import SigningKey
 from identities.errors import IdentityError
 from identities.models import Account, Key, Operator, Purpose, User
-from identities.nkeys import KeyKind, PublicKey
+from identities.nkeys import KeyKind
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import audit, changes, clock, columns, signing
+from identities.services import (
+    account_keys,
+    audit,
+    changes,
+    clock,
+    columns,
+    kept_out,
+    limit_effects,
+    signers,
+    signing,
+)
 
 
 def create(*, principal: Principal, operator: Operator, draft: AccountDraft) -> Account:
@@ -49,7 +60,7 @@ def create_unaudited(
     """The work of `create`, for a service that audits a larger whole; runs in its transaction."""
     names.check_name(draft.name)
     _refuse_taken_name(operator, draft.name)
-    keys = [_identity(operator, draft.public_key)]
+    keys = [account_keys.identity(operator, draft.public_key)]
     if with_signing_key:
         extra, pair = signing.new_key(KeyKind.ACCOUNT, purpose=Purpose.SIGNING)
         pair.wipe()
@@ -69,49 +80,125 @@ def create_unaudited(
         exp=draft.expires,
         nbf=draft.not_before,
     )
-    signer = signing.account_signer(operator, changes.claims_of(operator))
-    return changes.first(account, claims, principal=principal, key=signer, reason="Created account")
+    key = signing.account_signer(operator, changes.claims_of(operator))
+    return changes.first(account, claims, principal=principal, key=key, reason="Created account")
 
 
-def update(*, principal: Principal, account: Account, edit: AccountEdit, version: int) -> Account:
+def update(
+    *, principal: Principal, account: Account, edit: AccountEdit, version: int, signer: str = ""
+) -> Account:
     """Edit name, texts, tags and times.
 
     Raises:
         StaleWrite: somebody else changed it meanwhile.
+    """
+    return rewrite(
+        principal=principal,
+        account=account,
+        plan=lambda row: plan_edit(row, edit),
+        version=version,
+        done="Edited account",
+        signer=signer,
+    )
+
+
+def plan_edit(account: Account, edit: AccountEdit) -> changes.Change:
+    """What `edit` would change.
+
+    Raises:
+        IdentityError: a name that is taken, or that nsc could not store.
     """
 
     def apply(claims: Claims[AccountBody]) -> Claims[AccountBody]:
         body = replace(claims.nats, description=edit.description, info_url=edit.info_url, tags=edit.tags)
         return replace(claims, name=edit.name, exp=edit.expires, nbf=edit.not_before, nats=body)
 
-    decisions.require(principal, Action.ACCOUNT_EDIT, scope(account))
-    with changes.transaction_of_one():
-        row = changes.locked(account, version)
-        if edit.name != row.name:
-            names.check_name(edit.name)
-            _refuse_taken_name(row.operator, edit.name, other_than=row)
-        return _apply(row, changes.plan(row, apply, now=clock.unix()), principal, "Edited account")
+    if edit.name != changes.claims_of(account).name:
+        names.check_name(edit.name)
+        _refuse_taken_name(account.operator, edit.name, other_than=account)
+    return changes.plan(account, apply, now=clock.unix())
 
 
-def update_limits(*, principal: Principal, account: Account, limits: OperatorLimits, version: int) -> Account:
+def update_limits(
+    *, principal: Principal, account: Account, limits: OperatorLimits, version: int, signer: str = ""
+) -> Account:
     """Replace the account's limits, JetStream included.
 
     Raises:
         StaleWrite: somebody else changed it meanwhile. InvalidClaims: what the Go library or nats-server refuses.
         IdentityError: JetStream on the system account; forbidding bearer users while there are some.
     """
-    decisions.require(principal, Action.ACCOUNT_EDIT, scope(account))
-    with transaction.atomic():
+    return rewrite(
+        principal=principal,
+        account=account,
+        plan=lambda row: plan_limits(row, limits),
+        version=version,
+        done="Edited limits of account",
+        signer=signer,
+    )
+
+
+def plan_limits(account: Account, limits: OperatorLimits) -> changes.Change:
+    """What `limits` would change.
+
+    Raises:
+        IdentityError: JetStream on the system account; forbidding bearer users while there are some.
+    """
+    if limits.jetstream_enabled and account.operator.system_account == account.public_key:
+        raise IdentityError(
+            "The system account can't have JetStream: nats-server refuses it. Leave its storage limits at 0.",
+            field="mem_storage",
+        )
+    if limits.disallow_bearer:
+        _refuse_while_bearer_users(account)
+    change = changes.plan(account, changes.edit_body(limits=limits), now=clock.unix())
+    lines = limit_effects.of(account, change.before.nats.limits, limits)
+    return replace(change, consequences=lines)
+
+
+def rewrite(
+    *,
+    principal: Principal,
+    account: Account,
+    plan: Callable[[Account], changes.Change],
+    version: int,
+    done: str,
+    action: Action = Action.ACCOUNT_EDIT,
+    signer: str = "",
+) -> Account:
+    """Carry out one planned edit of an account's claims: what every editor of an account ends in.
+
+    `plan` is asked again for the locked row. `done` begins the audit's summary: "Edited limits of account". `signer`
+    is the key that was chosen to sign it, "" for `account.chosen_signer` or else the issuer.
+
+    Raises:
+        StaleWrite: somebody else changed it meanwhile. InvalidClaims: what the Go library or nats-server refuses.
+        NoSigner: the issuer can't sign, and no other key was chosen.
+    """
+    decisions.require(principal, action, scope(account))
+    with changes.transaction_of_one():
         row = changes.locked(account, version)
-        if limits.jetstream_enabled and row.operator.system_account == row.public_key:
-            raise IdentityError(
-                "The system account can't have JetStream: nats-server refuses it. Leave its storage limits at 0.",
-                field="mem_storage",
-            )
-        if limits.disallow_bearer:
-            _refuse_while_bearer_users(row)
-        change = changes.plan(row, changes.edit_body(limits=limits), now=clock.unix())
-        return _apply(row, change, principal, "Edited limits of account")
+        row.chosen_signer = signer or row.chosen_signer
+        return commit(row, plan(row), principal=principal, done=done, action=action)
+
+
+def commit(
+    row: Account,
+    change: changes.Change,
+    *,
+    principal: Principal,
+    done: str,
+    action: Action = Action.ACCOUNT_EDIT,
+) -> Account:
+    """Sign and audit a planned edit of a locked account, in the caller's transaction; nothing for an empty one.
+
+    Raises: NoSigner: the issuer can't sign, and no other key was chosen.
+    """
+    if change.is_empty:
+        return row
+    row = changes.commit(row, change, principal=principal, key=signers.of_edit(row), reason=done)
+    audit.record(principal, action, [target(row)], changes.said(done, row.name, change))
+    return row
 
 
 def revoke(
@@ -136,9 +223,21 @@ def revoke_unaudited(
     row = changes.locked(account, None)
     held = changes.claims_of(row).nats.revocations
     merged = {**held, **{key: max(at, held.get(key, 0)) for key, at in entries.items()}}
-    change = changes.plan(row, changes.edit_body(revocations=merged), now=clock.unix())
-    lenient = replace(change, report=type(change.report)())
-    return changes.commit(row, lenient, principal=principal, key=_signer(row), reason=reason)
+    kept_out.remember(row, entries)
+    return commit_revocations(row, plan_revocations(row, merged), principal=principal, reason=reason)
+
+
+def plan_revocations(account: Account, revocations: Mapping[str, int], **fields: Any) -> changes.Change:
+    """What other revocations (and `fields` of the body that go with them) would change; what else is wrong with the
+    account is not asked.
+    """
+    change = changes.plan(account, changes.edit_body(revocations=revocations, **fields), now=clock.unix())
+    return replace(change, report=type(change.report)())
+
+
+def commit_revocations(row: Account, change: changes.Change, *, principal: Principal, reason: str) -> Account:
+    """Sign planned revocations of a locked account; runs unaudited in the caller's transaction."""
+    return changes.commit(row, change, principal=principal, key=signer(row), reason=reason)
 
 
 def delete(*, principal: Principal, account: Account, version: int) -> None:
@@ -211,34 +310,9 @@ def _insert(principal: Principal, operator: Operator, draft: AccountDraft, keys:
     return account
 
 
-def _apply(row: Account, change: changes.Change, principal: Principal, done: str) -> Account:
-    if change.is_empty:
-        return row
-    row = changes.commit(row, change, principal=principal, key=_signer(row), reason=done)
-    audit.record(principal, Action.ACCOUNT_EDIT, [target(row)], changes.said(done, row.name, change))
-    return row
-
-
-def _signer(row: Account) -> Key:
+def signer(row: Account) -> Key:
+    """The key that signs this account where nobody can be asked: its issuer, or the first one that can."""
     return signing.account_signer(row.operator, changes.claims_of(row.operator), previous=row.issuer)
-
-
-def _identity(operator: Operator, public_key: str) -> Key:
-    if not public_key:
-        key, pair = signing.new_key(KeyKind.ACCOUNT, purpose=Purpose.IDENTITY)
-        pair.wipe()
-        return key
-    given = PublicKey.parse(public_key, KeyKind.ACCOUNT)
-    if Key.objects.filter(operator=operator, public_key=given.text, deleted_at=None).exists():
-        raise IdentityError(f"{given.text} is already a key under “{operator.name}”.", field="public_key")
-    deleted = Account.objects.filter(operator=operator, public_key=given.text).order_by("-deleted_at").first()
-    if deleted is not None:
-        raise IdentityError(
-            f"{given.text} belonged to the deleted account “{deleted.name}”: with it, creds that were handed out or "
-            "revoked then would work again. Use a new key.",
-            field="public_key",
-        )
-    return Key(public_key=given.text, kind="account", purpose=Purpose.IDENTITY, created_at=clock.now())
 
 
 def _refuse_taken_name(operator: Operator, name: str, other_than: Account | None = None) -> None:

@@ -22,10 +22,11 @@ from identities.claims.permissions import UserPermissionLimits
 from identities.errors import IdentityError
 from identities.models import Account, IssuedToken, Key, Operator, Purpose, User
 from identities.policy.principal import Principal
-from identities.services import clock, columns, signing
+from identities.services import clock, columns, kept_out, signing
 
 Row = TypeVar("Row", Operator, Account, User)
 AnyClaims = Claims[Any]
+_INDEX = re.compile(r"\[\d+\]")
 _CLASH = re.compile(r"\b(?:\w+_)?(name|key)_unique\b")
 
 
@@ -64,11 +65,19 @@ class Change:
     after: AnyClaims
     report: report.Report
     diff: tuple[diff.FieldChange, ...]
+    consequences: tuple[str, ...] = ()
+    """What it does beyond this JWT, in words: whose connections drop, what stops working."""
 
     @property
     def is_empty(self) -> bool:
         """True when the edit changes nothing."""
         return not self.diff
+
+    def new_warnings(self, *, now: int) -> tuple[str, ...]:
+        """What the edit brings in that NATS takes, but that somebody should have meant: accepted before saving."""
+        held = {_finding(issue) for issue in check(self.before, self.before, now=now).warnings}
+        fresh = (issue.message for issue in self.report.warnings if _finding(issue) not in held)
+        return tuple(dict.fromkeys(fresh))
 
 
 def claims_of(row: Operator | Account | User) -> AnyClaims:
@@ -98,21 +107,19 @@ def check(after: AnyClaims, before: AnyClaims | None, *, now: int) -> report.Rep
     """All findings on `after`: the Go library's, ours, and a time in the past that was just typed in as an error."""
     found = [*validate.validate(after, now=now), *stricter.stricter_issues(after, before)]
     if after.exp and after.exp <= now and (before is None or before.exp != after.exp):
-        found.append(
-            report.Issue(report.Grade.ERROR, "exp", "The expiry is in the past: choose a later one, or none.")
-        )
+        found.append(_error("exp", "The expiry is in the past: choose a later one, or none."))
     if (
         after.exp
         and after.nbf
         and after.exp <= after.nbf
         and (before is None or (before.exp, before.nbf) != (after.exp, after.nbf))
     ):
-        found.append(
-            report.Issue(
-                report.Grade.ERROR, "exp", "The expiry is before the start: nobody could ever use it."
-            )
-        )
+        found.append(_error("exp", "The expiry is before the start: nobody could ever use it."))
     return report.Report.of(found)
+
+
+def _error(path: str, message: str) -> report.Issue:
+    return report.Issue(report.Grade.ERROR, path, message, ours=True)
 
 
 def refuse_invalid(found: report.Report) -> None:
@@ -144,7 +151,8 @@ def transaction_of_one() -> Iterator[None]:
 def locked(row: Row, version: int | None) -> Row:
     """The row as it is now, locked until the transaction ends. Lock from the top down: operator, account, user.
 
-    Rows that point to it may still be inserted meanwhile (`no_key`), so that two who lock apart never wait in a ring.
+    Whom somebody chose to sign it stays chosen. Rows that point to it may still be inserted meanwhile (`no_key`), so
+    that two who lock apart never wait in a ring.
 
     Raises:
         StaleWrite: `version` is not the row's any more, or the row was deleted.
@@ -152,6 +160,7 @@ def locked(row: Row, version: int | None) -> Row:
     current = type(row).objects.select_for_update(no_key=True).get(pk=row.pk)
     if current.deleted_at is not None or (version is not None and current.version != version):
         raise StaleWrite(current)
+    current.chosen_signer = row.chosen_signer
     return current
 
 
@@ -161,10 +170,17 @@ def commit(
     """Sign `change.after` with `key` and store it on the locked `row`: document, columns, ledger, permission rows.
 
     With nothing changed and `unchanged` false the row stays as it is: no new token for no change.
+
+    Raises:
+        Suspended: the user is, or the account's change would let a suspended one in.
     """
     refuse_invalid(change.report)
     if change.is_empty and not unchanged:
         return row
+    if isinstance(row, User):
+        kept_out.refuse(row)
+    elif isinstance(row, Account):
+        kept_out.refuse_freed(row, change.before.nats.revocations, change.after.nats.revocations)
     now = clock.unix()
     iat = signing.next_iat(row.last_iat, now)
     with signing.signer_for(key) as signer:
@@ -189,6 +205,11 @@ def first(row: Row, claims: AnyClaims, *, principal: Principal, key: Key, reason
 def said(done: str, name: str, change: Change) -> str:
     """An audit summary that names what was edited, by path, without the values."""
     return f"{done} “{name}”: " + ", ".join(dict.fromkeys(field.path for field in change.diff))
+
+
+def _finding(issue: report.Issue) -> tuple[str, str]:
+    """The same for the same finding, wherever in its list the value stands now."""
+    return _INDEX.sub("[]", issue.path), issue.message
 
 
 def _template(row: Operator | Account | User, key: Key) -> UserPermissionLimits | None:

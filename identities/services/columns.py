@@ -11,10 +11,13 @@ from identities.claims import codec
 from identities.claims.account import AccountBody
 from identities.claims.common import Claims
 from identities.claims.permissions import Permissions, UserPermissionLimits
+from identities.claims.stricter_concerns import LONGEST_ENTRY
 from identities.claims.user import UserBody
 from identities.models import Account, Key, Mode, Operator, Permission, Purpose, SubjectPattern, User
-from identities.services import clock
+from identities.nkeys import KeyKind, is_public
+from identities.services import clock, spares
 
+LONGEST_NAME = 255
 Rule = tuple[str, str, str, str]
 """direction, effect, subject, queue"""
 
@@ -28,19 +31,19 @@ def fill(
     """
     claims = token.claims
     row.claims = token.payload
-    row.name = claims.name
+    row.name = name_of(claims)
     row.issuer = claims.iss
     row.last_iat = claims.iat
     row.expires = claims.exp
     row.not_before = claims.nbf
     body = claims.nats
     if not isinstance(row, User):
-        row.name_fold = folded(claims.name)
+        row.name_fold = folded(row.name)
     if isinstance(row, Operator):
-        row.system_account = body.system_account
+        row.system_account = cut(body.system_account, 56)
         row.strict = body.strict_signing_key_usage
     elif isinstance(row, Account):
-        row.description = body.description
+        row.description = cut(body.description)
         row.jetstream = body.limits.jetstream_enabled
         row.default_pub, row.default_sub = default_modes(body.default_permissions)
     else:
@@ -51,6 +54,19 @@ def fill(
 def folded(name: str) -> str:
     """A name as it is compared where case is ignored."""
     return name.casefold()[:255]
+
+
+def name_of(claims: Claims[Any]) -> str:
+    """What lists and links call an object: its name, or its key where a JWT made elsewhere has none.
+
+    Names made here fit the column; an activation is called by its subject, which may be longer.
+    """
+    return cut(claims.name or claims.sub, LONGEST_NAME)
+
+
+def cut(text: str, longest: int | None = None) -> str:
+    """A text as a column takes it: PostgreSQL keeps no NUL, and no more than the column's width."""
+    return text.replace("\0", "\ufffd")[:longest]
 
 
 def is_credential(claims: Claims[Any], template: UserPermissionLimits | None = None) -> bool:
@@ -86,12 +102,13 @@ def _modes(rules: UserPermissionLimits | Permissions) -> tuple[str, str]:
 
 
 def rules_of(rules: UserPermissionLimits | Permissions) -> Iterator[Rule]:
-    """Every entry of the four lists, with a subscribe entry's queue apart."""
+    """Every entry of the four lists, with a subscribe entry's queue apart; those too long for an index are left out."""
     for direction, lists in (("pub", rules.pub), ("sub", rules.sub)):
         for effect, entries in (("allow", lists.allow), ("deny", lists.deny)):
             for entry in entries:
-                subject, _, queue = entry.partition(" ")
-                yield direction, effect, subject, queue
+                if len(entry.encode()) <= LONGEST_ENTRY:
+                    subject, _, queue = cut(entry).partition(" ")
+                    yield direction, effect, subject, queue[:255]
 
 
 def interned(subjects: Iterable[str]) -> dict[str, int]:
@@ -129,18 +146,22 @@ def sync_signing_keys(row: Account, body: AccountBody) -> None:
     """Keep key rows for the account's signing keys and roles, with the permission rows of each role."""
     keys = {key.public_key: key for key in Key.objects.filter(account=row, user=None, deleted_at=None)}
     for entry in body.signing_keys:
+        if entry.key == row.public_key or not is_public(
+            entry.key, KeyKind.ACCOUNT
+        ):  # of a JWT made elsewhere
+            continue
         key = keys.get(entry.key)
         purpose = Purpose.ROLE if entry.is_scoped else Purpose.SIGNING
+        role = cut(entry.role, 255)
         if key is None:
-            key = Key(
+            key = spares.one(row.operator_id, KeyKind.ACCOUNT, entry.key) or Key(
                 operator_id=row.operator_id,
-                account=row,
                 public_key=entry.key,
                 kind="account",
                 created_at=clock.now(),
             )
-        if key.pk is None or (key.purpose, key.role) != (purpose, entry.role):
-            key.purpose, key.role = purpose, entry.role
+        if key.pk is None or (key.purpose, key.role) != (purpose, role):
+            key.account, key.purpose, key.role = row, purpose, role
             key.save()
         template = entry.template
         rules = list(rules_of(template)) if template is not None else []
@@ -177,7 +198,7 @@ def _replace(
                 direction=direction,
                 effect=effect,
                 pattern_id=patterns[subject],
-                queue=queue[:255],
+                queue=queue,
             )
             for direction, effect, subject, queue in fresh
         )

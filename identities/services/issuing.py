@@ -17,7 +17,7 @@ from identities.errors import IdentityError
 from identities.models import Account, IssuedToken, Key, Permission, Purpose, User
 from identities.nkeys import KeyKind, KeyPair, PublicKey
 from identities.policy.principal import Principal
-from identities.services import bulk, changes, clock, columns, signing
+from identities.services import bulk, changes, clock, columns, signing, spares
 
 REASON = "Created user"
 
@@ -60,6 +60,8 @@ _USERS = (
     "bearer",
     "pub_mode",
     "sub_mode",
+    "suspended_at",
+    "revoked_before",
 )
 _KEYS = (
     "operator_id",
@@ -89,24 +91,29 @@ Take = Callable[[str, str, KeyPair], None]
 """Takes a new user's name, JWT and key pair, which is wiped right after."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Issued:
-    """One user on its way into the database. `credential`: its JWT alone logs in."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """One user on its way into the database. `credential`: its JWT alone logs in. `scoped`: by a role's key.
 
-    draft: UserDraft
+    `last_iat` is the latest issue time of the key that is known, 0 for that of this token. Users that share their
+    `limits`, the very object, share the work that these make.
+    """
+
     limits: UserPermissionLimits
     public_key: str
     sealed_seed: bytes | None
     token: codec.Token
     credential: bool
+    scoped: bool
+    last_iat: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Batch:
     """What all users of one call share: who signs in which account, and when (`now`, unix seconds).
 
-    `template` is what `key` gives as a role; `iats` the issue times of keys that were seen before; `judged` holds the
-    limits that were found right.
+    `template` is what `key` gives as a role; `iats` the issue times of keys that were seen before; `kept` the sealed
+    seeds of spare keys that users bring; `judged` holds the limits that were found right.
     """
 
     account: Account
@@ -116,6 +123,7 @@ class _Batch:
     take: Take | None
     template: UserPermissionLimits | None
     iats: Mapping[str, int]
+    kept: Mapping[str, bytes]
     judged: set[tuple[object, ...]] = field(default_factory=set)
 
 
@@ -134,9 +142,10 @@ def issue(
     """
     refuse_names(account, [draft.name for draft in drafts])
     brought = [draft.public_key for draft in drafts if draft.public_key]
-    _refuse_taken_keys(account, brought)
+    kept = spares.taken(account.operator_id, KeyKind.USER, brought)
+    refuse_taken_keys(account, brought)
     now = clock.unix()
-    issued: list[_Issued] = []
+    issued: list[Ready] = []
     with signing.signer_for(key) as signer:
         batch = _Batch(
             account=account,
@@ -146,12 +155,13 @@ def issue(
             take=take,
             template=signing.template_of(claims, key),
             iats=signing.iats_of(brought, now),
+            kept=kept,
         )
         for draft in drafts:
             limits = _limits(draft, key)
             refuse_unfit(limits, claims, key, draft.name)
             issued.append(_issue_one(batch, draft, limits))
-    return _insert(principal, account, key, issued, now)
+    return insert(principal, account, issued, now=now)
 
 
 def refuse_names(account: Account, wanted: Sequence[str]) -> None:
@@ -195,7 +205,7 @@ def _limits(draft: UserDraft, key: Key) -> UserPermissionLimits:
     return UserPermissionLimits() if key.purpose == Purpose.ROLE else UserPermissionLimits.unlimited()
 
 
-def _issue_one(batch: _Batch, draft: UserDraft, limits: UserPermissionLimits) -> _Issued:
+def _issue_one(batch: _Batch, draft: UserDraft, limits: UserPermissionLimits) -> Ready:
     pair = None if draft.public_key else KeyPair.create(KeyKind.USER)
     identity = PublicKey.parse(draft.public_key, KeyKind.USER) if pair is None else pair.public
     account = batch.account.public_key
@@ -214,28 +224,39 @@ def _issue_one(batch: _Batch, draft: UserDraft, limits: UserPermissionLimits) ->
         changes.refuse_invalid(changes.check(claims, None, now=batch.now))
         batch.judged.add(alike)
     token = codec.encode_checked(claims, batch.signer, batch.iats.get(identity.text, batch.now))
-    sealed = None
+    sealed = batch.kept.get(identity.text)
     if pair is not None:
         sealed = signing.seal_seed(pair.seed(), identity.text)
         if batch.take is not None:
             batch.take(draft.name, token.text, pair)
         pair.wipe()
-    credential = columns.is_credential(token.claims, batch.template)
-    return _Issued(draft, limits, identity.text, sealed, token, credential)
+    return Ready(
+        limits=limits,
+        public_key=identity.text,
+        sealed_seed=sealed,
+        token=token,
+        credential=columns.is_credential(token.claims, batch.template),
+        scoped=batch.key.purpose == Purpose.ROLE,
+    )
 
 
-def _insert(principal: Principal, account: Account, key: Key, issued: list[_Issued], now: int) -> list[User]:
+def insert(
+    principal: Principal, account: Account, issued: Sequence[Ready], *, now: int, imported: bool = False
+) -> list[User]:
+    """Write users with their ledger, key and permission rows. `imported`: their JWTs were made elsewhere."""
     moment = bulk.moment(clock.at(now))
-    tokens = _insert_tokens(principal, account, issued, moment)
+    written = ("imported", "Imported user") if imported else ("signed", REASON)
+    tokens = _insert_tokens(principal, account, issued, written, moment)
     rows = []
     for one, token in zip(issued, tokens, strict=True):
         claims, limits = one.token.claims, one.limits
-        pub, sub = columns.user_modes(limits, scoped=key.purpose == Purpose.ROLE)
-        times = (claims.iat, claims.exp, claims.nbf, 1, moment, moment)
+        pub, sub = columns.user_modes(limits, scoped=one.scoped)
+        times = (max(claims.iat, one.last_iat), claims.exp, claims.nbf, 1, moment, moment)
         seed_here = one.sealed_seed is not None
+        name = columns.name_of(claims)
         rows.append(
-            (one.public_key, claims.name, one.token.payload, token, claims.iss, *times, principal.name)
-            + (None, account.operator_id, account.pk, seed_here, one.credential, pub, sub)
+            (one.public_key, name, one.token.payload, token, claims.iss, *times, principal.name)
+            + (None, account.operator_id, account.pk, seed_here, one.credential, pub, sub, None, 0)
         )
     users = bulk.Table(User, *_USERS).insert(rows)
     _insert_keys(account, issued, users, moment)
@@ -244,7 +265,10 @@ def _insert(principal: Principal, account: Account, key: Key, issued: list[_Issu
     return [_loaded(account, user, row, at) for user, row in zip(users, rows, strict=True)]
 
 
-def _insert_tokens(principal: Principal, account: Account, issued: list[_Issued], moment: Any) -> list[int]:
+def _insert_tokens(
+    principal: Principal, account: Account, issued: Sequence[Ready], written: tuple[str, str], moment: Any
+) -> list[int]:
+    origin, reason = written
     rows = []
     for one in issued:
         claims = one.token.claims
@@ -254,18 +278,18 @@ def _insert_tokens(principal: Principal, account: Account, issued: list[_Issued]
                 account.operator_id,
                 "user",
                 claims.sub,
-                claims.name,
+                columns.name_of(claims),
                 claims.iss,
-                claims.jti,
+                columns.cut(claims.jti, signing.LONGEST_JTI),
                 claims.iat,
                 claims.exp,
             )
-            + (text, sealed, "signed", None, principal.key, principal.name, REASON, moment)
+            + (text, sealed, origin, None, principal.key, principal.name, reason, moment)
         )
     return bulk.Table(IssuedToken, *_TOKENS).insert(rows)
 
 
-def _insert_keys(account: Account, issued: list[_Issued], users: list[int], moment: Any) -> None:
+def _insert_keys(account: Account, issued: Sequence[Ready], users: list[int], moment: Any) -> None:
     bulk.Table(Key, *_KEYS).insert(
         [
             (account.operator_id, account.pk, user, one.public_key, "user", Purpose.IDENTITY.value, "")
@@ -275,12 +299,13 @@ def _insert_keys(account: Account, issued: list[_Issued], users: list[int], mome
     )
 
 
-def _insert_permissions(account: Account, issued: list[_Issued], users: list[int]) -> None:
-    shared = {id(one.limits): list(columns.rules_of(one.limits)) for one in issued}
+def _insert_permissions(account: Account, issued: Sequence[Ready], users: list[int]) -> None:
+    limits = {id(one.limits): one.limits for one in issued}
+    shared = {which: list(dict.fromkeys(columns.rules_of(held))) for which, held in limits.items()}
     patterns = columns.interned(subject for rules in shared.values() for _, _, subject, _ in rules)
     bulk.Table(Permission, *_PERMISSIONS).insert(
         [
-            (account.operator_id, account.pk, user, None, direction, effect, patterns[subject], queue[:255])
+            (account.operator_id, account.pk, user, None, direction, effect, patterns[subject], queue)
             for one, user in zip(issued, users, strict=True)
             for direction, effect, subject, queue in shared[id(one.limits)]
         ]
@@ -295,7 +320,8 @@ def _loaded(account: Account, pk: int, row: tuple[Any, ...], at: datetime) -> Us
     return user
 
 
-def _refuse_taken_keys(account: Account, wanted: Sequence[str]) -> None:
+def refuse_taken_keys(account: Account, wanted: Sequence[str]) -> None:
+    """Raise unless every public key is free, and none was ever another user's of the account."""
     if not wanted:
         return
     if len(set(wanted)) < len(wanted):
@@ -305,9 +331,11 @@ def _refuse_taken_keys(account: Account, wanted: Sequence[str]) -> None:
     ).first()
     if taken is not None:
         raise IdentityError(f"{taken.public_key} is already a key under this operator.", field="public_key")
-    revoked = User.objects.filter(account=account, public_key__in=wanted).exclude(deleted_at=None).first()
-    if revoked is not None:
+    for former in Key.objects.filter(public_key__in=wanted).select_related("user"):
+        if former.account_id != account.pk or former.user is None:
+            continue
+        held = "was the key of" if former.user.deleted_at is None else "belonged to the deleted user"
         raise IdentityError(
-            f"{revoked.public_key} belonged to the deleted user “{revoked.name}” and may be revoked: use a new key.",
+            f"{former.public_key} {held} “{former.user.name}” and may be revoked: use a new key.",
             field="public_key",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from django.db import transaction
@@ -74,7 +75,12 @@ def create(*, principal: Principal, draft: OperatorDraft) -> Operator:
 
 
 def plan_edit(operator: Operator, edit: OperatorEdit) -> changes.Change:
-    """What `edit` would change on the operator's claims."""
+    """What `edit` would change on the operator's claims.
+
+    Raises:
+        IdentityError: a taken or impossible name, or requiring signing keys while something is still signed by an
+            identity key.
+    """
 
     def apply(claims: Claims[OperatorBody]) -> Claims[OperatorBody]:
         body = replace(
@@ -82,11 +88,23 @@ def plan_edit(operator: Operator, edit: OperatorEdit) -> changes.Change:
             account_server_url=edit.account_server_url,
             operator_service_urls=edit.service_urls,
             strict_signing_key_usage=edit.require_signing_keys,
+            assert_server_version=edit.assert_server_version,
             tags=edit.tags,
         )
         return replace(claims, name=edit.name, exp=edit.expires, nbf=edit.not_before, nats=body)
 
-    return changes.plan(operator, apply, now=clock.unix())
+    if edit.name != changes.claims_of(operator).name:
+        names.check_name(edit.name)
+        _refuse_taken_name(edit.name, other_than=operator)
+    change = changes.plan(operator, apply, now=clock.unix())
+    if edit.require_signing_keys and not operator.strict:
+        _refuse_identity_signed(operator, change.before)
+    if edit.assert_server_version and edit.assert_server_version != change.before.nats.assert_server_version:
+        line = (
+            f"A nats-server older than {edit.assert_server_version} does not start with this operator's JWT."
+        )
+        return replace(change, consequences=(line,))
+    return change
 
 
 def update(*, principal: Principal, operator: Operator, edit: OperatorEdit, version: int) -> Operator:
@@ -96,23 +114,42 @@ def update(*, principal: Principal, operator: Operator, edit: OperatorEdit, vers
         StaleWrite: somebody else changed it meanwhile. IdentityError: a taken or impossible name, or requiring
             signing keys while something is still signed by an identity key.
     """
+    return rewrite(
+        principal=principal,
+        operator=operator,
+        plan=lambda row: plan_edit(row, edit),
+        version=version,
+        done="Edited operator",
+    )
+
+
+def rewrite(
+    *,
+    principal: Principal,
+    operator: Operator,
+    plan: Callable[[Operator], changes.Change],
+    version: int,
+    done: str,
+) -> Operator:
+    """Carry out one planned edit of an operator's claims: what every editor of an operator ends in.
+
+    `plan` is asked again for the locked row. `done` begins the audit's summary: "Edited operator".
+
+    Raises:
+        StaleWrite: somebody else changed it meanwhile. InvalidClaims: what the Go library refuses.
+    """
     decisions.require(principal, Action.OPERATOR_EDIT, Scope(operator=operator.pk))
     with changes.transaction_of_one():
         row = changes.locked(operator, version)
-        if edit.name != row.name:
-            names.check_name(edit.name)
-            _refuse_taken_name(edit.name, other_than=row)
-        change = plan_edit(row, edit)
-        if edit.require_signing_keys and not row.strict:
-            _refuse_identity_signed(row, change.before)
-        if change.is_empty:
-            return row
-        row = changes.commit(
-            row, change, principal=principal, key=signing.operator_signer(row), reason="Edited operator"
-        )
-        audit.record(
-            principal, Action.OPERATOR_EDIT, [target(row)], changes.said("Edited operator", row.name, change)
-        )
+        return commit(row, plan(row), principal=principal, done=done)
+
+
+def commit(row: Operator, change: changes.Change, *, principal: Principal, done: str) -> Operator:
+    """Sign and audit a planned edit of a locked operator, in the caller's transaction; nothing for an empty one."""
+    if change.is_empty:
+        return row
+    row = changes.commit(row, change, principal=principal, key=signing.operator_signer(row), reason=done)
+    audit.record(principal, Action.OPERATOR_EDIT, [target(row)], changes.said(done, row.name, change))
     return row
 
 
@@ -263,7 +300,7 @@ def _refuse_identity_signed(operator: Operator, claims: Claims[OperatorBody]) ->
     if account is not None:
         raise IdentityError(
             f"Account “{account.name}” is still signed by the operator's identity key: servers would refuse it. "
-            "Save the account once so that a signing key signs it.",
+            "Re-sign it by a signing key first, on the operator's page “Signing keys”.",
             field="require_signing_keys",
         )
     user = (
@@ -275,6 +312,6 @@ def _refuse_identity_signed(operator: Operator, claims: Claims[OperatorBody]) ->
     if user is not None:
         raise IdentityError(
             f"User “{user.name}” of “{user.account.name}” is still signed by the account's identity key: "
-            "servers would refuse it. Re-issue it with a signing key first.",
+            "servers would refuse it. Move it to a signing key first.",
             field="require_signing_keys",
         )

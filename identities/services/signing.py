@@ -17,13 +17,14 @@ from identities.errors import IdentityError
 from identities.models import Account, IssuedToken, Key, Operator
 from identities.nkeys import KeyKind, KeyPair, SecretBytes
 from identities.policy.principal import Principal
-from identities.services import clock, secrets
+from identities.services import clock, columns, secrets
 
 MOST_AHEAD = 5
 """How many seconds an `iat` may run ahead of the clock when one subject is re-issued in quick succession."""
 
 
 LONGEST_REASON = 255
+LONGEST_JTI = 64
 
 
 class NoSigner(IdentityError):
@@ -78,6 +79,11 @@ def next_iat(last_iat: int, now: int) -> int:
         TooSoon: it would run further ahead (spec §9.1: two versions in one second would share a `jti`).
     """
     iat = max(now, last_iat + 1)
+    if last_iat > now + MOST_AHEAD:
+        raise TooSoon(
+            f"Its JWT says that it was issued {last_iat - now} seconds from now, and a later one must not look older. "
+            "Set this machine's clock right or wait until then, then save again."
+        )
     if iat > now + MOST_AHEAD:
         raise TooSoon(
             "This was re-issued several times within a few seconds. Wait a moment, then save again."
@@ -124,6 +130,14 @@ def user_signer(
     return _first(candidates, account.operator, "users of this account")
 
 
+def activation_signer(account: Account, claims: Claims[AccountBody]) -> Key:
+    """The key that signs activations of an account: its first plain signing key, else its identity key."""
+    candidates = [signing_key.key for signing_key in claims.nats.signing_keys if not signing_key.is_scoped]
+    if not account.operator.strict:
+        candidates.append(account.public_key)
+    return _first(candidates, account.operator, f"activations of “{account.name}”")
+
+
 def template_of(claims: Claims[AccountBody], key: Key) -> UserPermissionLimits | None:
     """What the account's role with this key gives to its users; None when it is no role."""
     entry = trust.signing_key(claims.nats, key.public_key)
@@ -132,10 +146,11 @@ def template_of(claims: Claims[AccountBody], key: Key) -> UserPermissionLimits |
 
 def last_iats(subjects: Sequence[str]) -> dict[str, int]:
     """The latest `iat` of each of these keys that is in the ledger, whatever became of it, under any operator."""
-    if not subjects:
-        return {}
-    rows = IssuedToken.objects.filter(subject__in=subjects).values_list("subject").annotate(last=Max("iat"))
-    return dict(rows.order_by())
+    found: dict[str, int] = {}
+    for start in range(0, len(subjects), 500):
+        rows = IssuedToken.objects.of(subjects[start : start + 500]).values_list("subject")
+        found.update(rows.annotate(last=Max("iat")).order_by())
+    return found
 
 
 def iats_of(subjects: Sequence[str], now: int) -> dict[str, int]:
@@ -154,21 +169,23 @@ def ledger_row(
     reason: str,
     replaces: int | None = None,
     credential: bool = False,
+    origin: str = "signed",
 ) -> IssuedToken:
-    """The unsaved ledger row of a token just signed. `credential`: its text alone logs in, so it is sealed."""
+    """The unsaved ledger row of a JWT, signed here or imported. `credential`: its text alone logs in; it is sealed."""
     claims = token.claims
     text, sealed = kept_text(token, credential=credential)
     return IssuedToken(
         operator=operator,
         kind=token.type,
         subject=claims.sub,
-        name=claims.name,
+        name=columns.name_of(claims),
         issuer=claims.iss,
-        jti=claims.jti,
+        jti=columns.cut(claims.jti, LONGEST_JTI),
         iat=claims.iat,
         exp=claims.exp,
         text=text,
         sealed=sealed,
+        origin=origin,
         replaces_id=replaces,
         by=principal.key,
         by_name=principal.name,
@@ -207,4 +224,11 @@ def _first(candidates: Sequence[str], operator: Operator, what: str) -> Key:
             return rows[candidate]
     if not candidates:
         raise NoSigner(f"There is no key that may sign {what}: add a signing key first.")
-    raise NoSigner(f"No key that may sign {what} has its seed here. Looked for: {', '.join(candidates)}.")
+    raise NoSigner(
+        f"No key that may sign {what} has its seed here. Looked for: {', '.join(candidates)}. {where_to_add(operator)}"
+    )
+
+
+def where_to_add(operator: Operator) -> str:
+    """Where somebody who has a missing seed adds it."""
+    return f"A missing seed can be added on the page “Keys” of operator “{operator.name}”."

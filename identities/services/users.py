@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from django.db import transaction
@@ -16,7 +16,7 @@ from identities.models import Account, Key, Mode, Purpose, User
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import accounts, audit, changes, clock, issuing, signing
+from identities.services import accounts, audit, changes, clock, issuing, kept_out, signers, signing
 
 
 def create(*, principal: Principal, account: Account, draft: UserDraft) -> User:
@@ -66,57 +66,120 @@ def create_unaudited(
 
 
 def plan_edit(user: User, edit: UserEdit) -> changes.Change:
-    """What `edit` would change on the user's claims."""
+    """What `edit` would change on the user's claims.
+
+    Raises:
+        IdentityError: a taken or impossible name, what the account forbids. NoSigner: the issuer can't sign, and no
+            other key was chosen; its role's key is not here. Suspended.
+    """
 
     def apply(claims: Claims[UserBody]) -> Claims[UserBody]:
         limits = claims.nats.limits if edit.limits is None else edit.limits
         body = replace(claims.nats, limits=limits, tags=edit.tags)
         return replace(claims, name=edit.name, exp=edit.expires, nbf=edit.not_before, nats=body)
 
-    return changes.plan(user, apply, now=clock.unix())
+    kept_out.refuse(user)
+    if edit.name != changes.claims_of(user).name:
+        issuing.refuse_names(user.account, [edit.name])
+    change = changes.plan(user, apply, now=clock.unix())
+    if edit.limits is not None and not change.is_empty:
+        issuing.refuse_unfit(edit.limits, changes.claims_of(user.account), signers.of_edit(user), edit.name)
+    return change
 
 
-def update(*, principal: Principal, user: User, edit: UserEdit, version: int) -> User:
-    """Edit a user and re-issue its JWT, by the previous issuer where its seed is here.
+def signer(user: User) -> Key:
+    """The key that signs this user where nobody can be asked: one that leaves its rights what they are.
+
+    Raises:
+        NoSigner: no key that may, or its role's key is not here.
+    """
+    account = user.account
+    claims = changes.claims_of(account)
+    key = signing.user_signer(account, claims, strict=account.operator.strict, previous=user.issuer)
+    if user.pub_mode == Mode.ROLE and key.purpose != Purpose.ROLE:
+        raise signing.NoSigner(
+            f"“{user.name}” was issued by a role whose key is not here (any more), and any other key would give it "
+            "other rights. Move it to another key."
+        )
+    return key
+
+
+def update(*, principal: Principal, user: User, edit: UserEdit, version: int, signer: str = "") -> User:
+    """Edit a user and re-issue its JWT.
 
     Creds already handed out keep working with their old rights: see `revoke_earlier`.
 
     Raises:
         StaleWrite: somebody else changed it meanwhile.
     """
-    decisions.require(principal, Action.USER_EDIT, scope(user))
-    with transaction.atomic():
+    return rewrite(
+        principal=principal,
+        user=user,
+        plan=lambda row: plan_edit(row, edit),
+        version=version,
+        done="Edited user",
+        signer=signer,
+    )
+
+
+def rewrite(
+    *,
+    principal: Principal,
+    user: User,
+    plan: Callable[[User], changes.Change],
+    version: int,
+    done: str,
+    action: Action = Action.USER_EDIT,
+    signer: str = "",
+) -> User:
+    """Carry out one planned edit of a user's claims: what every editor of a user ends in.
+
+    `plan` is asked again for the locked row. `done` begins the audit's summary: "Edited user". `signer` is the key that
+    was chosen to sign it, "" for `user.chosen_signer` or else the issuer.
+
+    Raises:
+        StaleWrite: somebody else changed it meanwhile. InvalidClaims: what the Go library or nats-server refuses.
+        NoSigner: the issuer can't sign, and no other key was chosen.
+    """
+    decisions.require(principal, action, scope(user))
+    with changes.transaction_of_one():
         account = changes.locked(user.account, None)
         row = changes.locked(user, version)
-        if edit.name != row.name:
-            issuing.refuse_names(account, [edit.name])
-        body = changes.claims_of(account)
-        key = signing.user_signer(account, body, strict=account.operator.strict, previous=row.issuer)
-        if row.pub_mode == Mode.ROLE and key.purpose != Purpose.ROLE:
-            raise signing.NoSigner(
-                f"“{row.name}” was issued by a role whose key is not here (any more), and any other key would give it "
-                "other rights. Delete it, and make it anew."
-            )
-        if edit.limits is not None:
-            issuing.refuse_unfit(edit.limits, body, key, edit.name)
-        change = plan_edit(row, edit)
-        if change.is_empty:
-            return row
-        row = _reissue(row, change, account=account, key=key, principal=principal, reason="Edited user")
-        summary = changes.said("Edited user", row.name, change)
-        audit.record(principal, Action.USER_EDIT, [target(row, account)], summary)
+        row.account = account
+        row.chosen_signer = signer or row.chosen_signer
+        return commit(row, plan(row), principal=principal, done=done, action=action)
+
+
+def commit(
+    row: User,
+    change: changes.Change,
+    *,
+    principal: Principal,
+    done: str,
+    action: Action = Action.USER_EDIT,
+) -> User:
+    """Sign and audit a planned edit of a locked user, in the caller's transaction; nothing for an empty one.
+
+    Raises: NoSigner: the issuer can't sign, and no other key was chosen.
+    """
+    if change.is_empty:
+        return row
+    key = signers.of_edit(row)
+    row = sign(row, change, account=row.account, key=key, principal=principal, reason=done)
+    audit.record(principal, action, [target(row, row.account)], changes.said(done, row.name, change))
     return row
 
 
 def delete(*, principal: Principal, user: User, version: int, revoke: bool = True) -> None:
     """Delete a user; by default its key is revoked in the account, so that creds already handed out stop working.
 
-    A tombstone keeps key, name and last `iat`; the seed is erased.
+    A tombstone keeps key, name and last `iat`; the seed is erased. A suspended user is always revoked.
     """
     decisions.require(principal, Action.USER_DELETE, scope(user))
     with transaction.atomic():
         account = changes.locked(user.account, None)
         row = changes.locked(user, version)
+        revoke = revoke or row.suspended_at is not None
         if revoke:
             account = accounts.revoke_unaudited(
                 principal=principal,
@@ -125,7 +188,7 @@ def delete(*, principal: Principal, user: User, version: int, revoke: bool = Tru
                 reason=f"Deleted user {row.name}",
             )
         moment = clock.now()
-        Key.objects.filter(user=row).update(deleted_at=moment, sealed=None)
+        Key.objects.filter(user=row, deleted_at=None).update(deleted_at=moment, sealed=None)
         User.objects.filter(pk=row.pk).update(
             deleted_at=moment, updated_at=moment, updated_by=principal.name, has_seed=False
         )
@@ -153,7 +216,7 @@ def revoke_earlier(*, principal: Principal, user: User) -> User:
         account = changes.locked(user.account, None)
         row = changes.locked(user, None)
         previous = row.token.replaces if row.token is not None else None
-        if previous is None:
+        if previous is None or previous.subject != row.public_key:  # before it there was another key
             raise IdentityError(f"“{row.name}” has had one JWT only: there is no earlier version to revoke.")
         account = accounts.revoke_unaudited(
             principal=principal,
@@ -182,10 +245,13 @@ def target(user: User, account: Account) -> audit.Target:
     )
 
 
-def _reissue(
+def sign(
     row: User, change: changes.Change, *, account: Account, key: Key, principal: Principal, reason: str
 ) -> User:
-    """Commit an edit of a user; `issuer_account` is set whenever a signing key signs (spec §2.7)."""
+    """Sign a planned edit of a locked user; runs unaudited in the caller's transaction.
+
+    `issuer_account` is set whenever a signing key signs (spec §2.7).
+    """
     body: UserBody = change.after.nats
     if key.public_key != account.public_key and body.issuer_account != account.public_key:
         change = replace(

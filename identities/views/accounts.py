@@ -5,14 +5,16 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 
 from identities import lookup
-from identities.forms.accounts import AccountCreateForm, AccountEditForm, LimitsForm
+from identities.claims.limits import OperatorLimits
+from identities.forms.accounts import AccountCreateForm, AccountEditForm
 from identities.forms.base import ConfirmForm
+from identities.forms.limits import CONVERT, LimitsForm
 from identities.lookup import principal_for
 from identities.models import Account
 from identities.policy.actions import Action
 from identities.policy.principal import Scope
-from identities.services import accounts, changes, clock
-from identities.views import accounts_shown, guards, htmx, shown
+from identities.services import accounts, changes, clock, reissuing_accounts
+from identities.views import accounts_shown, editing, guards, htmx, shown
 from identities.views import history as histories
 
 NAV = "operators"
@@ -31,7 +33,7 @@ def index(request: HttpRequest, operator_key: str) -> HttpResponse:
         can=guards.can(principal, Scope(operator=operator.pk), Action.ACCOUNT_CREATE),
         operator=operator.name,
         new_url=shown.operator_url("account-create", operator),
-        **shown.operator_tabs(operator),
+        **shown.operator_tabs(principal, operator),
         **accounts_shown.table(principal, operator, request.GET, clock.unix()),
     )
     return htmx.render(request, "identities/accounts/index.html", context, part=TABLE)
@@ -70,6 +72,7 @@ def detail(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
         nav=NAV,
         crumbs=shown.account_crumbs(account),
         can=guards.can(principal, accounts.scope(account), *accounts_shown.ACTIONS),
+        can_reissue=guards.may(principal, Action.ACCOUNT_REISSUE, reissuing_accounts.scope(account)),
         **accounts_shown.described(account, request, clock.unix()),
     )
     return htmx.render(request, "identities/accounts/detail.html", context)
@@ -85,12 +88,23 @@ def edit(request: HttpRequest, operator_key: str, account_key: str) -> HttpRespo
     form = AccountEditForm(
         request.POST if request.method == "POST" else None, now=clock.unix(), initial=initial
     )
-    if form.is_valid():
-        with guards.errors_on(form, AccountEditForm.values_of):
-            saved = accounts.update(
-                principal=principal, account=account, edit=form.to_edit(), version=form.version
-            )
-            return _saved(request, account, saved, f"Saved account “{saved.name}”.")
+
+    def save() -> HttpResponse:
+        saved = accounts.update(
+            principal=principal, account=account, edit=form.to_edit(), version=form.version
+        )
+        return _saved(request, account, saved, f"Saved account “{saved.name}”.")
+
+    answer = editing.answer(
+        request,
+        form,
+        account,
+        plan=lambda: accounts.plan_edit(account, form.to_edit()),
+        save=save,
+        values_of=AccountEditForm.values_of,
+    )
+    if answer is not None:
+        return answer
     context = _frame(account, "Edit", f"Edit account {account.name}")
     return htmx.render_form(request, form, "", context)
 
@@ -102,15 +116,30 @@ def limits(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
     account = lookup.account(principal, operator_key, account_key)
     guards.require(principal, Action.ACCOUNT_EDIT, accounts.scope(account))
     form = LimitsForm.of(account, request.POST if request.method == "POST" else None, now=clock.unix())
-    if form.is_valid():
-        with guards.errors_on(form, LimitsForm.values_of):
-            wanted = form.to_limits(changes.claims_of(account).nats.limits)
-            saved = accounts.update_limits(
-                principal=principal, account=account, limits=wanted, version=form.version
-            )
-            return _saved(request, account, saved, f"Saved the limits of “{saved.name}”.")
+
+    def wanted() -> OperatorLimits:
+        return form.to_limits(changes.claims_of(account).nats.limits)
+
+    def save() -> HttpResponse:
+        saved = accounts.update_limits(
+            principal=principal, account=account, limits=wanted(), version=form.version
+        )
+        return _saved(request, account, saved, f"Saved the limits of “{saved.name}”.")
+
+    form.can_preview = True
+    if CONVERT not in request.POST:
+        answer = editing.answer(
+            request,
+            form,
+            account,
+            plan=lambda: accounts.plan_limits(account, wanted()),
+            save=save,
+            values_of=LimitsForm.values_of,
+        )
+        if answer is not None:
+            return answer
     context = _frame(account, "Limits", f"Limits of account {account.name}")
-    context["intro"] = "“unlimited” is -1; sizes as 64 KiB, 10 MB, 1.5 GiB."
+    context["intro"] = "“unlimited” is -1, “none” is 0; sizes as 64 KiB, 10 MB, 1.5 GiB."
     return htmx.render_form(request, form, "identities/accounts/limits_fields.html", context)
 
 
@@ -135,7 +164,7 @@ def delete(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
                 warning=accounts_shown.STILL_ON_SERVERS,
             )
     context = _frame(account, "Delete", f"Delete account {account.name}")
-    context |= accounts_shown.what_goes(account)
+    context |= accounts_shown.what_goes(principal, account)
     return htmx.render_form(request, form, "", context, panel=htmx.CONFIRM)
 
 
@@ -164,6 +193,7 @@ def history(request: HttpRequest, operator_key: str, account_key: str) -> HttpRe
             key=account.public_key,
             current=account.token_id,
             scope=accounts.scope(account),
+            keys=lookup.keys_of(account),
         ),
     }
     return htmx.render(request, "identities/shared/history.html", context)

@@ -16,7 +16,7 @@ from identities.lookup import principal_for
 from identities.models import User
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
-from identities.services import client_tests, users
+from identities.services import client_tests, clock, users
 from identities.views import client_tests_shown, guards, htmx, shown, users_shown
 
 NAV = "operators"
@@ -101,7 +101,7 @@ def _initial(request: HttpRequest, user: User) -> dict[str, Any]:
 def _frame(principal: Principal, user: User, step: str, title: str) -> dict[str, Any]:
     return {
         **shown.frame(title=title, nav=NAV, crumbs=shown.user_crumbs(user, step)),
-        **users_shown.page_of(user),
+        **users_shown.page_of(user, clock.unix()),
         "can": users_shown.can(principal, user),
         "tab": "test",
     }

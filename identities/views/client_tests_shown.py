@@ -87,7 +87,7 @@ def names_to_suggest(principal: Principal, user: User) -> tuple[str, ...]:
 def wish_of(job: Job) -> Mapping[str, Any]:
     """What a client test was asked, as initial values of a form that runs it again."""
     asked = client_tests.asked(job)
-    wish = {**asked["wish"], "other": ""}
+    wish = {**asked["wish"], "other": "", "seconds": f"{asked['wish']['seconds']:g}"}
     if wish["inbox_prefix"] == "_INBOX":
         wish["inbox_prefix"] = ""
     if asked["other"] != asked["user"]:
@@ -97,8 +97,9 @@ def wish_of(job: Job) -> Mapping[str, Any]:
 
 def _asked(job: Job) -> str:
     wish = client_tests.asked(job)["wish"]
-    subject = f" on {wish['subject']}" if wish["subject"] and wish["trial"] != "rtt" else ""
-    return f"{_WORDS.get(wish['trial'], wish['trial'])}{subject}, {wish['url']}"
+    subject = wish["subject"] if wish["trial"] != "rtt" else ""
+    words = (_WORDS.get(wish["trial"], wish["trial"]), subject, wish["url"])
+    return " · ".join(word for word in words if word)
 
 
 def _event(event: Mapping[str, Any]) -> EventShown:

@@ -53,7 +53,7 @@ def _tiles(found: Dashboard) -> tuple[Tile, ...]:
         Tile(number=f"{numbers.users:,}", label=_noun("user", numbers.users), url=reverse("search")),
         Tile(
             number=f"{len(found.soon)}{'+' if len(found.soon) == found.most_soon else ''}",
-            label="expired or expiring within 30 days",
+            label="expired or expiring soon",
             url=reverse("expirations"),
         ),
     )

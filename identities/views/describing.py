@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from identities.claims import describe
-from identities.claims.report import Grade
+from identities.claims.report import Grade, Issue
 from identities.claims.scopes import SigningKey
 from identities.forms.refusals import sentence
 from identities.models import Account, Operator, User
@@ -20,7 +20,7 @@ from identities.views import shown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One value: a text, or a key as a chip (whole: as `code`). `note` is ours, for what nsc leaves unsaid."""
+    """One value: a text (a subject or whole key as `code`), or a key as a chip. `note` is ours, where nsc says less."""
 
     text: str = ""
     code: bool = False
@@ -56,6 +56,7 @@ class Finding:
     message: str
 
 
+_SUBJECTS = ("Pub Allow", "Pub Deny", "Sub Allow", "Sub Deny")
 _GRADES = {
     Grade.ERROR: ("danger", "Error"),
     Grade.TIMECHECK: ("warn", "Time"),
@@ -104,17 +105,21 @@ def tables(claims: changes.AnyClaims, names: shown.Names, now: int) -> tuple[Tab
     return tuple(_table(section, names, full=False) for section in sections)
 
 
+def scope(entry: SigningKey) -> tuple[Fact, ...]:
+    """What nsc says about a role, but its key and name."""
+    rows = describe.scope_section(entry).rows[2:]
+    return _facts(rows, str, full=False)
+
+
 def findings(claims: changes.AnyClaims, now: int) -> tuple[Finding, ...]:
     """What the Go library's rules and ours say about claims as they stand."""
-    return tuple(
-        Finding(
-            tone=_GRADES[one.grade][0],
-            word=_GRADES[one.grade][1],
-            path=one.path,
-            message=sentence(one.message),
-        )
-        for one in changes.check(claims, claims, now=now)
-    )
+    return tuple(finding(one) for one in changes.check(claims, claims, now=now))
+
+
+def finding(issue: Issue) -> Finding:
+    """One issue for people."""
+    tone, word = _GRADES[issue.grade]
+    return Finding(tone=tone, word=word, path=issue.path, message=sentence(issue.message))
 
 
 def _table(section: describe.Section, names: shown.Names, *, full: bool) -> Table:
@@ -130,11 +135,15 @@ def _facts(rows: Sequence[describe.Row], names: shown.Names, *, full: bool) -> t
     """nsc leaves the label of a list's further values empty: they belong to the fact above."""
     found: list[tuple[str, list[Cell]]] = []
     for row in rows:
-        cell = _cell(row.value, row.note, names, full=full)
         if row.label or not found:
-            found.append((row.label, [cell]))
-        else:
-            found[-1][1].append(cell)
+            found.append((row.label, []))
+        label, cells = found[-1]
+        subject = label in _SUBJECTS
+        cells.append(
+            Cell(text=row.value, code=True, note=row.note)
+            if subject
+            else _cell(row.value, row.note, names, full=full)
+        )
     return tuple(Fact(label=label, cells=tuple(cells)) for label, cells in found)
 
 

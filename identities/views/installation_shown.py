@@ -61,7 +61,7 @@ def context(found: Described, operators: Sequence[Operator]) -> dict[str, Any]:
         "settings": tuple(
             SettingRow(
                 name=row.name,
-                value=row.value or "not set",
+                value=row.value,
                 origin=_ORIGINS.get(row.origin, row.origin),
                 changed=row.origin != "default",
                 help=row.help,
@@ -94,7 +94,7 @@ def _facts(found: Described) -> tuple[Fact, ...]:
             label="Database",
             value=f"{database.engine}, {database.mode}" if database.mode else database.engine,
         ),
-        Fact(label="Where", value=database.place),
+        Fact(label="Stored in", value=database.place),
         Fact(label="Master key ring", value=ring),
         Fact(label="First started", value=shown.moment(found.created_at).text),
     )

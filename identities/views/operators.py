@@ -7,13 +7,14 @@ from django.urls import reverse
 
 from identities import lookup
 from identities.forms.base import ConfirmForm, VersionForm
+from identities.forms.operator_keys import SystemAccountForm
 from identities.forms.operators import OperatorCreateForm, OperatorEditForm
 from identities.lookup import principal_for
 from identities.models import Operator
 from identities.policy.actions import Action
 from identities.policy.principal import Scope
-from identities.services import clock, operators
-from identities.views import guards, htmx, operators_shown, shown
+from identities.services import clock, operators, system_accounts
+from identities.views import editing, guards, htmx, operators_shown, shown
 from identities.views import history as histories
 
 NAV = "operators"
@@ -46,7 +47,7 @@ def create(request: HttpRequest) -> HttpResponse:
             return htmx.done(
                 request, shown.operator_url("operator", operator), f"Created operator “{operator.name}”."
             )
-    crumbs = [shown.Crumb(label="Operators", url=reverse("operators")), shown.Crumb(label="New")]
+    crumbs = [shown.Crumb(label="Operators", url=reverse("operators")), shown.Crumb(label="New operator")]
     context = shown.frame(
         title="New operator",
         nav=NAV,
@@ -67,6 +68,7 @@ def detail(request: HttpRequest, operator_key: str) -> HttpResponse:
         nav=NAV,
         crumbs=shown.operator_crumbs(operator),
         can=guards.can(principal, _scope(operator), *operators_shown.ACTIONS),
+        **shown.operator_tabs(principal, operator),
         **operators_shown.described(operator, request, clock.unix()),
     )
     return htmx.render(request, "identities/operators/detail.html", context)
@@ -82,12 +84,23 @@ def edit(request: HttpRequest, operator_key: str) -> HttpResponse:
     form = OperatorEditForm(
         request.POST if request.method == "POST" else None, now=clock.unix(), initial=initial
     )
-    if form.is_valid():
-        with guards.errors_on(form, OperatorEditForm.values_of):
-            saved = operators.update(
-                principal=principal, operator=operator, edit=form.to_edit(), version=form.version
-            )
-            return _saved(request, saved, operator.version, f"Saved operator “{saved.name}”.")
+
+    def save() -> HttpResponse:
+        saved = operators.update(
+            principal=principal, operator=operator, edit=form.to_edit(), version=form.version
+        )
+        return _saved(request, saved, operator.version, f"Saved operator “{saved.name}”.")
+
+    answer = editing.answer(
+        request,
+        form,
+        operator,
+        plan=lambda: operators.plan_edit(operator, form.to_edit()),
+        save=save,
+        values_of=OperatorEditForm.values_of,
+    )
+    if answer is not None:
+        return answer
     context = _frame(operator, "Edit", f"Edit operator {operator.name}")
     return htmx.render_form(request, form, "", context)
 
@@ -130,6 +143,39 @@ def add_system_account(request: HttpRequest, operator_key: str) -> HttpResponse:
     return htmx.render_form(request, form, "", context)
 
 
+@guards.page("GET", "POST")
+def choose_system_account(request: HttpRequest, operator_key: str) -> HttpResponse:
+    """Choose another account as the system account, or none."""
+    principal = principal_for(request)
+    operator = lookup.operator(principal, operator_key)
+    guards.require(principal, Action.OPERATOR_EDIT, _scope(operator))
+    initial = {**SystemAccountForm.values_of(operator), "version": operator.version}
+    form = SystemAccountForm(request.POST if request.method == "POST" else None, initial=initial)
+
+    def wanted() -> str:
+        return system_accounts.key_of(operator, form.cleaned_data["account"])
+
+    def save() -> HttpResponse:
+        saved = system_accounts.choose(
+            principal=principal, operator=operator, account=wanted(), version=form.version
+        )
+        return _saved(request, saved, operator.version, f"Saved the system account of “{saved.name}”.")
+
+    answer = editing.answer(
+        request,
+        form,
+        operator,
+        plan=lambda: system_accounts.plan_choose(operator, wanted()),
+        save=save,
+        values_of=SystemAccountForm.values_of,
+    )
+    if answer is not None:
+        return answer
+    context = _frame(operator, "System account", f"System account of {operator.name}")
+    context["choices"] = operators_shown.account_names(operator)
+    return htmx.render_form(request, form, "identities/operators/system_account_fields.html", context)
+
+
 @guards.page()
 def jwt(request: HttpRequest, operator_key: str) -> HttpResponse:
     """The operator's JWT as a file, as in nsc's store."""
@@ -147,7 +193,7 @@ def history(request: HttpRequest, operator_key: str) -> HttpResponse:
     operator = lookup.operator(principal, operator_key)
     context = {
         **_frame(operator, "History", f"History of operator {operator.name}"),
-        **shown.operator_tabs(operator),
+        **shown.operator_tabs(principal, operator),
         **histories.context(
             request,
             principal=principal,
@@ -155,6 +201,7 @@ def history(request: HttpRequest, operator_key: str) -> HttpResponse:
             key=operator.public_key,
             current=operator.token_id,
             scope=_scope(operator),
+            keys=lookup.keys_of(operator),
         ),
     }
     return htmx.render(request, "identities/shared/history.html", context)

@@ -11,12 +11,34 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from identities.models import Account, Key, Operator, Purpose, User
+from identities.models import LIVE_LAST, Account, Key, Operator, Purpose, User
+from identities.policy.principal import Principal
 
 DAY = 86_400
-SOON = 30 * DAY
+SOON = 28 * DAY
+"""nsc's threshold: from here on an expiry is worth a warning."""
 _LAST_PRINTABLE = 253_402_300_799
 _KEY = re.compile(r"(?<![A-Z2-7])[OAUX][A-Z2-7]{55}(?![A-Z2-7])")
+
+OPERATOR_TABS = (
+    ("Overview", "operator"),
+    ("Accounts", "accounts"),
+    ("Signing keys", "operator-keys"),
+    ("Keys", "keys"),
+    ("Validate", "operator-validate"),
+    ("History", "operator-history"),
+)
+ACCOUNT_TABS = (
+    ("Overview", "account"),
+    ("Users", "users"),
+    ("Exports", "exports"),
+    ("Imports", "imports"),
+    ("Signing keys", "signing-keys"),
+    ("Mappings", "mappings"),
+    ("Revocations", "revocations"),
+    ("History", "account-history"),
+)
+"""Label and route of each page of an operator and of an account."""
 
 Names = Callable[[str], str]
 """From a public key to a name people know, "" for a stranger."""
@@ -61,6 +83,26 @@ class Crumb:
     noun: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tab:
+    """One page of an object; `count` is how many things it lists, "" where it lists none."""
+
+    label: str
+    url: str
+    count: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting: its lines (none: not set, and `note` says what that means), and the dialog it is edited in."""
+
+    title: str
+    lines: tuple[str, ...]
+    note: str
+    edit_url: str
+    may_edit: bool
+
+
 def short(key: str) -> str:
     """`ACJ5…Q3LM`, as nobody reads 56 characters."""
     return f"{key[:4]}…{key[-4:]}" if len(key) > 12 else key
@@ -95,10 +137,17 @@ def state(expires: int, not_before: int, now: int) -> State:
     if not_before > now:
         return State(word="Not yet valid", tone="warn", icon="clock", title=f"from {unix(not_before).text}")
     if expires and expires <= now + SOON:
-        days = (expires - now) // DAY
-        left = "today" if days < 1 else f"in {days} day{'s' if days != 1 else ''}"
-        return State(word=f"Expires {left}", tone="warn", icon="triangle-alert", title=unix(expires).text)
+        word = f"Expires in {_left(expires - now)}"
+        return State(word=word, tone="warn", icon="triangle-alert", title=unix(expires).text)
     return State(word="Valid", tone="ok", icon="circle-check", title="")
+
+
+def _left(seconds: int) -> str:
+    """Whole days, hours or minutes."""
+    for size, unit in ((DAY, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            return plural(seconds // size, unit)
+    return "less than a minute"
 
 
 def plural(number: int, one: str, many: str = "") -> str:
@@ -135,16 +184,17 @@ def operator_crumbs(operator: Operator, *more: str) -> tuple[Crumb, ...]:
     return _ended((Crumb(label="Operators", url=reverse("operators"), noun=True), here), more)
 
 
-def operator_tabs(operator: Operator) -> dict[str, Any]:
-    """The pages of an operator, for `identities/shared/tabs.html`."""
-    pages = (("Overview", "operator"), ("Accounts", "accounts"), ("History", "operator-history"))
-    return _tabs("Operator", ((label, operator_url(name, operator)) for label, name in pages))
+def operator_tabs(principal: Principal, operator: Operator) -> dict[str, Any]:
+    """The pages of an operator, for `identities/shared/tabs.html`; one query for how many accounts one may see."""
+    urls = ((label, operator_url(name, operator)) for label, name in OPERATOR_TABS)
+    number = Account.objects.visible_to(principal).live().filter(operator=operator).count()
+    return _tabs("Operator", urls, Accounts=number)
 
 
 def account_tabs(account: Account) -> dict[str, Any]:
-    """The pages of an account, likewise."""
-    pages = (("Overview", "account"), ("Users", "users"), ("History", "account-history"))
-    return _tabs("Account", ((label, account_url(name, account)) for label, name in pages))
+    """The pages of an account, likewise; its row knows how many users it has."""
+    urls = ((label, account_url(name, account)) for label, name in ACCOUNT_TABS)
+    return _tabs("Account", urls, Users=account.user_count)
 
 
 def user_tabs(user: User, *, client_test: bool) -> dict[str, Any]:
@@ -152,14 +202,17 @@ def user_tabs(user: User, *, client_test: bool) -> dict[str, Any]:
     pages = (
         ("Overview", "user"),
         *((("Client test", "user-test"),) if client_test else ()),
+        ("May it …?", "user-explain"),
         ("Context for nats", "user-context"),
         ("History", "user-history"),
     )
     return _tabs("User", ((label, user_url(name, user)) for label, name in pages))
 
 
-def _tabs(noun: str, pages: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    return {"tabs_of": noun, "tabs": tuple(Crumb(label=label, url=url) for label, url in pages)}
+def _tabs(noun: str, pages: Iterable[tuple[str, str]], **numbers: int) -> dict[str, Any]:
+    counts = {label: f"{number:,}" for label, number in numbers.items()}
+    tabs = tuple(Tab(label=label, url=url, count=counts.get(label, "")) for label, url in pages)
+    return {"tabs_of": noun, "tabs": tabs}
 
 
 def account_crumbs(account: Account, *more: str) -> tuple[Crumb, ...]:
@@ -203,7 +256,7 @@ def key_names(operator: Operator, keys: Iterable[str]) -> dict[str, str]:
     wanted = set(keys)
     rows = (
         Key.objects.filter(operator=operator, public_key__in=wanted)
-        .order_by("-deleted_at")
+        .order_by(LIVE_LAST)
         .values_list("public_key", "purpose", "role", "account__name", "user__name")
     )
     return {
@@ -219,6 +272,8 @@ def _named(purpose: str, role: str, holder: str) -> str:
         return f"{holder} (role {role})" if role else f"{holder} (role)"
     if purpose == Purpose.CURVE:
         return f"{holder} (curve key)"
+    if purpose == Purpose.SPARE:
+        return f"{holder} (spare key)"
     return holder
 
 

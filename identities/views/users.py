@@ -8,10 +8,10 @@ from identities import lookup
 from identities.forms.base import VersionForm
 from identities.forms.users import UserCreateForm, UserDeleteForm, UserEditForm
 from identities.lookup import principal_for
-from identities.models import Account, User
+from identities.models import User
 from identities.policy.actions import Action
 from identities.services import accounts, clock, users
-from identities.views import delivery, guards, htmx, shown, users_shown
+from identities.views import delivery, editing, guards, htmx, shown, signing_keys_shown, users_shown
 from identities.views import history as histories
 
 NAV = "operators"
@@ -30,10 +30,10 @@ def index(request: HttpRequest, operator_key: str, account_key: str) -> HttpResp
         crumbs=shown.account_crumbs(account, "Users"),
         can=guards.can(principal, accounts.scope(account), Action.USER_CREATE),
         account=account.name,
-        user_count=f"{account.user_count:,}",
+        **shown.account_tabs(account),
         just_changed=request.GET.get("revoked") == "1",
         ways=delivery.of_account(account),
-        urls=_account_urls(account),
+        urls={"new_user": shown.account_url("user-create", account)},
         **users_shown.table(account, request.GET, clock.unix()),
     )
     return htmx.render(request, "identities/users/index.html", context, part=TABLE)
@@ -46,7 +46,12 @@ def create(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
     account = lookup.account(principal, operator_key, account_key)
     guards.require(principal, Action.USER_CREATE, accounts.scope(account))
     data = request.POST if request.method == "POST" else None
-    form = UserCreateForm(data, now=clock.unix(), signers=users_shown.signers(account))
+    form = UserCreateForm(
+        data,
+        now=clock.unix(),
+        signers=signing_keys_shown.signers(account),
+        initial={"signer": request.GET.get("signer", "")},
+    )
     if form.is_valid():
         with guards.errors_on(form):
             draft = form.to_draft()
@@ -88,15 +93,24 @@ def edit(request: HttpRequest, operator_key: str, account_key: str, user_key: st
     user = lookup.user(principal, operator_key, account_key, user_key)
     guards.require(principal, Action.USER_EDIT, users.scope(user))
     form = UserEditForm(request.POST if request.method == "POST" else None, now=clock.unix(), user=user)
-    if form.is_valid():
-        with guards.errors_on(form, UserEditForm.values_of):
-            typed = form.to_edit()
-            saved = users.update(principal=principal, user=user, edit=typed, version=form.version)
-            url = shown.user_url("user", user)
-            if saved.version == user.version:
-                return htmx.done(request, url, "Nothing was changed, so nothing was signed.")
-            warning = users_shown.warned(typed.name, typed.tags)
-            return htmx.done(request, f"{url}?changed=1", f"Saved user “{saved.name}”.", warning=warning)
+
+    def save() -> HttpResponse:
+        saved = users.update(principal=principal, user=user, edit=form.to_edit(), version=form.version)
+        url = shown.user_url("user", user)
+        if saved.version == user.version:
+            return htmx.done(request, url, "Nothing was changed, so nothing was signed.")
+        return htmx.done(request, f"{url}?changed=1", f"Saved user “{saved.name}”.")
+
+    answer = editing.answer(
+        request,
+        form,
+        user,
+        plan=lambda: users.plan_edit(user, form.to_edit()),
+        save=save,
+        values_of=UserEditForm.values_of,
+    )
+    if answer is not None:
+        return answer
     context = _frame(user, "Edit", f"Edit user {user.name}")
     context["intro"] = "Creds already handed out keep their old rights until you revoke them."
     return htmx.render_form(request, form, FIELDS, context)
@@ -109,9 +123,14 @@ def delete(request: HttpRequest, operator_key: str, account_key: str, user_key: 
     user = lookup.user(principal, operator_key, account_key, user_key)
     guards.require(principal, Action.USER_DELETE, users.scope(user))
     data = request.POST if request.method == "POST" else None
-    form = UserDeleteForm(data, name=user.name, initial={"version": user.version, "revoke": True})
+    form = UserDeleteForm(
+        data,
+        name=user.name,
+        suspended=user.suspended_at is not None,
+        initial={"version": user.version, "revoke": True},
+    )
     if form.is_valid():
-        revoke: bool = form.cleaned_data["revoke"]
+        revoke = form.revokes
         with guards.errors_on(form):
             users.delete(principal=principal, user=user, version=form.version, revoke=revoke)
             url = shown.account_url("users", user.account)
@@ -159,6 +178,7 @@ def history(request: HttpRequest, operator_key: str, account_key: str, user_key:
             key=user.public_key,
             current=user.token_id,
             scope=users.scope(user),
+            keys=lookup.keys_of(user),
         ),
     }
     return htmx.render(request, "identities/shared/history.html", context)
@@ -171,12 +191,3 @@ def _frame(user: User, step: str, title: str) -> dict[str, object]:
         crumbs=shown.user_crumbs(user, step),
         cancel_url=shown.user_url("user", user),
     )
-
-
-def _account_urls(account: Account) -> dict[str, str]:
-    return {
-        "detail": shown.account_url("account", account),
-        "users": shown.account_url("users", account),
-        "history": shown.account_url("account-history", account),
-        "new_user": shown.account_url("user-create", account),
-    }

@@ -13,7 +13,11 @@ import pytest
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+PATIENCE = 15_000
+"""Milliseconds that a page may take to show what is expected; a loaded machine is slow."""
+expect.set_options(timeout=PATIENCE)
 
 
 def _executable() -> str:
@@ -42,15 +46,16 @@ def open_context(browser: Browser, live_server: Any) -> Iterator[Callable[..., B
     """Makes browser contexts whose pages start at the live server; options are playwright's.
 
     A page that violates the content security policy, whose script throws, or that misses a file fails the test.
+    `answers` are statuses that this test means to get, beside those of a refused form.
     """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    def make(**options: Any) -> BrowserContext:
+    def make(*, answers: tuple[int, ...] = (), **options: Any) -> BrowserContext:
         context = browser.new_context(base_url=live_server.url, accept_downloads=True, **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         context.on("weberror", lambda error: complaints.append(f"script error: {error.error}"))
-        context.on("console", lambda message: _hear(message, complaints))
+        context.on("console", lambda message: _hear(message, complaints, _REFUSED + answers))
         contexts.append(context)
         return context
 
@@ -60,12 +65,13 @@ def open_context(browser: Browser, live_server: Any) -> Iterator[Callable[..., B
     assert not complaints, complaints
 
 
-_ANSWERS = ("status of 409", "status of 422")
+_REFUSED = (409, 422)
 """Chromium calls it an error when a form is refused; here that is an answer like any other."""
 
 
-def _hear(message: Any, complaints: list[str]) -> None:
-    if message.type in ("error", "warning") and not any(answer in message.text for answer in _ANSWERS):
+def _hear(message: Any, complaints: list[str], answers: tuple[int, ...]) -> None:
+    meant = any(f"status of {status}" in message.text for status in answers)
+    if message.type in ("error", "warning") and not meant:
         complaints.append(f"{message.location.get('url', '')}: {message.text}")
 
 
@@ -73,12 +79,6 @@ def _hear(message: Any, complaints: list[str]) -> None:
 def page(open_context: Callable[..., BrowserContext]) -> Page:
     """A page with JavaScript, light theme."""
     return open_context(color_scheme="light").new_page()
-
-
-@pytest.fixture
-def dark_page(open_context: Callable[..., BrowserContext]) -> Page:
-    """A page with JavaScript, dark theme."""
-    return open_context(color_scheme="dark").new_page()
 
 
 @pytest.fixture

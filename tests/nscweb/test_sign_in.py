@@ -4,6 +4,7 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.test import Client
+from django.urls import reverse
 
 from identities.models import AuditEvent, Person, SignInFailure
 from nscweb import sessions
@@ -150,6 +151,16 @@ def test_somebody_without_a_role_may_still_sign_out(client: Client, alice: Perso
 )
 def test_nothing_else_of_allauth_exists(signed_in: Client, route: str) -> None:
     assert signed_in.get(f"/account/{route}/").status_code == 404
+
+
+def test_labels_are_written_as_elsewhere_and_not_repeated_in_the_fields(signed_in: Client) -> None:
+    change = signed_in.get(reverse("account_change_password")).content.decode()
+    assert 'aria-current="page">Change password<' in change
+    sign_in = Client().get(reverse("account_login")).content.decode()
+    for page, labels in ((sign_in, ("Username", "Password")), (change, ("Current password", "New password"))):
+        form = page.partition("<main")[2]
+        assert "placeholder" not in form
+        assert all(f">{label}</label>" in form for label in labels)
 
 
 def test_a_changed_password_ends_every_other_session_and_is_audited(alice: Person) -> None:

@@ -189,7 +189,7 @@ def test_a_test_can_be_filled_in_again(admin: Client, user: User) -> None:
         "req.a",
         "ho",
     )
-    assert form["other"].value() == other.public_key
+    assert (form["other"].value(), form["seconds"].value()) == (other.public_key, "5")
     assert admin.get(url(user), {"again": "99999"}).status_code == 200
 
 

@@ -12,6 +12,7 @@ from identities.errors import IdentityError
 from identities.forms.base import BaseForm
 from identities.models import SubjectPattern
 from identities.policy.decisions import Forbidden
+from identities.policy.principal import Role
 from identities.services.secrets import SealedInstallation
 from identities.views import guards, htmx, paging, shown
 from tests import make
@@ -150,10 +151,13 @@ def test_a_download_names_its_file_safely_and_is_kept_by_nobody() -> None:
     [
         (0, 0, "Valid"),
         (NOW, 0, "Expired"),
-        (NOW + 10, 0, "Expires today"),
+        (NOW + 10, 0, "Expires in less than a minute"),
+        (NOW + 3600, 0, "Expires in 1 hour"),
+        (NOW + 86_399, 0, "Expires in 23 hours"),
         (NOW + 86_400, 0, "Expires in 1 day"),
         (NOW + 5 * 86_400, 0, "Expires in 5 days"),
-        (NOW + 99 * 86_400, 0, "Valid"),
+        (NOW + 28 * 86_400, 0, "Expires in 28 days"),
+        (NOW + 29 * 86_400, 0, "Valid"),
         (0, NOW + 1, "Not yet valid"),
     ],
 )
@@ -179,8 +183,18 @@ def test_the_pages_of_an_object_are_tabs_of_each_other() -> None:
     tabs = shown.user_tabs(user, client_test=True)["tabs"]
     assert [tab.label for tab in tabs] == ["Overview", "Client test", "Context for nats", "History"]
     assert len(shown.user_tabs(user, client_test=False)["tabs"]) == 3
-    for name, url in (("Accounts", "accounts"), ("History", "operator-history")):
+    number = '<span class="count">{}</span>'
+    for name, url in ((f"Accounts {number.format(2)}", "accounts"), ("History", "operator-history")):
         page = make.client().get(shown.operator_url(url, account.operator)).content.decode()
         assert f'aria-current="page">{name}</a>' in page
     page = make.client().get(shown.account_url("account-history", account)).content.decode()
-    assert shown.account_url("users", account) in page
+    assert f'{shown.account_url("users", account)}">Users {number.format(1)}' in page
+
+
+@pytest.mark.django_db
+def test_tabs_count_only_what_one_may_see() -> None:
+    account = make.account(make.operator())
+    viewer = make.client(Role.VIEWER, account=account)
+    for name in ("operator", "accounts"):
+        page = viewer.get(shown.operator_url(name, account.operator)).content.decode()
+        assert 'Accounts <span class="count">1</span></a>' in page, name

@@ -256,6 +256,7 @@ def test_what_is_no_subject_is_said_to_be_none(text: str) -> None:
     answer = make.client().get(reverse("search"), {"q": text, "look": "publish"})
     assert answer.status_code == 422
     assert "is no subject" in answer.content.decode()
+    assert "<code>*</code> for one token" in answer.content.decode()
 
 
 def test_odd_questions_are_answered(shop: Account) -> None:

@@ -263,6 +263,13 @@ class TestDetail:
         assert page.status_code == 200
         assert user.public_key in page.content.decode()
 
+    def test_subjects_stand_out_from_words(self, viewer: Client, account: Account) -> None:
+        permission = Permission(allow=("orders.new", "audit.*"))
+        limits = UserPermissionLimits(pub=permission, sub=Permission(deny=("secret",)))
+        page = viewer.get(url(make.user(account, limits=limits))).content.decode()
+        for subject in ("orders.new", "audit.*", "secret"):
+            assert f"<code>{subject}</code>" in page
+
     def test_unknown_or_deleted_is_not_found(self, viewer: Client, account: Account) -> None:
         user = make.user(account)
         users.delete(principal=make.COMMAND, user=user, version=user.version)
@@ -288,8 +295,9 @@ class TestDetail:
 
         user = make.user(account)
         accounts.revoke(principal=make.COMMAND, account=account, entries={"*": user.last_iat})
-        assert "Revoked" in viewer.get(url(user)).content.decode()
         assert "Revoked" in viewer.get(list_url(account)).content.decode()
+        for name in ("user", "user-test", "user-context"):
+            assert "Revoked" in make.client().get(url(user, name)).content.decode(), name
 
 
 class TestEdit:
