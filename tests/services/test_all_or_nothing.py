@@ -326,7 +326,8 @@ SEEDLESS = KeyPair.create(KeyKind.ACCOUNT)
 
 
 @pytest.fixture
-def sample() -> Sample:
+def sample(monkeypatch: pytest.MonkeyPatch) -> Sample:
+    monkeypatch.setattr(signing, "MOST_AHEAD", 100)  # all of it is signed within a second
     make.installation()
     operator = make.operator()
     account = make.account(operator)
@@ -340,6 +341,7 @@ def sample() -> Sample:
     user = make.user(account)
     user = users.update(**WHO, user=user, edit=UserEdit(name="edited"), version=user.version)
     bearer = make.user(account, limits=BEARER)
+    account.refresh_from_db()
     make.export(account, "orders.>", token_req=True, revocations={"*": 1})
     make.imported(account, "other.>", of=ELSEWHERE)
     TOKEN[:] = [people.first_admin_token(**WHO)]
@@ -407,6 +409,10 @@ def differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 
 STEPS = {
+    "users.rewrite",
+    "users.sign",
+    "accounts.commit_revocations",
+    "resigning_accounts.sign_unaudited",
     "users.create_many",
     "users.commit",
     "accounts.commit",
