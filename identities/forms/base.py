@@ -96,6 +96,7 @@ class BaseForm(forms.Form):
         super().__init__(kept, **kwargs)
         self.now = now
         self.warnings: list[str] = []
+        self.focus = ""
         self.can_preview = False
         self.preview: Preview | None = None
         self.stale_by = ""
