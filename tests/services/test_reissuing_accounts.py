@@ -491,6 +491,18 @@ def test_a_job_that_is_begun_again_passes_over_what_is_done(
     assert done.account.public_key != account.public_key
 
 
+def test_a_job_whose_account_is_deleted_ends_and_says_so(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reissuing, "AT_ONCE", 0)
+    make.user(account)
+    done = reissue(account)
+    accounts.delete(**BY, account=done.account, version=done.account.version)
+    call_command("worker", "--once")
+    job = Job.objects.get()
+    assert (job.state, job.error) == ("failed", "“App” was deleted meanwhile: there is nothing left to sign.")
+
+
 def test_who_is_revoked_while_the_worker_signs_stays_revoked(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
