@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('identities', '0003_users_without_rules'),
+        ('identities', '0004_suspended_users'),
     ]
 
     operations = [

@@ -36,7 +36,7 @@ class Named:
 class FoundKey:
     """A public key and its holder: kind and purpose of the key, and names and keys from the operator down.
 
-    `deleted`: the key is nobody's any more. `gone`: its holder is deleted, and has not just got another key.
+    `deleted`: nobody has it any more; `replaced`: because whoever had it goes on with other keys.
     """
 
     key: str
@@ -50,7 +50,7 @@ class FoundKey:
     user: str
     user_key: str
     deleted: bool
-    gone: bool
+    replaced: bool
 
 
 class RowAfter(Func):
@@ -211,7 +211,7 @@ def keys(principal: Principal, part: tuple[str, str], *, size: int = PAGE + 1) -
             user=user or "",
             user_key=user_key or "",
             deleted=deleted is not None,
-            gone=any(at is not None for at in holders_deleted),
+            replaced=deleted is not None and not any(holders_deleted),
         )
         for (
             key,

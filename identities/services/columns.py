@@ -17,6 +17,7 @@ from identities.models import Account, Key, Mode, Operator, Permission, Purpose,
 from identities.nkeys import KeyKind, is_public
 from identities.services import clock, spares
 
+LONGEST_NAME = 255
 Rule = tuple[str, str, str, str]
 """direction, effect, subject, queue"""
 
@@ -56,8 +57,11 @@ def folded(name: str) -> str:
 
 
 def name_of(claims: Claims[Any]) -> str:
-    """What lists and links call an object: its name, or its key where a JWT made elsewhere has none."""
-    return cut(claims.name or claims.sub)
+    """What lists and links call an object: its name, or its key where a JWT made elsewhere has none.
+
+    Names made here fit the column; an activation is called by its subject, which may be longer.
+    """
+    return cut(claims.name or claims.sub, LONGEST_NAME)
 
 
 def cut(text: str, longest: int | None = None) -> str:

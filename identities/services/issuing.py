@@ -60,6 +60,8 @@ _USERS = (
     "bearer",
     "pub_mode",
     "sub_mode",
+    "suspended_at",
+    "revoked_before",
 )
 _KEYS = (
     "operator_id",
@@ -141,7 +143,7 @@ def issue(
     refuse_names(account, [draft.name for draft in drafts])
     brought = [draft.public_key for draft in drafts if draft.public_key]
     kept = spares.taken(account.operator_id, KeyKind.USER, brought)
-    _refuse_taken_keys(account, brought)
+    refuse_taken_keys(account, brought)
     now = clock.unix()
     issued: list[Ready] = []
     with signing.signer_for(key) as signer:
@@ -254,7 +256,7 @@ def insert(
         name = columns.name_of(claims)
         rows.append(
             (one.public_key, name, one.token.payload, token, claims.iss, *times, principal.name)
-            + (None, account.operator_id, account.pk, seed_here, one.credential, pub, sub)
+            + (None, account.operator_id, account.pk, seed_here, one.credential, pub, sub, None, 0)
         )
     users = bulk.Table(User, *_USERS).insert(rows)
     _insert_keys(account, issued, users, moment)
@@ -318,7 +320,8 @@ def _loaded(account: Account, pk: int, row: tuple[Any, ...], at: datetime) -> Us
     return user
 
 
-def _refuse_taken_keys(account: Account, wanted: Sequence[str]) -> None:
+def refuse_taken_keys(account: Account, wanted: Sequence[str]) -> None:
+    """Raise unless every public key is free, and none was ever another user's of the account."""
     if not wanted:
         return
     if len(set(wanted)) < len(wanted):
@@ -328,9 +331,11 @@ def _refuse_taken_keys(account: Account, wanted: Sequence[str]) -> None:
     ).first()
     if taken is not None:
         raise IdentityError(f"{taken.public_key} is already a key under this operator.", field="public_key")
-    revoked = User.objects.filter(account=account, public_key__in=wanted).exclude(deleted_at=None).first()
-    if revoked is not None:
+    for former in Key.objects.filter(public_key__in=wanted).select_related("user"):
+        if former.account_id != account.pk or former.user is None:
+            continue
+        held = "was the key of" if former.user.deleted_at is None else "belonged to the deleted user"
         raise IdentityError(
-            f"{revoked.public_key} belonged to the deleted user “{revoked.name}” and may be revoked: use a new key.",
+            f"{former.public_key} {held} “{former.user.name}” and may be revoked: use a new key.",
             field="public_key",
         )

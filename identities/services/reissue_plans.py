@@ -18,7 +18,7 @@ from identities.nkeys import KeyKind
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
-from identities.services import accounts, changes, signing, spares
+from identities.services import account_keys, accounts, changes, signing, spares
 from identities.services.reissuing import Plan
 from identities.services.renewing import Renewing
 
@@ -142,7 +142,7 @@ def _own_seed(account: Account, public_key: str) -> bool:
         raise IdentityError("That is the key that it has. Give another one, or none.", field="public_key")
     spare = spares.one(account.operator_id, KeyKind.ACCOUNT, public_key)
     if spare is None:
-        accounts.identity(account.operator, public_key)  # not saved: refuses what can't be taken
+        account_keys.identity(account.operator, public_key)  # not saved: refuses what can't be taken
     return spare is not None and spare.sealed is not None
 
 

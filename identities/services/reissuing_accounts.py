@@ -11,7 +11,17 @@ from identities.models import Account, Job, Key, Operator, User
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import accounts, audit, changes, clock, reissue_plans, reissuing, resigning, signing
+from identities.services import (
+    account_keys,
+    accounts,
+    audit,
+    changes,
+    clock,
+    reissue_plans,
+    reissuing,
+    resigning,
+    signing,
+)
 from identities.services.renewing import Renewing
 
 REASON = "Reissued account"
@@ -40,7 +50,7 @@ def reissue(*, principal: Principal, account: Account, public_key: str = "", ver
         foreseen = reissue_plans.of_account(principal=principal, account=row, public_key=public_key)
         foreseen.refuse()
         old, before = row.public_key, changes.claims_of(row)
-        key = accounts.identity(operator, public_key)
+        key = account_keys.identity(operator, public_key)
         key.operator, key.account = operator, row
         key.save()
         renewing = Renewing(principal=principal, old=old, own_seed=key.sealed is not None, new=key.public_key)

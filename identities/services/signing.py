@@ -130,6 +130,14 @@ def user_signer(
     return _first(candidates, account.operator, "users of this account")
 
 
+def activation_signer(account: Account, claims: Claims[AccountBody]) -> Key:
+    """The key that signs activations of an account: its first plain signing key, else its identity key."""
+    candidates = [signing_key.key for signing_key in claims.nats.signing_keys if not signing_key.is_scoped]
+    if not account.operator.strict:
+        candidates.append(account.public_key)
+    return _first(candidates, account.operator, f"activations of “{account.name}”")
+
+
 def template_of(claims: Claims[AccountBody], key: Key) -> UserPermissionLimits | None:
     """What the account's role with this key gives to its users; None when it is no role."""
     entry = trust.signing_key(claims.nats, key.public_key)
@@ -140,7 +148,7 @@ def last_iats(subjects: Sequence[str]) -> dict[str, int]:
     """The latest `iat` of each of these keys that is in the ledger, whatever became of it, under any operator."""
     found: dict[str, int] = {}
     for start in range(0, len(subjects), 500):
-        rows = IssuedToken.objects.filter(subject__in=subjects[start : start + 500]).values_list("subject")
+        rows = IssuedToken.objects.of(subjects[start : start + 500]).values_list("subject")
         found.update(rows.annotate(last=Max("iat")).order_by())
     return found
 

@@ -6,8 +6,9 @@ from django.http import HttpRequest, HttpResponse
 
 from identities import lookup
 from identities.claims.limits import OperatorLimits
-from identities.forms.accounts import AccountCreateForm, AccountEditForm, LimitsForm
+from identities.forms.accounts import AccountCreateForm, AccountEditForm
 from identities.forms.base import ConfirmForm
+from identities.forms.limits import CONVERT, LimitsForm
 from identities.lookup import principal_for
 from identities.models import Account
 from identities.policy.actions import Action
@@ -125,18 +126,20 @@ def limits(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
         )
         return _saved(request, account, saved, f"Saved the limits of “{saved.name}”.")
 
-    answer = editing.answer(
-        request,
-        form,
-        account,
-        plan=lambda: accounts.plan_limits(account, wanted()),
-        save=save,
-        values_of=LimitsForm.values_of,
-    )
-    if answer is not None:
-        return answer
+    form.can_preview = True
+    if CONVERT not in request.POST:
+        answer = editing.answer(
+            request,
+            form,
+            account,
+            plan=lambda: accounts.plan_limits(account, wanted()),
+            save=save,
+            values_of=LimitsForm.values_of,
+        )
+        if answer is not None:
+            return answer
     context = _frame(account, "Limits", f"Limits of account {account.name}")
-    context["intro"] = "“unlimited” is -1; sizes as 64 KiB, 10 MB, 1.5 GiB."
+    context["intro"] = "“unlimited” is -1, “none” is 0; sizes as 64 KiB, 10 MB, 1.5 GiB."
     return htmx.render_form(request, form, "identities/accounts/limits_fields.html", context)
 
 
@@ -161,7 +164,7 @@ def delete(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
                 warning=accounts_shown.STILL_ON_SERVERS,
             )
     context = _frame(account, "Delete", f"Delete account {account.name}")
-    context |= accounts_shown.what_goes(account)
+    context |= accounts_shown.what_goes(principal, account)
     return htmx.render_form(request, form, "", context, panel=htmx.CONFIRM)
 
 

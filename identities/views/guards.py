@@ -34,7 +34,10 @@ View = Callable[Concatenate[HttpRequest, Parameters], HttpResponse]
 
 
 def page(*methods: str) -> Callable[[View[Parameters]], View[Parameters]]:
-    """A page that answers to `methods` (default GET): invisible → 404, not permitted → 403, sealed → 503."""
+    """A page that answers to `methods` (default GET): invisible → 404, not permitted → 403, sealed → 503.
+
+    A page of something under a key that it had before leads to the one under the key that it has.
+    """
 
     def decorate(view: View[Parameters]) -> View[Parameters]:
         @require_http_methods(
@@ -119,8 +122,7 @@ def _base(
     behind = current.version - form.version
     if not 0 < behind <= MOST_BEHIND:
         return None
-    tokens = IssuedToken.objects.filter(subject=current.public_key).exclude(kind="activation")
-    older = tokens.order_by("-iat", "-pk")[behind : behind + 1]
+    older = IssuedToken.objects.of([current.public_key]).order_by("-iat", "-pk")[behind : behind + 1]
     for token in older:
         if token.sealed is None:
             then = copy(current)

@@ -80,8 +80,7 @@ def context(
 
     Six queries or fewer. Scope decides whether the reader may see audit events.
     """
-    tokens = IssuedToken.objects.filter(operator=operator, subject__in=keys)
-    rows = tokens.exclude(kind="activation").select_related("replaces")
+    rows = IssuedToken.objects.of(keys).filter(operator=operator).select_related("replaces")
     page = paging.page(rows, request.GET, sorts=_SORTS, size=TOKENS)
     names = shown.key_names(operator, {token.issuer for token in page.rows})
     return {
@@ -135,8 +134,8 @@ def _payload(text: str) -> dict[str, Any]:
 
 
 def _events(keys: QuerySet[Key, Any]) -> tuple[EventShown, ...]:
-    """An event that names several of the keys stands once."""
-    targets = AuditTarget.objects.filter(key__in=keys).select_related("event").order_by("-seq")[:EVENTS]
+    held = AuditTarget.objects.filter(key__in=keys).select_related("event").order_by("-seq")[:EVENTS]
+    targets = {target.seq: target for target in held}.values()  # an event may be about several of the keys
     return tuple(
         EventShown(
             seq=str(target.seq),
@@ -146,5 +145,5 @@ def _events(keys: QuerySet[Key, Any]) -> tuple[EventShown, ...]:
             action=target.event.action,
             summary=target.event.summary,
         )
-        for target in {target.seq: target for target in targets}.values()
+        for target in targets
     )

@@ -89,7 +89,7 @@ def progress(job: Job, what: str) -> dict[str, Any]:
         "value": str(job.done),
         "max": str(job.total or jobs.payload_of(job).get("total", 0)),
         "waiting": "Waiting for a worker…" if job.state == JobState.QUEUED else _so_far(job, what),
-        "no_worker": job.state == JobState.QUEUED and waited > _WAITS_TOO_LONG and not jobs.worker_is_alive(),
+        "no_worker": job.state == JobState.QUEUED and waited > _WAITS_TOO_LONG and not jobs.workers_alive(),
         "started": shown.moment(job.created_at),
         "by": job.by_name,
     }

@@ -174,15 +174,16 @@ def _key(row: search.FoundKey) -> FoundKey:
     else:
         holder, path, url = row.operator, "operator", addresses.operator(row.operator_key)
     what = _PURPOSES[Purpose(row.purpose)]
-    if row.deleted and not row.gone:
-        what = f"former {what}"
+    gone = row.deleted and not row.replaced
+    if row.replaced:
+        what = "former key" if row.purpose == Purpose.IDENTITY else f"former {what}"
     return FoundKey(
         key=shown.chip(row.key, long=True),
         what=f"{what} {row.role}" if row.role else what,
         holder=holder,
-        url="" if row.gone else url,
+        url="" if gone else url,
         path=path,
-        gone=row.gone,
+        gone=gone,
     )
 
 

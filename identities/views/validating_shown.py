@@ -9,7 +9,7 @@ from typing import Any
 from django.http import QueryDict
 
 from identities.claims.report import Grade
-from identities.forms.base import sentence
+from identities.forms.refusals import sentence
 from identities.models import Operator
 from identities.policy.principal import Principal, Scope
 from identities.services import trust_chain

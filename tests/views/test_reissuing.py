@@ -274,7 +274,7 @@ def test_a_search_for_the_old_key_finds_what_has_another_one_now(admin: Client, 
     Visitor(admin).send(opened(admin, account, "account-reissue"), confirm="App")
     account.refresh_from_db()
     page = Visitor(admin).open(reverse("search"), {"q": old})
-    assert "former identity key" in page.text
+    assert "former key" in page.text
     assert page.link("App") == url(account, "account")
 
 
