@@ -9,12 +9,12 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from identities.claims.drafts import UserEdit
+from identities.claims.drafts import RoleDraft, SigningKeyDraft, UserEdit
 from identities.claims.permissions import Permission, UserPermissionLimits
 from identities.models import Account, AuditEvent, IssuedToken, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.principal import Role
-from identities.services import accounts, clock, users
+from identities.services import accounts, clock, signing_keys, users
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -281,3 +281,15 @@ def test_links_of_rules_of_the_account_lead_to_its_page(account: Account) -> Non
     assert "nats.default_permissions.pub.allow" in page
     address = reverse("account", args=[account.operator.public_key, account.public_key])
     assert f'<a href="{address}' in page
+
+
+def test_a_role_s_rule_leads_to_the_role_and_its_field_in_the_account(account: Account) -> None:
+    template = replace(UserPermissionLimits.unlimited(), pub=Permission(allow=("a.{{name()}}",)))
+    draft = SigningKeyDraft(role=RoleDraft(role="service", template=template))
+    role = signing_keys.add(principal=make.COMMAND, account=account, draft=draft, version=account.version)
+    bob = make.user(account, "bob", signer=role.public_key, limits=None)
+    bob = User.objects.select_related("account__operator").get(pk=bob.pk)
+    page = asked(make.client(), bob, subject="a.bob")
+    assert "made of <code>a.{{name()}}</code>" in page
+    address = reverse("role-edit", args=[account.operator.public_key, account.public_key, role.public_key])
+    assert f'href="{address}"' in page
