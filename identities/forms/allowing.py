@@ -9,7 +9,7 @@ from django import forms
 
 from identities.claims.explain_types import INBOX
 from identities.claims.recipes import Line, Task, Wish
-from identities.forms.base import EditForm
+from identities.forms.base import EditForm, Group
 
 _CODE = {"spellcheck": "false", "autocomplete": "off", "class": "mono"}
 TASKS = [
@@ -51,6 +51,10 @@ class AllowForm(EditForm):
         "nats.resp": "task",
     }
 
+    groups: ClassVar[tuple[Group, ...]] = (
+        Group(legend="Task", names=("task", "subject", "name", "consumer")),
+        Group(legend="Queue group, inbox, direct reads", names=("queue", "inbox", "indirect"), advanced=True),
+    )
     live: ClassVar[str] = "identities/explain/allow_lines.html"
 
     task = forms.ChoiceField(label="What it should do", choices=TASKS)
@@ -82,11 +86,10 @@ class AllowForm(EditForm):
         help_text="Of a service whose instances share the requests. Empty: none.",
         widget=forms.TextInput(attrs=_CODE),
     )
-    direct = forms.BooleanField(
+    indirect = forms.BooleanField(
         required=False,
-        initial=True,
-        label="The bucket or store answers directly",
-        help_text="As nats.go and the nats command make them (allow_direct). nats-py does so only when it is told to.",
+        label="The bucket or store does not answer directly",
+        help_text="nats-py makes them so unless it is told otherwise; nats.go and the nats command set allow_direct.",
     )
     inbox = forms.CharField(
         required=False,
@@ -109,6 +112,6 @@ class AllowForm(EditForm):
             name=typed["name"],
             consumer=typed["consumer"],
             queue=typed["queue"],
-            direct=typed["direct"],
+            direct=not typed["indirect"],
             inbox=typed["inbox"] or INBOX,
         )

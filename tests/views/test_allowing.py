@@ -28,7 +28,7 @@ def url(user: User, name: str = "user-allow") -> str:
 
 
 def send(user: User, browser: Client | None = None, **values: str) -> tuple[int, str]:
-    sent = {"version": str(user.version), "direct": "on", **values}
+    sent = {"version": str(user.version), **values}
     answer = (browser or make.client()).post(url(user), sent)
     return answer.status_code, answer.content.decode()
 
@@ -44,6 +44,12 @@ def test_the_subjects_are_shown_with_what_each_is_for_and_nothing_is_saved(user:
     ):
         assert said in page
     assert User.objects.get(pk=user.pk).version == user.version
+
+
+def test_a_bucket_that_does_not_answer_directly_is_read_the_other_way(user: User) -> None:
+    _, page = send(user, task="kv-read", name="cfg", preview="1", indirect="on")
+    assert "$JS.API.STREAM.MSG.GET.KV_cfg" in page
+    assert "$JS.API.DIRECT.GET" not in page
 
 
 def test_they_are_added(user: User) -> None:
