@@ -29,6 +29,7 @@ from identities.claims.exports import Export
 from identities.claims.imports import Import
 from identities.claims.mappings import WeightedMapping
 from identities.claims.permissions import Permission, Permissions, UserPermissionLimits
+from identities.claims.recipes import Task, Wish
 from identities.claims.user import UserBody
 from identities.models import Account, Key, Operator, Person, User
 from identities.nkeys import KeyKind, KeyPair
@@ -39,6 +40,7 @@ from identities.services import (
     activations,
     adopting,
     adopting_users,
+    allowing,
     audit,
     auth_callout,
     changes,
@@ -270,6 +272,9 @@ WORKS: dict[str, Work] = {
         **WHO, account=at.account, version=at.account.version
     ),
     "users.create": lambda at: users.create(**WHO, account=at.account, draft=UserDraft(name="New")),
+    "allowing.allow": lambda at: allowing.allow(
+        **WHO, user=at.user, wish=Wish(task=Task.REQUEST, subject="new"), version=at.user.version
+    ),
     "users.update": lambda at: users.update(
         **WHO, user=at.user, edit=UserEdit(name="New"), version=at.user.version
     ),
