@@ -108,6 +108,11 @@ SETTINGS: tuple[Setting, ...] = (
         help="Hours after sign-in at which a session ends by itself.",
     ),
     Setting(
+        name="NSCWEB_SESSION_IDLE_MINUTES",
+        default="60",
+        help="Minutes without a request after which a session ends by itself; at least 2.",
+    ),
+    Setting(
         name="NSCWEB_SQLITE_WAL",
         default="auto",
         help="`auto` uses the write-ahead log only with an SQLite library without the WAL-reset bug (3.51.3 or "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from identities.claims.imports import Import
@@ -27,12 +27,13 @@ class OperatorDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorEdit:
-    """The whole editable state of an operator. `system_account` is a public key, "" for none."""
+    """The editable state of an operator; its signing keys and system account are edited apart."""
 
     name: str
     account_server_url: str = ""
     service_urls: tuple[str, ...] = ()
     require_signing_keys: bool = False
+    assert_server_version: str = ""
     tags: tuple[str, ...] = ()
     expires: int = 0
     not_before: int = 0
@@ -119,3 +120,22 @@ class UserEdit:
     tags: tuple[str, ...] = ()
     expires: int = 0
     not_before: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleDraft:
+    """What a role says, all of it: its name (nsc's `--sk NAME`), a description, and what its users may do."""
+
+    role: str = ""
+    description: str = ""
+    template: UserPermissionLimits = field(default_factory=UserPermissionLimits.unlimited)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKeyDraft:
+    """A new signing key of an account: made here, or a `public_key` whose seed stays elsewhere. `role` None: a plain
+    one.
+    """
+
+    public_key: str = ""
+    role: RoleDraft | None = None

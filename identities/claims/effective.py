@@ -66,12 +66,13 @@ def _rules(pub: Permission, sub: Permission, resp: ResponsePermission | None, or
         pub_deny=pub.deny,
         sub_allow=sub.allow or EVERYWHERE,
         sub_deny=sub.deny,
-        resp=_with_defaults(resp),
+        resp=with_defaults(resp),
         origin=origin,
     )
 
 
-def _with_defaults(resp: ResponsePermission | None) -> ResponsePermission | None:
+def with_defaults(resp: ResponsePermission | None) -> ResponsePermission | None:
+    """A response permission as the server counts it: its own numbers where the JWT says 0."""
     if resp is None or (resp.max and resp.ttl):
         return resp
     return ResponsePermission(max=resp.max or DEFAULT_MAX_RESPONSES, ttl=resp.ttl or DEFAULT_RESPONSE_TTL)

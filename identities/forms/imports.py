@@ -28,7 +28,7 @@ class ImportForm(EntryForm):
 
     entries: ClassVar[str] = "nats.imports"
     noun: ClassVar[str] = "import"
-    aside: ClassVar[str] = "identities/imports/check.html"
+    live: ClassVar[str] = "identities/imports/check.html"
     jwts: ClassVar[tuple[str, ...]] = ("token",)
     paths: ClassVar[Mapping[str, str]] = {
         "nats.imports.account": "account",

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import F
+
+LIVE_FIRST = F("deleted_at").asc(nulls_first=True)
+LIVE_LAST = F("deleted_at").desc(nulls_last=True)
+"""Rows of one key by whether they live; left alone, SQLite and PostgreSQL sort NULL to different ends."""
 
 
 class Aggregate(models.Model):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q, QuerySet
@@ -14,7 +15,7 @@ ACTIVATION = "activation"
 class IssuedTokenQuerySet(QuerySet["IssuedToken"]):
     """Tokens, narrowed by adjectives."""
 
-    def of(self, *subjects: str) -> IssuedTokenQuerySet:
+    def of(self, subjects: Iterable[str] | QuerySet[Any, Any]) -> IssuedTokenQuerySet:
         """The JWTs of operators, accounts or users themselves; activations that accounts were given are not theirs."""
         return self.filter(subject__in=subjects).exclude(kind=ACTIVATION)
 

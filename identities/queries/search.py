@@ -34,7 +34,10 @@ class Named:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundKey:
-    """A public key and its holder: kind and purpose of the key, and names and keys from the operator down."""
+    """A public key and its holder: kind and purpose of the key, and names and keys from the operator down.
+
+    `deleted`: nobody has it any more; `replaced`: because its user has another one now.
+    """
 
     key: str
     kind: str
@@ -47,6 +50,7 @@ class FoundKey:
     user: str
     user_key: str
     deleted: bool
+    replaced: bool
 
 
 class RowAfter(Func):
@@ -190,6 +194,7 @@ def keys(principal: Principal, part: tuple[str, str], *, size: int = PAGE + 1) -
         "user__name",
         "user__public_key",
         "deleted_at",
+        "user__deleted_at",
     )[:size]
     return tuple(
         FoundKey(
@@ -204,6 +209,7 @@ def keys(principal: Principal, part: tuple[str, str], *, size: int = PAGE + 1) -
             user=user or "",
             user_key=user_key or "",
             deleted=deleted is not None,
+            replaced=deleted is not None and bool(user) and user_deleted is None,
         )
         for (
             key,
@@ -217,6 +223,7 @@ def keys(principal: Principal, part: tuple[str, str], *, size: int = PAGE + 1) -
             user,
             user_key,
             deleted,
+            user_deleted,
         ) in found
     )
 

@@ -148,7 +148,7 @@ def last_iats(subjects: Sequence[str]) -> dict[str, int]:
     """The latest `iat` of each of these keys that is in the ledger, whatever became of it, under any operator."""
     found: dict[str, int] = {}
     for start in range(0, len(subjects), 500):
-        rows = IssuedToken.objects.of(*subjects[start : start + 500]).values_list("subject")
+        rows = IssuedToken.objects.of(subjects[start : start + 500]).values_list("subject")
         found.update(rows.annotate(last=Max("iat")).order_by())
     return found
 

@@ -7,15 +7,17 @@ from typing import Any
 
 from django.http import HttpRequest, QueryDict
 
+from identities.lookup import principal_for
 from identities.models import Account, Operator, User
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.queries import sharing as neighbours
-from identities.views import delivery, describing, paging, shown
+from identities.views import account_settings_shown, delivery, describing, paging, shown
 
 ACTIONS = (
     Action.ACCOUNT_EDIT,
     Action.ACCOUNT_DELETE,
+    Action.ACCOUNT_REISSUE,
     Action.JWT_DOWNLOAD,
     Action.USER_CREATE,
 )
@@ -96,6 +98,7 @@ def described(account: Account, request: HttpRequest, now: int) -> dict[str, Any
         "operator_url": shown.operator_url("operator", operator),
         **shown.account_tabs(account),
         **describing.described(account, operator, request, now),
+        "settings": account_settings_shown.settings(account, principal_for(request)),
         "state": shown.state(account.expires, account.not_before, now),
         "changed": shown.moment(account.updated_at),
         "by": account.updated_by,
@@ -114,6 +117,8 @@ def described(account: Account, request: HttpRequest, now: int) -> dict[str, Any
                 ("delete", "account-delete"),
                 ("jwt", "account-jwt"),
                 ("history", "account-history"),
+                ("reissue", "account-reissue"),
+                ("sign_anew", "account-sign-anew"),
             )
         },
         "config_url": shown.operator_url("operator-config", operator),

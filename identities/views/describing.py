@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from identities.claims import describe
 from identities.claims.report import Grade, Issue
 from identities.claims.scopes import SigningKey
-from identities.forms.base import sentence
+from identities.forms.refusals import sentence
 from identities.models import Account, Operator, User
 from identities.nkeys import kind_of
 from identities.services import changes
@@ -103,6 +103,12 @@ def tables(claims: changes.AnyClaims, names: shown.Names, now: int) -> tuple[Tab
     """
     sections = describe.rows(claims, names, False, now)  # settled signature
     return tuple(_table(section, names, full=False) for section in sections)
+
+
+def scope(entry: SigningKey) -> tuple[Fact, ...]:
+    """What nsc says about a role, but its key and name."""
+    rows = describe.scope_section(entry).rows[2:]
+    return _facts(rows, str, full=False)
 
 
 def findings(claims: changes.AnyClaims, now: int) -> tuple[Finding, ...]:

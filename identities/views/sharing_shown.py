@@ -14,7 +14,7 @@ from identities.claims.common import Claims
 from identities.claims.exports import Export
 from identities.claims.report import Grade, Issue
 from identities.claims.sharing import Exporter
-from identities.forms.base import sentence
+from identities.forms.refusals import sentence
 from identities.models import Account
 from identities.policy.principal import Principal
 from identities.views import describing, shown

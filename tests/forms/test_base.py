@@ -7,8 +7,9 @@ from django.http import QueryDict
 
 from identities.claims.report import Grade, Issue, Report
 from identities.errors import IdentityError
-from identities.forms.accounts import AccountCreateForm, AccountEditForm, LimitsForm
+from identities.forms.accounts import AccountCreateForm, AccountEditForm
 from identities.forms.base import SEED_REFUSED, ConfirmForm, VersionForm
+from identities.forms.limits import LimitsForm
 from identities.forms.operators import OperatorCreateForm, OperatorEditForm
 from identities.nkeys import KeyKind, KeyPair
 
@@ -53,7 +54,8 @@ def test_each_error_of_a_report_stands_at_its_field_and_the_rest_above_the_form(
             ]
         )
     )
-    assert form.errors["service_urls"] == ["Bad url"]
+    remedy = OperatorCreateForm.remedies["service_urls"]
+    assert form.errors["service_urls"] == [f"Bad url. {remedy}"]
     assert form.non_field_errors() == ["Odd"]
     assert form.warnings == ["A warning"]
     assert form.status == 422

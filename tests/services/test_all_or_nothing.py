@@ -10,6 +10,7 @@ import pytest
 from django.apps import apps
 
 from identities.claims import codec, sharing
+from identities.claims.account import ExternalAuthorization, MsgTrace
 from identities.claims.common import Claims
 from identities.claims.drafts import (
     AccountDraft,
@@ -19,33 +20,52 @@ from identities.claims.drafts import (
     Minting,
     OperatorDraft,
     OperatorEdit,
+    RoleDraft,
+    SigningKeyDraft,
     UserDraft,
     UserEdit,
 )
 from identities.claims.exports import Export
 from identities.claims.imports import Import
-from identities.claims.permissions import UserPermissionLimits
+from identities.claims.mappings import WeightedMapping
+from identities.claims.permissions import Permission, Permissions, UserPermissionLimits
 from identities.claims.user import UserBody
 from identities.models import Account, Key, Operator, Person, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
 from identities.services import (
+    account_settings,
     accounts,
     activations,
     adopting,
     adopting_users,
     audit,
+    auth_callout,
     changes,
     client_tests,
     creds,
     exports,
     imports,
     installation,
+    keys,
+    mappings,
+    moves,
+    operator_keys,
     operators,
     people,
+    reissuing_accounts,
+    reissuing_operators,
+    resigning,
+    resigning_accounts,
+    revocations,
     rotation,
     secrets,
     signing,
+    signing_keys,
+    signing_over,
+    suspensions,
+    system_accounts,
+    user_keys,
     users,
 )
 from tests import goldens, make
@@ -53,7 +73,9 @@ from tests import goldens, make
 pytestmark = pytest.mark.django_db(transaction=True)
 
 BEARER = replace(UserPermissionLimits.unlimited(), bearer_token=True)
+RULES = Permissions(pub=Permission(allow=("a",)))
 WHO = {"principal": make.COMMAND}
+KEY = KeyPair.create(KeyKind.USER).public.text
 
 
 ELSEWHERE = KeyPair.create(KeyKind.ACCOUNT).public.text
@@ -69,8 +91,12 @@ class Sample:
     bearer: User
     person: Person
     bare: Operator
+    seedless: Key
+    spare: Key
     elsewhere: str
     """A JWT of a user of the account that was signed elsewhere."""
+    role: str
+    out: User
     other: Account
 
 
@@ -89,6 +115,34 @@ def _revoke_earlier(at: Sample) -> object:
 def _client_test(at: Sample) -> object:
     wish = client_tests.Wish(trial=client_tests.Trial.RTT, url="nats://localhost:4222")
     return client_tests.start(**WHO, user=at.user, wish=wish)
+
+
+def _reissue_account(at: Sample) -> object:
+    return reissuing_accounts.reissue(**WHO, account=at.account, version=at.account.version)
+
+
+def _reissue_operator(at: Sample) -> object:
+    return reissuing_operators.reissue(**WHO, operator=at.operator, version=at.operator.version)
+
+
+def _users_over(at: Sample) -> object:
+    system = Account.objects.get(operator=at.operator, name="SYS")
+    source = User.objects.get(account=system).issuer
+    return signing_over.users(**WHO, account=system, source=source, target=system.public_key)
+
+
+def _accounts_over(at: Sample) -> object:
+    target = at.operator.public_key
+    return signing_over.accounts_of(**WHO, operator=at.operator, source=at.account.issuer, target=target)
+
+
+def _sign_users(at: Sample) -> object:
+    wanted = resigning.Wanted(source=at.account.public_key)
+    return resigning.sign_chunk(**WHO, account=at.account, wanted=wanted, reason="test")
+
+
+def _sign_accounts(at: Sample) -> object:
+    return resigning_accounts.sign_chunk(**WHO, operator=at.operator, source=at.account.issuer, reason="test")
 
 
 def _private(at: Sample) -> str:
@@ -154,6 +208,26 @@ WORKS: dict[str, Work] = {
     "operators.add_system_account": lambda at: operators.add_system_account(
         **WHO, operator=at.bare, version=at.bare.version
     ),
+    "operator_keys.add": lambda at: operator_keys.add(
+        **WHO, operator=at.operator, version=at.operator.version
+    ),
+    "operator_keys.remove": lambda at: operator_keys.remove(
+        **WHO,
+        operator=at.operator,
+        public_key=at.account.issuer,
+        version=at.operator.version,
+        resign_by=at.operator.public_key,
+    ),
+    "operator_keys.resign": lambda at: operator_keys.resign(
+        **WHO,
+        operator=at.operator,
+        by=at.account.issuer,
+        to=at.operator.public_key,
+        version=at.operator.version,
+    ),
+    "system_accounts.choose": lambda at: system_accounts.choose(
+        **WHO, operator=at.operator, account=at.account.public_key, version=at.operator.version
+    ),
     "accounts.create": lambda at: accounts.create(
         **WHO, operator=at.operator, draft=AccountDraft(name="New")
     ),
@@ -161,13 +235,60 @@ WORKS: dict[str, Work] = {
         **WHO, account=at.account, edit=AccountEdit(name="New"), version=at.account.version
     ),
     "accounts.update_limits": _limits,
-    "accounts.revoke": lambda at: accounts.revoke(**WHO, account=at.account, entries={"*": 1}),
+    "mappings.put": lambda at: mappings.put(
+        **WHO,
+        account=at.account,
+        source="a",
+        targets=[WeightedMapping(subject="b")],
+        version=at.account.version,
+    ),
+    "mappings.remove": lambda at: mappings.remove(
+        **WHO, account=at.account, source="orders", version=at.account.version
+    ),
+    "account_settings.update_default_permissions": lambda at: account_settings.update_default_permissions(
+        **WHO, account=at.account, permissions=RULES, version=at.account.version
+    ),
+    "account_settings.update_tracing": lambda at: account_settings.update_tracing(
+        **WHO, account=at.account, trace=MsgTrace(dest="a"), version=at.account.version
+    ),
+    "account_settings.update_cluster_traffic": lambda at: account_settings.update_cluster_traffic(
+        **WHO, account=at.account, traffic="owner", version=at.account.version
+    ),
+    "auth_callout.update": lambda at: auth_callout.update(
+        **WHO,
+        account=at.account,
+        callout=ExternalAuthorization(auth_users=(KEY,)),
+        version=at.account.version,
+        new_xkey=True,
+    ),
+    "accounts.revoke": lambda at: accounts.revoke(**WHO, account=at.account, entries={"*": 5}),
     "accounts.delete": lambda at: accounts.delete(**WHO, account=at.account, version=at.account.version),
+    "revocations.clear": lambda at: revocations.clear(
+        **WHO, account=at.account, key="*", version=at.account.version
+    ),
+    "revocations.compact": lambda at: revocations.compact(
+        **WHO, account=at.account, version=at.account.version
+    ),
     "users.create": lambda at: users.create(**WHO, account=at.account, draft=UserDraft(name="New")),
     "users.update": lambda at: users.update(
         **WHO, user=at.user, edit=UserEdit(name="New"), version=at.user.version
     ),
     "users.revoke_earlier": _revoke_earlier,
+    "signing_keys.add": lambda at: signing_keys.add(
+        **WHO, account=at.account, draft=SigningKeyDraft(), version=at.account.version
+    ),
+    "signing_keys.edit": lambda at: signing_keys.edit(
+        **WHO, account=at.account, public_key=at.role, draft=RoleDraft(role="new"), version=at.account.version
+    ),
+    "signing_keys.remove": lambda at: signing_keys.remove(
+        **WHO, account=at.account, public_key=at.role, version=at.account.version
+    ),
+    "moves.move": lambda at: moves.move(
+        **WHO, user=at.user, wanted=moves.Move(signer=at.role, revoke=True), version=at.user.version
+    ),
+    "suspensions.suspend": lambda at: suspensions.suspend(**WHO, user=at.user, version=at.user.version),
+    "suspensions.lift": lambda at: suspensions.lift(**WHO, user=at.out, version=at.out.version),
+    "user_keys.rotate": lambda at: user_keys.rotate(**WHO, user=at.user, version=at.user.version),
     "users.delete": lambda at: users.delete(**WHO, user=at.user, version=at.user.version),
     "adopting.adopt_operator": _adopt_operator,
     "adopting.adopt_account": _adopt_account,
@@ -176,6 +297,16 @@ WORKS: dict[str, Work] = {
     "creds.creds_files": lambda at: creds.creds_files(**WHO, account=at.account, users=[at.user]),
     "creds.issue": lambda at: creds.issue(**WHO, account=at.account, drafts=[UserDraft(name="New")]),
     "creds.user_jwt": lambda at: creds.user_jwt(**WHO, user=at.bearer),
+    "reissuing_accounts.reissue": _reissue_account,
+    "reissuing_operators.reissue": _reissue_operator,
+    "signing_over.users": _users_over,
+    "signing_over.accounts_of": _accounts_over,
+    "resigning.sign_chunk": _sign_users,
+    "resigning_accounts.sign_chunk": _sign_accounts,
+    "keys.generate": lambda at: keys.generate(**WHO, operator=at.operator, kind=KeyKind.CURVE),
+    "keys.add_seed": lambda at: keys.add_seed(**WHO, key=at.seedless, seed=SEEDLESS.seed()),
+    "keys.export_seed": lambda at: keys.export_seed(**WHO, key=at.spare),
+    "keys.erase": lambda at: keys.erase(**WHO, key=at.spare),
     "client_tests.start": _client_test,
     "installation.choose_default_operator": lambda at: installation.choose_default_operator(
         **WHO, operator=at.operator
@@ -191,6 +322,7 @@ WORKS: dict[str, Work] = {
     "rotation.reseal_all": lambda at: rotation.reseal_all(**WHO),
 }
 TOKEN: list[str] = []
+SEEDLESS = KeyPair.create(KeyKind.ACCOUNT)
 
 
 @pytest.fixture
@@ -198,21 +330,38 @@ def sample() -> Sample:
     make.installation()
     operator = make.operator()
     account = make.account(operator)
+    ways = [WeightedMapping(subject="orders.new")]
+    account = mappings.put(**WHO, account=account, source="orders", targets=ways, version=account.version)
+    account = accounts.revoke(**WHO, account=account, entries={"*": 2, KEY: 1})
+    draft = SigningKeyDraft(role=RoleDraft(role="service"))
+    role = signing_keys.add(**WHO, account=account, draft=draft, version=account.version).public_key
+    out = make.user(account)
+    out = suspensions.suspend(**WHO, user=out, version=out.version)
     user = make.user(account)
     user = users.update(**WHO, user=user, edit=UserEdit(name="edited"), version=user.version)
     bearer = make.user(account, limits=BEARER)
     make.export(account, "orders.>", token_req=True, revocations={"*": 1})
     make.imported(account, "other.>", of=ELSEWHERE)
     TOKEN[:] = [people.first_admin_token(**WHO)]
+    account = Account.objects.select_related("operator").get(pk=account.pk)
+    out = User.objects.select_related("account__operator").get(pk=out.pk)
     bare = make.operator(system_account=False)
+    make.account(operator, public_key=SEEDLESS.public.text)
+    seedless = keys.find(make.COMMAND, operator, SEEDLESS.public.text)
+    spare = keys.generate(**WHO, operator=operator, kind=KeyKind.CURVE)
+    person, elsewhere = make.person(None), _signed_elsewhere(account)
     return Sample(
         operator,
         account,
         user,
         bearer,
-        make.person(None),
+        person,
         bare,
-        _signed_elsewhere(account),
+        seedless,
+        spare,
+        elsewhere,
+        role,
+        out,
         make.account(operator),
     )
 
@@ -257,25 +406,25 @@ def differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [table for table in before if before[table] != after[table]]
 
 
-STEPS = {"users.create_many", "users.commit", "accounts.commit", "operators.commit", "activations.record"}
+STEPS = {
+    "users.create_many",
+    "users.commit",
+    "accounts.commit",
+    "accounts.rewrite",
+    "accounts.revoke_unaudited",
+    "operators.commit",
+    "operators.rewrite",
+    "activations.record",
+}
 """What the services above go through, in their transaction."""
 
 
 def test_every_service_that_writes_an_event_is_tried() -> None:
     modules = (
-        operators,
-        accounts,
-        exports,
-        imports,
-        activations,
-        users,
-        adopting,
-        adopting_users,
-        creds,
-        client_tests,
-        installation,
-        people,
-        rotation,
+        *(operators, operator_keys, system_accounts, accounts, account_settings, auth_callout, mappings),
+        *(revocations, users, adopting, adopting_users, creds, client_tests, installation, keys),
+        *(people, rotation, reissuing_accounts, reissuing_operators, resigning, resigning_accounts),
+        *(signing_over, signing_keys, moves, suspensions, user_keys, exports, imports, activations),
     )
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
@@ -284,7 +433,7 @@ def test_every_service_that_writes_an_event_is_tried() -> None:
         if getattr(function, "__module__", "") == module.__name__
         and not name.startswith("_")
         and callable(function)
-        and {"record", "_audit", "create_many", "rewrite", "_write"}
+        and {"record", "_audit", "create_many", "rewrite", "_rewrite", "_write", "commit"}
         & set(getattr(function, "__code__", fail.__code__).co_names)
     }
     assert writing <= set(WORKS) | STEPS

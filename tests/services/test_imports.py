@@ -311,6 +311,6 @@ def test_the_ledger_of_the_importing_account_is_not_mixed_with_its_tokens(
 ) -> None:
     make.export(orders, "orders.>", token_req=True)
     make.imported(billing, "orders.>", of=orders)
-    assert set(IssuedToken.objects.of(billing.public_key).values_list("kind", flat=True)) == {"account"}
+    assert set(IssuedToken.objects.of([billing.public_key]).values_list("kind", flat=True)) == {"account"}
     assert signing.last_iats([billing.public_key]) == {billing.public_key: billing.last_iat}
     assert Key.objects.filter(public_key=billing.public_key).count() == 1

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('identities', '0003_users_without_rules'),
+        ('identities', '0005_spare_keys'),
     ]
 
     operations = [
