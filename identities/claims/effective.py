@@ -14,7 +14,7 @@ from identities.claims.permissions import (
     ResponsePermission,
     UserPermissionLimits,
 )
-from identities.claims.subjects import is_subset, overlaps
+from identities.claims.subjects import is_subset, matches, overlaps
 
 EVERYWHERE = (">",)
 DEFAULT_MAX_RESPONSES = 1
@@ -86,11 +86,20 @@ def may_publish(effective: Effective, subject: str) -> bool:
 def may_subscribe(effective: Effective, subject: str) -> bool:
     """True when messages of some subject that `subject` stands for may be received, be it in a queue group.
 
-    A denied queue group leaves the subject itself free, so only denials without a queue count.
+    A denied queue group leaves the subject itself free, so only denials without a queue count. A subscription's `>`
+    passes a `*` at the end of what is allowed (nats-server takes it for an ordinary token), unless a deny has it too.
     """
-    allow = [entry.partition(" ")[0] for entry in effective.sub_allow]
     deny = [entry for entry in effective.sub_deny if " " not in entry]
+    allow = [_reach(entry.partition(" ")[0], deny) for entry in effective.sub_allow]
     return _permitted(allow, deny, subject)
+
+
+def _reach(allowed: str, deny: Sequence[str]) -> str:
+    """The widest subscription that an entry lets through."""
+    if allowed != "*" and not allowed.endswith(".*"):
+        return allowed
+    wider = f"{allowed[:-1]}>"
+    return allowed if any(matches(wider, denied) for denied in deny) else wider
 
 
 def _permitted(allow: Sequence[str], deny: Sequence[str], subject: str) -> bool:

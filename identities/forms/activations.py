@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from django import forms
-
 from identities.forms.base import BaseForm
-from identities.forms.entries import subject_field
+from identities.forms.entries import AccountField, SubjectField
 from identities.forms.fields import MomentField
 from identities.forms.operators import EXPIRY_HELP, START_HELP
 
@@ -29,12 +27,10 @@ class ActivationForm(BaseForm):
         "not_before": "nbf",
     }
 
-    target = forms.CharField(
-        max_length=300,
+    target = AccountField(
         label="Account",
         help_text="The account that may import: its name, or its public key (A…) if it is not known here.",
-        widget=forms.TextInput(attrs={"list": "accounts", "spellcheck": "false", "autocomplete": "off"}),
     )
-    subject = subject_field(label="Subject", help_text="The export's subject, or a part of it.")
+    subject = SubjectField(label="Subject", help_text="The export's subject, or a part of it.")
     expires = MomentField(label="Expires", help_text=EXPIRY_HELP)
     not_before = MomentField(label="Not before", help_text=START_HELP)

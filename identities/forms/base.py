@@ -108,6 +108,7 @@ class BaseForm(forms.Form):
         self.cleaned_data: dict[str, Any] = {}  # a refusal may come before anything was sent
         self.now = now
         self.warnings: list[str] = []
+        self.focus = ""
         self.can_preview = False
         self.preview: Preview | None = None
         self.jwt = "the JWT"

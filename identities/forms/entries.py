@@ -8,17 +8,42 @@ from typing import Any, ClassVar
 from django import forms
 
 from identities.claims.report import Report
-from identities.claims.stricter_concerns import LONGEST_ENTRY
 from identities.forms.base import EditForm
 
+LONGEST = 8192
 KINDS = (("stream", "Stream"), ("service", "Service"))
 
 
-def subject_field(**kwargs: Any) -> forms.CharField:
-    """A line for one subject."""
-    attributes = {"class": "mono", "spellcheck": "false", "autocomplete": "off"}
-    kwargs.setdefault("max_length", LONGEST_ENTRY)
-    return forms.CharField(widget=forms.TextInput(attrs=attributes), **kwargs)
+class LineField(forms.CharField):
+    """One line of text, such as a name: what other tools put into it that an input drops has not changed by that."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("max_length", LONGEST)
+        super().__init__(**kwargs)
+        self.widget.attrs.update({"spellcheck": "false", "autocomplete": "off"})
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Whether the text differs; line ends and blanks around it don't count."""
+        return self._line(initial) != self._line(data)
+
+    def _line(self, text: Any) -> str:
+        return "".join(str(text or "").splitlines()).strip()
+
+
+class SubjectField(LineField):
+    """One subject."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.widget.attrs["class"] = "mono"
+
+
+class AccountField(LineField):
+    """An account by its name or public key, with suggestions (`identities/exports/with_accounts.html`)."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.widget.attrs["list"] = "accounts"
 
 
 class EntryForm(EditForm):

@@ -11,8 +11,8 @@ from django.core.exceptions import ValidationError
 
 from identities.claims.exports import Export, ServiceLatency
 from identities.forms.base import EditForm, Group
-from identities.forms.entries import KINDS, EntryForm, choices_with, subject_field
-from identities.forms.fields import MomentField, NameField, TextField
+from identities.forms.entries import KINDS, AccountField, EntryForm, LineField, SubjectField, choices_with
+from identities.forms.fields import MomentField, TextField
 from identities.forms.user_fields import DurationField
 
 RESPONSE_TYPES = (
@@ -100,11 +100,11 @@ class ExportForm(EntryForm):
         widget=forms.RadioSelect,
         help_text="A stream is what this account publishes; a service is what it answers.",
     )
-    subject = subject_field(
+    subject = SubjectField(
         label="Subject",
         help_text="In this account. * stands for one word, > for the rest: importers may take a part of it.",
     )
-    name = NameField(
+    name = LineField(
         required=False, label="Name", help_text="For people. Empty in a new export: its subject."
     )
     token_req = forms.BooleanField(
@@ -129,7 +129,7 @@ class ExportForm(EntryForm):
         label="Latency sampling",
         help_text="A percentage of the requests (1 to 100), or “headers”: those with tracing headers. Empty: none.",
     )
-    latency_results = subject_field(
+    latency_results = SubjectField(
         required=False,
         label="Latency results",
         help_text="Subject in this account to which measures are published.",
@@ -206,11 +206,9 @@ class RevokeForm(EditForm):
     paths: ClassVar[Mapping[str, str]] = {"nats.exports.revocations": "target"}
     words: ClassVar[Mapping[str, str]] = {"target": "revocations"}
 
-    target = forms.CharField(
-        max_length=300,
+    target = AccountField(
         label="Account",
         help_text="Its name, or its public key (A…); * for all accounts.",
-        widget=forms.TextInput(attrs={"list": "accounts", "spellcheck": "false", "autocomplete": "off"}),
     )
     at = MomentField(
         label="Issued until",

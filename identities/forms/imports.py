@@ -13,8 +13,8 @@ from identities.claims.imports import Import
 from identities.errors import IdentityError
 from identities.formats.decorated import bare_jwt
 from identities.forms.base import SEED_REFUSED, EditForm, Group
-from identities.forms.entries import KINDS, EntryForm, choices_with, subject_field
-from identities.forms.fields import MomentField, NameField
+from identities.forms.entries import KINDS, AccountField, EntryForm, LineField, SubjectField, choices_with
+from identities.forms.fields import MomentField
 from identities.forms.operators import EXPIRY_HELP
 from identities.nkeys import looks_like_seed
 
@@ -56,27 +56,25 @@ class ImportForm(EntryForm):
         Group(legend="Tracing and latency", names=("share", "allow_trace"), advanced=True),
     )
 
-    account = forms.CharField(
-        max_length=300,
+    account = AccountField(
         label="Exporting account",
         help_text="Its name, if it stands under this operator, or its public key (A…).",
-        widget=forms.TextInput(attrs={"list": "accounts", "spellcheck": "false", "autocomplete": "off"}),
     )
     type = forms.ChoiceField(label="Type", choices=KINDS, widget=forms.RadioSelect)
-    subject = subject_field(label="Subject", help_text="As the other account exports it, or a part of that.")
-    local_subject = subject_field(
+    subject = SubjectField(label="Subject", help_text="As the other account exports it, or a part of that.")
+    local_subject = SubjectField(
         required=False,
         label="Local subject",
         help_text="What it is called in this account. $1, $2, … stand for the first, second, … * of the subject; each "
         "must stand in it once. Empty: as in the other account.",
     )
-    to = subject_field(
+    to = SubjectField(
         required=False,
         label="To",
         help_text="What came before the local subject: for a stream a prefix, for a service the subject in the other "
         "account (the subject above is then the local one). Clear it, and write a local subject instead.",
     )
-    name = NameField(
+    name = LineField(
         required=False, label="Name", help_text="For people. Empty in a new import: its subject."
     )
     minting = forms.ChoiceField(label="Token", widget=forms.RadioSelect)

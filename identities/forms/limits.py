@@ -141,8 +141,9 @@ class LimitsForm(EditForm):
         form = cls(data, now=now, tiers=tuple(held), initial=values)
         if data is None or CONVERT not in data:
             return form
-        moved = form.converted(data[CONVERT])
-        return cls(None, now=now, tiers=tuple(held), initial=moved)
+        moved = cls(None, now=now, tiers=tuple(held), initial=form.converted(data[CONVERT]))
+        moved.focus = "layout"
+        return moved
 
     @staticmethod
     def values_of(account: Account) -> dict[str, Any]:

@@ -108,7 +108,9 @@ class MappingForm(EditForm):
         rows = max(3, len(targets) + BLANK_ROWS)
         form = cls(data, now=now, rows=rows, initial=initial)
         if data is not None and MORE in data:
-            return cls(None, now=now, rows=form.rows + 3, initial=form.as_typed())
+            more = cls(None, now=now, rows=form.rows + 3, initial=form.as_typed())
+            more.focus = f"to-{form.rows}"
+            return more
         return form
 
     def values_in(self, account: Account, source: str) -> dict[str, Any]:

@@ -154,6 +154,7 @@ ROUTES: Mapping[str, Route] = {
     "user-context": _session(Action.JWT_DOWNLOAD),
     "user-history": _session(Action.VIEW),
     "user-explain": _session(Action.VIEW),
+    "user-allow": _session(Action.USER_EDIT),
     "user-test": _session(Action.CLIENT_TEST),
     "user-test-result": _session(Action.CLIENT_TEST),
 }

@@ -36,7 +36,7 @@ class Named:
 class FoundKey:
     """A public key and its holder: kind and purpose of the key, and names and keys from the operator down.
 
-    `deleted`: nobody has it any more; `replaced`: because its user has another one now.
+    `deleted`: nobody has it any more; `replaced`: because whoever had it goes on with other keys.
     """
 
     key: str
@@ -194,6 +194,8 @@ def keys(principal: Principal, part: tuple[str, str], *, size: int = PAGE + 1) -
         "user__name",
         "user__public_key",
         "deleted_at",
+        "operator__deleted_at",
+        "account__deleted_at",
         "user__deleted_at",
     )[:size]
     return tuple(
@@ -209,7 +211,7 @@ def keys(principal: Principal, part: tuple[str, str], *, size: int = PAGE + 1) -
             user=user or "",
             user_key=user_key or "",
             deleted=deleted is not None,
-            replaced=deleted is not None and bool(user) and user_deleted is None,
+            replaced=deleted is not None and not any(holders_deleted),
         )
         for (
             key,
@@ -223,7 +225,7 @@ def keys(principal: Principal, part: tuple[str, str], *, size: int = PAGE + 1) -
             user,
             user_key,
             deleted,
-            user_deleted,
+            *holders_deleted,
         ) in found
     )
 

@@ -14,7 +14,7 @@ from identities.nkeys import KeyKind, KeyPair, is_public
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
-from identities.services import accounts, changes, clock, signing
+from identities.services import accounts, changes, clock, signing, spares
 
 XKEY = "nats.authorization.xkey"
 DONE = "Edited auth callout of account"
@@ -124,8 +124,12 @@ def _new_curve_key(row: Account) -> str:
 
 
 def _know(row: Account, public_key: str) -> None:
-    """Keep a row for the curve key; one that was used before has its seed back."""
+    """Keep a row for the curve key; one that was used before, or generated ahead, has its seed."""
     if not is_public(public_key, KeyKind.CURVE):
+        return
+    if (spare := spares.one(row.operator_id, KeyKind.CURVE, public_key)) is not None:
+        spare.account, spare.purpose = row, Purpose.CURVE
+        spare.save()
         return
     if Key.objects.filter(operator=row.operator, public_key=public_key, deleted_at=None).exists():
         return

@@ -12,6 +12,7 @@ from identities.claims.account import AccountBody
 from identities.claims.common import Claims
 from identities.claims.drafts import UserDraft
 from identities.claims.permissions import UserPermissionLimits
+from identities.claims.revocations import EVERYONE
 from identities.claims.user import UserBody
 from identities.errors import IdentityError
 from identities.models import Account, IssuedToken, Key, Permission, Purpose, User
@@ -144,17 +145,18 @@ def issue(
     brought = [draft.public_key for draft in drafts if draft.public_key]
     kept = spares.taken(account.operator_id, KeyKind.USER, brought)
     refuse_taken_keys(account, brought)
-    now = clock.unix()
+    revocations, now = claims.nats.revocations, clock.unix()
+    first = signing.past_revocation(now, revocations.get(EVERYONE, 0))
     issued: list[Ready] = []
     with signing.signer_for(key) as signer:
         batch = _Batch(
             account=account,
             key=key,
             signer=signer,
-            now=now,
+            now=first,
             take=take,
             template=signing.template_of(claims, key),
-            iats=signing.iats_of(brought, now),
+            iats=signing.iats_of(brought, first, revocations),
             kept=kept,
         )
         for draft in drafts:

@@ -18,7 +18,7 @@ from identities.nkeys import KeyKind, KeyPair, PublicKey
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import accounts, audit, changes, clock, columns, operators, signing
+from identities.services import accounts, audit, changes, clock, columns, operators, signing, spares
 
 NAMED = 5
 """How many accounts are named before they are only counted."""
@@ -219,7 +219,11 @@ def _resign(
 
 
 def _brought(operator: Operator, public_key: str) -> Key:
-    """The row of a key that comes from elsewhere; one that was here before has its seed back."""
+    """The row of a key that comes from elsewhere; one that was here before, or generated ahead, has its seed."""
+    spare = spares.one(operator.pk, KeyKind.OPERATOR, public_key)
+    if spare is not None:
+        spare.purpose = Purpose.SIGNING
+        return spare
     earlier = Key.objects.filter(operator=operator, public_key=public_key).order_by("-deleted_at").first()
     if earlier is not None and earlier.purpose == Purpose.SIGNING and earlier.kind == KeyKind.OPERATOR:
         earlier.deleted_at = None

@@ -230,8 +230,8 @@ def _stays(
     if number := _named_in_permissions(account):
         yield f"{_plural(number, 'subject')} in permissions that hold the old key."
     yield (
-        "Servers keep the old account, with the creds that were handed out, until it is deleted there: to them the new "
-        "key is another account."
+        "Servers keep the old account, with the creds that were handed out, until it is deleted there (with the URL "
+        "resolver until they restart): to them the new key is another account."
     )
 
 

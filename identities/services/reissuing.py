@@ -14,7 +14,7 @@ from identities import lookup
 from identities.errors import IdentityError
 from identities.models import Account, Job, JobState, Operator
 from identities.policy.principal import Principal, Way
-from identities.services import audit, jobs, resigning, resigning_accounts
+from identities.services import audit, changes, jobs, resigning, resigning_accounts
 
 KIND = "reissue"
 AT_ONCE = resigning.CHUNK
@@ -120,10 +120,15 @@ def run(lease: jobs.Lease) -> jobs.Result:
     payload = jobs.payload_of(lease.job)
     step = _users_step(lease.job, payload) if "account" in payload else _accounts_step(lease.job, payload)
     signed, left = 0, list[str]()
-    for chunk in _chunks(step):
-        signed += len(chunk.signed)
-        left += chunk.left
-        jobs.renew(lease, done=min(signed + len(left), payload["total"]), total=payload["total"])
+    try:
+        for chunk in _chunks(step):
+            signed += len(chunk.signed)
+            left += chunk.left
+            jobs.renew(lease, done=min(signed + len(left), payload["total"]), total=payload["total"])
+    except changes.StaleWrite as stale:  # no version is asked for: it is gone
+        raise IdentityError(
+            f"“{stale.current.name}” was deleted meanwhile: there is nothing left to sign."
+        ) from None
     return {"signed": signed, "left": left[:NAMED_LEFT], "left_count": len(left)}
 
 

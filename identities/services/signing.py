@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -153,12 +153,25 @@ def last_iats(subjects: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def iats_of(subjects: Sequence[str], now: int) -> dict[str, int]:
-    """When each of these keys may be issued, as far as it was issued before; the others `now`.
+def iats_of(subjects: Sequence[str], now: int, revocations: Mapping[str, int]) -> dict[str, int]:
+    """When each of these keys may be issued, as far as it was issued or revoked before; the others at `now`.
 
     Raises: TooSoon.
     """
-    return {subject: next_iat(last, now) for subject, last in last_iats(subjects).items()}
+    lasts = last_iats(subjects)
+    known = [subject for subject in subjects if subject in lasts or subject in revocations]
+    return {
+        subject: past_revocation(next_iat(lasts.get(subject, 0), now), revocations.get(subject, 0))
+        for subject in known
+    }
+
+
+def past_revocation(iat: int, revoked: int) -> int:
+    """`iat`, or the second after a revocation of just now: servers refuse what was issued in its own second too.
+
+    One that reaches further into the future was meant so, and stays in force.
+    """
+    return revoked + 1 if iat <= revoked <= iat + MOST_AHEAD else iat
 
 
 def ledger_row(

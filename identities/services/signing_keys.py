@@ -18,7 +18,7 @@ from identities.nkeys.encoding import encode_public
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
-from identities.services import accounts, changes, clock, dependents, signing
+from identities.services import accounts, changes, clock, dependents, signing, spares
 
 NOT_MADE = encode_public(KeyKind.ACCOUNT, bytes(32))
 """Stands in a plan for a key that is made when the plan is carried out."""
@@ -176,6 +176,7 @@ def _refuse_key(account: Account, public_key: str) -> None:
     parsed = PublicKey.parse(public_key, KeyKind.ACCOUNT).text
     taken = (
         Key.objects.filter(operator=account.operator_id, public_key=parsed, deleted_at=None)
+        .exclude(purpose=Purpose.SPARE)
         .select_related("account")
         .first()
     )
@@ -185,9 +186,15 @@ def _refuse_key(account: Account, public_key: str) -> None:
 
 
 def _key(row: Account, draft: SigningKeyDraft) -> Key:
-    """The unsaved row of a new key. One that was removed from this account brings its seed back, if it was here."""
+    """The unsaved row of a new key. One that was removed from this account brings its seed back, if it was here; one
+    that was generated ahead has its own.
+    """
     purpose = Purpose.ROLE if draft.role is not None else Purpose.SIGNING
-    if draft.public_key:
+    spare = spares.one(row.operator_id, KeyKind.ACCOUNT, draft.public_key)
+    if spare is not None:
+        key = spare
+        key.purpose = purpose
+    elif draft.public_key:
         former = (
             Key.objects.filter(account=row, user=None, public_key=draft.public_key).order_by("-pk").first()
         )

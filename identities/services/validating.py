@@ -9,16 +9,19 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from identities.claims import cycles, stricter, trust, validate
+from identities.claims import import_cycles, sharing, stricter, trust, validate
 from identities.claims.account import AccountBody
 from identities.claims.common import Claims
+from identities.claims.local_subjects import remote_subject
 from identities.claims.operator import OperatorBody
 from identities.claims.report import Grade, Issue
 from identities.claims.scopes import SigningKey
+from identities.claims.sharing import Exporter
 from identities.models import Account, Operator, User
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
+from identities.queries import sharing as neighbours
 from identities.services import changes, validating_users
 from identities.services.validating_users import Finding
 
@@ -61,10 +64,10 @@ def check(*, principal: Principal, operator: Operator, now: int) -> Iterator[Che
         key=operator.public_key,
         findings=tuple(_operator_findings(operator, claims, {row.public_key for row in rows}, now)),
     )
-    exporters = _Exporters({row.public_key: held[row.pk].nats for row in rows})
+    around = _Around(principal, operator, rows, held)
     users = validating_users.findings(principal, operator, claims, held, now=now)
     for row in rows:
-        own = _account_findings(row, held[row.pk], claims, exporters, now)
+        own = _account_findings(row, held[row.pk], claims, around, now)
         yield Checked(
             kind="account",
             id=row.pk,
@@ -101,7 +104,7 @@ def _account_findings(
     row: Account,
     claims: Claims[AccountBody],
     operator: Claims[OperatorBody],
-    exporters: _Exporters,
+    around: _Around,
     now: int,
 ) -> Iterator[Finding]:
     body = claims.nats
@@ -112,7 +115,7 @@ def _account_findings(
         yield Finding(grade=Grade.ERROR, path="iss", message=NSC_ISSUER, nsc=True)
     plain = _as_pasted(claims)
     yield from _more(stricter.stricter_issues(plain, plain))
-    yield from _more(cycles.import_issues(claims.sub, body, exporters.find, now=now))
+    yield from around.findings(row, body, now)
     yield from _callout(row, body)
     size = len(row.claims.encode())
     if size * 4 // 3 > LARGEST_JWT:
@@ -157,33 +160,56 @@ def _callout(row: Account, body: AccountBody) -> Iterator[Finding]:
             yield Finding(grade=Grade.WARNING, path=path, message=message)
 
 
-class _Exporters:
-    """Accounts by key: those judged now, and others of this installation as imports lead to them."""
+class _Around:
+    """The accounts that are judged, and others of this installation to which their imports lead, as exporters."""
 
-    def __init__(self, known: Mapping[str, AccountBody]) -> None:
-        self._known: dict[str, AccountBody | None] = dict(known)
-        self._fetch(known.values())
+    def __init__(
+        self,
+        principal: Principal,
+        operator: Operator,
+        rows: Iterable[Account],
+        held: Mapping[int, Claims[AccountBody]],
+    ) -> None:
+        self._exporters = {
+            row.public_key: Exporter(
+                key=row.public_key, name=row.name, claims=held[row.pk], strict=operator.strict
+            )
+            for row in rows
+        }
+        asked, wanted = set(self._exporters), self._further(self._exporters.values())
+        while wanted := wanted - asked:
+            asked |= wanted
+            fresh = neighbours.known(principal, wanted, operator=operator)
+            self._exporters |= {key: known.exporter for key, known in fresh.items()}
+            wanted = self._further(known.exporter for known in fresh.values())
+        self._bodies = {key: one.claims.nats for key, one in self._exporters.items() if not one.deleted}
 
-    def find(self, key: str) -> AccountBody | None:
-        """The body of the account with this key; None when it is not kept here."""
-        return self._known.get(key)
+    def findings(self, row: Account, body: AccountBody, now: int) -> Iterator[Finding]:
+        """What stands between each import of an account and its messages: export, token, rings."""
+        for index, imported in enumerate(body.imports):
+            if imported is None or imported.account in ("", row.public_key):
+                continue
+            path = f"nats.imports[{index}]"
+            exporter = self._exporters.get(imported.account)
+            if exporter is None:
+                what = remote_subject(imported)
+                message = f"{imported.account} is not known here: whether it exports {what} is not checked"
+                yield Finding(grade=Grade.WARNING, path=f"{path}.account", message=message)
+            for issue in sharing.import_issues(imported, row.public_key, exporter, now=now):
+                yield Finding(grade=issue.grade, path=f"{path}.{issue.path}", message=issue.message)
+            if ring := import_cycles.cycle(row.public_key, imported, self._bodies):
+                way = " → ".join(f"“{self._exporters[key].name}”" for key in ring)
+                message = f"this import leads back to where it came from: {way}. Servers leave one of these imports out"
+                yield Finding(grade=Grade.ERROR, path=f"{path}.subject", message=message)
 
-    def _fetch(self, bodies: Iterable[AccountBody]) -> None:
-        """Follow imports to accounts that are not known yet, a query for each step outwards."""
-        wanted = self._missing(bodies)
-        while wanted:
-            found = dict.fromkeys(wanted)
-            rows = Account.objects.live().filter(public_key__in=list(wanted)[:500])
-            fresh = {row.public_key: changes.claims_of(row).nats for row in rows.only("public_key", "claims")}
-            self._known.update({**found, **fresh})
-            wanted = self._missing(fresh.values())
-
-    def _missing(self, bodies: Iterable[AccountBody]) -> set[str]:
+    @staticmethod
+    def _further(exporters: Iterable[Exporter]) -> set[str]:
+        bodies = (one.claims.nats for one in exporters)
         return {
             imported.account
             for body in bodies
             for imported in body.imports
-            if imported is not None and imported.account not in self._known
+            if imported is not None and imported.account
         }
 
 

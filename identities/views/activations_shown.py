@@ -40,7 +40,6 @@ class ActivationRow:
     expires: shown.When
     state: shown.State
     used: str
-    by: str
     jwt_url: str
     revoke_url: str
     again_url: str
@@ -100,7 +99,6 @@ def _row(
         expires=shown.unix(token.exp),
         state=state,
         used="in use" if token.text in used else "not in use" if target is not None else "not known",
-        by=token.by_name,
         jwt_url=token_url("activation-jwt", account, token.pk),
         revoke_url="" if state.icon == "ban" else token_url("activation-revoke", account, token.pk),
         again_url="" if state.tone == "ok" else _again(account, read, ours, handles),

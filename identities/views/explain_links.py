@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from identities.claims import handles
 from identities.claims.account import AccountBody
@@ -21,6 +21,29 @@ from identities.views import addresses, guards, shown
 _INDEX = re.compile(r"\[(\d+)\]")
 
 
+@dataclass(frozen=True, slots=True)
+class _Editor:
+    """A page that edits or shows a field of an account: its route, what to call the link, and who may open it."""
+
+    route: str
+    label: str
+    action: Action
+    more: tuple[str, ...] = ()
+
+
+_ACCOUNT = _Editor("account-edit", "Edit the account", Action.ACCOUNT_EDIT)
+_EDITORS = (
+    ("signing_keys", _Editor("signing-keys", "Show the signing keys", Action.VIEW)),
+    (
+        "default_permissions",
+        _Editor("account-default-permissions", "Edit the default permissions", Action.ACCOUNT_EDIT),
+    ),
+    ("revocations", _Editor("revocations", "Show the revocations", Action.VIEW)),
+    ("authorization", _Editor("account-auth-callout", "Edit auth callout", Action.AUTH_CALLOUT_EDIT)),
+    ("limits", _Editor("account-limits", "Edit the limits", Action.ACCOUNT_EDIT)),
+)
+
+
 def url_of(place: Place, user: User, principal: Principal) -> tuple[str, str]:
     """The address of the field and what to call the link; ("", "") for nats-server's own rules."""
     if place.whose is Whose.SERVER or not place.key:
@@ -29,14 +52,10 @@ def url_of(place: Place, user: User, principal: Principal) -> tuple[str, str]:
         return _user_url(place, user, principal)
     if place.key != user.account.public_key:
         return addresses.find(place.key), "Find the account"
-    if guards.may(principal, Action.ACCOUNT_EDIT, accounts.scope(user.account)):
-        for name, more, label in _editors(place, user):
-            try:
-                return reverse(
-                    name, args=[user.account.operator.public_key, user.account.public_key, *more]
-                ), label
-            except NoReverseMatch:  # no editor for it: the page of the account shows it
-                continue
+    editor = _editor(place, user)
+    if guards.may(principal, editor.action, accounts.scope(user.account)):
+        keys = [user.account.operator.public_key, user.account.public_key]
+        return reverse(editor.route, args=[*keys, *editor.more]), editor.label
     return shown.account_url("account", user.account), "Show the account"
 
 
@@ -49,28 +68,17 @@ def _user_url(place: Place, user: User, principal: Principal) -> tuple[str, str]
     return shown.user_url("user", user), "Show the user"
 
 
-def _editors(place: Place, user: User) -> Iterator[tuple[str, Sequence[str], str]]:
-    """Routes that may edit the field, best first, with what their address needs beside the account."""
+def _editor(place: Place, user: User) -> _Editor:
     body: AccountBody = changes.claims_of(user.account).nats
     path = place.path.removeprefix("nats.")
     number = int(found[1]) if (found := _INDEX.search(path)) else -1
     if path.startswith("signing_keys["):
-        yield "role-edit", [body.signing_keys[number].key], "Edit the role"
-    elif path.startswith("signing_keys"):
-        yield "signing-keys", [], "Show the signing keys"
-    elif path.startswith("default_permissions"):
-        yield "account-default-permissions", [], "Edit the default permissions"
-    elif path.startswith("mappings."):
+        key = body.signing_keys[number].key
+        return _Editor("role-edit", "Edit the role", Action.SIGNING_KEY_EDIT, (key,))
+    if path.startswith("mappings."):
         source = re.sub(r"\[\d+\]$", "", path.removeprefix("mappings."))
-        yield "mapping-edit", [handles.handle(source)], "Edit the mapping"
-    elif path.startswith("imports[") and (one := body.imports[number]) is not None:
+        return _Editor("mapping-edit", "Edit the mapping", Action.MAPPING_EDIT, (handles.handle(source),))
+    if path.startswith("imports[") and (one := body.imports[number]) is not None:
         identity = (one.type, one.account, one.subject, one.local_subject or one.to)
-        yield "import", [handles.handle(*identity)], "Show the import"
-    elif path.startswith("revocations"):
-        yield "revocations", [], "Show the revocations"
-    elif path.startswith("authorization"):
-        yield "account-auth-callout", [], "Edit auth callout"
-    elif path.startswith("limits"):
-        yield "account-limits", [], "Edit the limits"
-    else:
-        yield "account-edit", [], "Edit the account"
+        return _Editor("import", "Show the import", Action.VIEW, (handles.handle(*identity),))
+    return next((editor for start, editor in _EDITORS if path.startswith(start)), _ACCOUNT)

@@ -171,7 +171,7 @@ def described(
         "kind": export.type,
         "subject": export.subject,
         "asks_for_activations": asks,
-        "importers": _importer_rows(principal, account, export, now),
+        **_importer_rows(principal, account, export, now),
         "unseen": UNSEEN,
         **(activations_shown.of_export(principal, account, export, now) if asks else {}),
         **_revocations(principal, account, handle, export),
@@ -224,9 +224,8 @@ def _facts(export: Export) -> list[Setting]:
     ]
 
 
-def _importer_rows(
-    principal: Principal, account: Account, export: Export, now: int
-) -> tuple[ImporterRow, ...]:
+def _importer_rows(principal: Principal, account: Account, export: Export, now: int) -> dict[str, Any]:
+    """Who imports an export, as far as it fits."""
     ours = exporter(account)
     rows = []
     for importer in neighbours.importers(principal, account):
@@ -244,7 +243,10 @@ def _importer_rows(
                     state=sharing_shown.worst(issues),
                 )
             )
-    return tuple(rows)
+    return {
+        "importers": tuple(rows[: sharing_shown.MOST_ROWS]),
+        "importers_cut": sharing_shown.cut(len(rows), len(rows), "import", ""),
+    }
 
 
 def _revocations(principal: Principal, account: Account, handle: str, export: Export) -> dict[str, Any]:

@@ -11,29 +11,29 @@ from identities.policy.routes import ROUTES
 from identities.views import guards
 
 _OPERATOR = (
-    ("nats.signing_keys", ("operator-keys",), "Signing keys"),
-    ("nats.system_account", ("operator-system-account-choose", "operator-system-account"), "System account"),
-    ("", ("operator-edit",), "Edit"),
+    ("nats.signing_keys", "operator-keys", "Signing keys"),
+    ("nats.system_account", "operator-system-account-choose", "System account"),
+    ("", "operator-edit", "Edit"),
 )
 _ACCOUNT = (
-    ("iss", ("operator-sign-anew",), "Sign accounts anew"),
-    ("nats.limits", ("account-limits",), "Limits"),
-    ("nats.exports", ("exports",), "Exports"),
-    ("nats.imports", ("imports",), "Imports"),
-    ("nats.signing_keys", ("signing-keys",), "Signing keys"),
-    ("nats.mappings", ("mappings",), "Mappings"),
-    ("nats.revocations", ("revocations",), "Revocations"),
-    ("nats.default_permissions", ("account-default-permissions",), "Default permissions"),
-    ("nats.authorization", ("account-auth-callout",), "Auth callout"),
-    ("nats.trace", ("account-tracing",), "Message tracing"),
-    ("nats.cluster_traffic", ("account-cluster-traffic",), "Cluster traffic"),
-    ("", ("account-edit",), "Edit"),
+    ("iss", "operator-sign-anew", "Sign accounts anew"),
+    ("nats.limits", "account-limits", "Limits"),
+    ("nats.exports", "exports", "Exports"),
+    ("nats.imports", "imports", "Imports"),
+    ("nats.signing_keys", "signing-keys", "Signing keys"),
+    ("nats.mappings", "mappings", "Mappings"),
+    ("nats.revocations", "revocations", "Revocations"),
+    ("nats.default_permissions", "account-default-permissions", "Default permissions"),
+    ("nats.authorization", "account-auth-callout", "Auth callout"),
+    ("nats.trace", "account-tracing", "Message tracing"),
+    ("nats.cluster_traffic", "account-cluster-traffic", "Cluster traffic"),
+    ("", "account-edit", "Edit"),
 )
 _USERS = (
-    ("iss", ("account-sign-anew",), "Sign users anew"),
-    ("iat", ("revocations", "users"), "Revocations"),
+    ("iss", "account-sign-anew", "Sign users anew"),
+    ("iat", "revocations", "Revocations"),
 )
-"""By the beginning of the path: the first of the routes that there is, and what the link is called."""
+"""By the beginning of the path: the route, and what the link is called."""
 
 
 def of_operator(principal: Principal, scope: Scope, key: str, path: str) -> tuple[str, str]:
@@ -56,17 +56,14 @@ def _first(
     scope: Scope,
     keys: Sequence[str],
     path: str,
-    places: Sequence[tuple[str, Sequence[str], str]],
+    places: Sequence[tuple[str, str, str]],
 ) -> tuple[str, str]:
-    for begin, names, words in places:
-        if not (path == begin or path.startswith((f"{begin}.", f"{begin}[")) or not begin):
+    for begin, name, words in places:
+        if begin and path != begin and not path.startswith((f"{begin}.", f"{begin}[")):
             continue
-        for name in names:
-            route = ROUTES.get(name)
-            if route is None:
-                continue
-            if route.action is not None and not guards.may(principal, route.action, scope):
-                return "", ""
-            wanted = 1 if name.startswith("operator") else len(keys)
-            return reverse(name, args=list(keys)[:wanted]), words
+        action = ROUTES[name].action
+        if action is not None and not guards.may(principal, action, scope):
+            return "", ""
+        own = keys[:1] if name.startswith("operator") else keys
+        return reverse(name, args=list(own)), words
     return "", ""

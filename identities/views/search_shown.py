@@ -173,8 +173,10 @@ def _key(row: search.FoundKey) -> FoundKey:
         url = addresses.account(row.operator_key, row.account_key)
     else:
         holder, path, url = row.operator, "operator", addresses.operator(row.operator_key)
-    what = "former key" if row.replaced else _PURPOSES[Purpose(row.purpose)]
+    what = _PURPOSES[Purpose(row.purpose)]
     gone = row.deleted and not row.replaced
+    if row.replaced:
+        what = "former key" if row.purpose == Purpose.IDENTITY else f"former {what}"
     return FoundKey(
         key=shown.chip(row.key, long=True),
         what=f"{what} {row.role}" if row.role else what,

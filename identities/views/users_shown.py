@@ -61,6 +61,7 @@ _ROUTES = {
     "context": "user-context",
     "test": "user-test",
     "explain": "user-explain",
+    "allow": "user-allow",
 }
 _REVOKED = shown.State(
     word="Revoked",

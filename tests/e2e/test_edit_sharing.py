@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,7 @@ def _take(walk: Walk) -> None:
     fill(panel, {"Local subject": "ask.$1"})
     panel.get_by_label("Local subject").blur()
     expect(preview(walk, panel)).to_contain_text("an activation token, once this is saved")
+    crawl.shoot(walk.page, f"import-{'dialog' if walk.scripted else 'plain'}")
     walk.send(walk.page.locator(".form-panel"), "Add import")
     walk.told("Added the import orders.*.ask.")
     expect(walk.page.get_by_role("main")).to_contain_text("Valid")
@@ -137,7 +139,7 @@ def test_the_same_works_without_javascript(plain_page: Page, orders: Account, tm
 
 
 def test_a_token_from_a_file_is_checked_while_the_form_stands_open(
-    page: Page, orders: Account, tmp_path: Path
+    page: Page, orders: Account, tmp_path: Path, accessible: Callable[..., None]
 ) -> None:
     make.export(orders, "orders.>", token_req=True)
     billing = Account.objects.get(name="Billing")
@@ -153,6 +155,8 @@ def test_a_token_from_a_file_is_checked_while_the_form_stands_open(
     panel.get_by_label("or a file").set_input_files(file)
     said = page.locator(".form-preview")
     expect(said).to_contain_text("doesn't match import")
+    accessible(page)
+    crawl.shoot(page, "import-dialog-refused")
     fill(panel, {"Subject": "orders.new", "Local subject": "mine"})
     panel.get_by_label("Local subject").blur()
     expect(said).to_contain_text("is imported already")

@@ -79,6 +79,23 @@ def asks_about(page: Page, user: User, look: Callable[[str], None]) -> None:
     expect(page.get_by_label("May not publish to", exact=True)).to_be_visible()
 
 
+def allows(page: Page, user: User, look: Callable[[str], None]) -> None:
+    """From the tester to the builder: what a task needs is shown, accepted and added; then the tester says yes."""
+    keys = [user.account.operator.public_key, user.account.public_key, user.public_key]
+    page.goto(reverse("user-explain", args=keys))
+    page.get_by_role("link", name="Allow it to …").click()
+    page.get_by_label("What it should do").select_option(label="read and watch a bucket")
+    page.get_by_label("Name of the stream, bucket or store").fill("cfg")
+    page.get_by_role("button", name="Show changes").click()
+    expect(page.get_by_text("Opens the bucket.")).to_be_visible()
+    look("builder")
+    page.get_by_role("button", name="Add these subjects").click()
+    expect(page.get_by_text("Saved user “ann”.")).to_be_visible()
+    page.goto(reverse("user-explain", args=keys))
+    ask(page, "make requests on", "$JS.API.STREAM.INFO.KV_cfg")
+    expect(page.get_by_role("heading", name="Yes: ann may make requests")).to_be_visible()
+
+
 def explains(page: Page, user: User, look: Callable[[str], None]) -> None:
     """A log line from the sidebar's page; an error whose user is chosen; a text that says nothing."""
     page.goto("/")
@@ -110,8 +127,10 @@ def test_a_user_is_asked_about_and_errors_are_explained(
 
     asks_about(page, user, look)
     explains(page, user, look)
+    allows(page, user, look)
 
 
 def test_the_same_without_javascript(plain_page: Page, user: User) -> None:
     asks_about(plain_page, user, lambda _: None)
     explains(plain_page, user, lambda _: None)
+    allows(plain_page, user, lambda _: None)

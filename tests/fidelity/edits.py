@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -204,6 +205,13 @@ def _longer(subject: str) -> str:
     return f"{subject[:-1]}edited.>" if subject.endswith(">") else f"{subject}.edited"
 
 
+def _uses_every_wildcard(imported: Import) -> bool:
+    """False where the local subject loses some, which was wrong before, and would be a new wrong."""
+    stars = imported.subject.split(".").count("*")
+    used = set(re.findall(r"\$(\d+)", imported.local_subject))
+    return not used or used == {str(number) for number in range(1, stars + 1)}
+
+
 def _renaming(imported: Import, _: Claims[Any]) -> str | None:
     """Another local subject that uses every wildcard of the import's."""
     parts = imported.subject.split(".")
@@ -331,7 +339,11 @@ RULES: dict[tuple[type, str], Rule] = {
     (OperatorLimits, "tiered_limits"): _tiers,
     (Import, "subject"): _only(
         lambda imported: not imported.token,
-        lambda imported, claims: _longer(imported.subject) if imported.account != claims.sub else None,
+        lambda imported, claims: (
+            _longer(imported.subject)
+            if imported.account != claims.sub and _uses_every_wildcard(imported)
+            else None
+        ),
     ),
     (Import, "account"): _only(lambda imported: not imported.token, _to("account", ACCOUNT, "")),
     (Import, "token"): _activation,

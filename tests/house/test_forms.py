@@ -29,80 +29,6 @@ IN_NO_FORM = {
 }
 """Field → why nobody fills it in."""
 
-NOT_YET: dict[str, set[str]] = {
-    "operator": {
-        "nats.assert_server_version",
-        "nats.signing_keys",
-        "nats.system_account",
-    },
-    "account": {
-        "nats.authorization.allowed_accounts",
-        "nats.authorization.auth_users",
-        "nats.authorization.xkey",
-        "nats.cluster_traffic",
-        "nats.default_permissions.pub.allow",
-        "nats.default_permissions.pub.deny",
-        "nats.default_permissions.resp",
-        "nats.default_permissions.resp.max",
-        "nats.default_permissions.resp.ttl",
-        "nats.default_permissions.sub.allow",
-        "nats.default_permissions.sub.deny",
-        "nats.exports[].account_token_position",
-        "nats.exports[].advertise",
-        "nats.exports[].allow_trace",
-        "nats.exports[].description",
-        "nats.exports[].info_url",
-        "nats.exports[].name",
-        "nats.exports[].response_threshold",
-        "nats.exports[].response_type",
-        "nats.exports[].revocations",
-        "nats.exports[].service_latency",
-        "nats.exports[].service_latency.results",
-        "nats.exports[].service_latency.sampling",
-        "nats.exports[].subject",
-        "nats.exports[].token_req",
-        "nats.exports[].type",
-        "nats.imports[].account",
-        "nats.imports[].allow_trace",
-        "nats.imports[].local_subject",
-        "nats.imports[].name",
-        "nats.imports[].share",
-        "nats.imports[].subject",
-        "nats.imports[].token",
-        "nats.imports[].type",
-        "nats.mappings",
-        "nats.mappings{}[].cluster",
-        "nats.mappings{}[].subject",
-        "nats.mappings{}[].weight",
-        "nats.revocations",
-        "nats.signing_keys",
-        "nats.signing_keys[].description",
-        "nats.signing_keys[].key",
-        "nats.signing_keys[].role",
-        "nats.signing_keys[].template.allowed_connection_types",
-        "nats.signing_keys[].template.bearer_token",
-        "nats.signing_keys[].template.data",
-        "nats.signing_keys[].template.payload",
-        "nats.signing_keys[].template.proxy_required",
-        "nats.signing_keys[].template.pub.allow",
-        "nats.signing_keys[].template.pub.deny",
-        "nats.signing_keys[].template.resp",
-        "nats.signing_keys[].template.resp.max",
-        "nats.signing_keys[].template.resp.ttl",
-        "nats.signing_keys[].template.src",
-        "nats.signing_keys[].template.sub.allow",
-        "nats.signing_keys[].template.sub.deny",
-        "nats.signing_keys[].template.subs",
-        "nats.signing_keys[].template.times",
-        "nats.signing_keys[].template.times_location",
-        "nats.trace",
-        "nats.trace.dest",
-        "nats.trace.sampling",
-    },
-    "user": set(),
-}
-"""Fields whose form is still to come, by kind; one that has a form by now must leave this list."""
-
 _MARKS = re.compile(r"\[\]|\{\}")
 
 
@@ -121,6 +47,8 @@ def every_form() -> list[type[BaseForm]]:
 def kind_of(form: type[BaseForm]) -> str:
     """What the claims are of that a form edits, by what its module or itself is called; others are accounts'."""
     called = (form.__module__.rpartition(".")[2], form.__name__.lower())
+    if any(name.startswith("activation") for name in called):
+        return "activation"
     if any("operator" in name for name in called):
         return "operator"
     return "user" if any(name.startswith("user") for name in called) else "account"
@@ -148,8 +76,7 @@ def test_every_field_of_the_claims_is_in_a_form(kind: str) -> None:
     missing = {
         field for field in fields.fields_of(kind) if field not in IN_NO_FORM and not is_covered(field, kind)
     }
-    assert sorted(missing - NOT_YET[kind]) == []
-    assert sorted(NOT_YET[kind] - missing) == [], "these have a form by now: take them off NOT_YET"
+    assert sorted(missing) == []
 
 
 @pytest.mark.parametrize("kind", tokens.BODIES)
@@ -163,5 +90,3 @@ def test_the_lists_hold_fields_with_reasons() -> None:
     everywhere = {field for kind in tokens.BODIES for field in fields.fields_of(kind)}
     assert set(IN_NO_FORM) <= everywhere
     assert all(IN_NO_FORM.values())
-    for kind, names in NOT_YET.items():
-        assert names <= set(fields.fields_of(kind))

@@ -119,15 +119,15 @@ class Served:
         return bool(told.get("complete")) and not invalid
 
     def refused(self) -> dict[str, bool]:
-        """By account, whether validation calls one of its imports an error."""
+        """By account, whether validation finds fault with one of its imports."""
         found = validating.check(
             principal=make.COMMAND, operator=Operator.objects.get(pk=self.operator.pk), now=clock.unix()
         )
-        return {one.name: one.fatal for one in found}
+        return {one.name: any("imports" in finding.path for finding in one.findings) for one in found}
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_an_import_is_an_error_exactly_where_the_server_drops_it(
+def test_fault_is_found_with_an_import_exactly_where_the_server_drops_it(
     name: str, nats: natsserver.Stable, tmp_path: Path
 ) -> None:
     served = Served(nats, tmp_path, CASES[name])

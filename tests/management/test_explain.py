@@ -83,6 +83,15 @@ def test_unknown_text_is_said_to_be_so(user: User) -> None:
     assert "Nothing in this text is known" in run("--log", "hello", code=1)
 
 
+def test_it_says_what_a_task_needs() -> None:
+    said = run("--task", "stream-consume", "--name", "ORDERS", "--consumer", "C")
+    assert "pub   $JS.API.CONSUMER.MSG.NEXT.ORDERS.C  Asks for the next messages." in said
+    needed = json.loads(run("--task", "request", "--about", "a", "--inbox", "_INBOX_x", "--json"))
+    assert [(line["side"], line["subject"]) for line in needed] == [("pub", "a"), ("sub", "_INBOX_x.>")]
+    with pytest.raises(CommandError, match="What is it called"):
+        run("--task", "kv-read")
+
+
 def test_what_is_wrong_is_said(user: User) -> None:
     make.user(user.account, "bob")
     make.user(make.account(user.account.operator, "Other"), "bob")

@@ -29,6 +29,7 @@ from identities.claims.exports import Export
 from identities.claims.imports import Import
 from identities.claims.mappings import WeightedMapping
 from identities.claims.permissions import Permission, Permissions, UserPermissionLimits
+from identities.claims.recipes import Task, Wish
 from identities.claims.user import UserBody
 from identities.models import Account, Key, Operator, Person, User
 from identities.nkeys import KeyKind, KeyPair
@@ -39,6 +40,7 @@ from identities.services import (
     activations,
     adopting,
     adopting_users,
+    allowing,
     audit,
     auth_callout,
     changes,
@@ -270,6 +272,9 @@ WORKS: dict[str, Work] = {
         **WHO, account=at.account, version=at.account.version
     ),
     "users.create": lambda at: users.create(**WHO, account=at.account, draft=UserDraft(name="New")),
+    "allowing.allow": lambda at: allowing.allow(
+        **WHO, user=at.user, wish=Wish(task=Task.REQUEST, subject="new"), version=at.user.version
+    ),
     "users.update": lambda at: users.update(
         **WHO, user=at.user, edit=UserEdit(name="New"), version=at.user.version
     ),
@@ -326,7 +331,8 @@ SEEDLESS = KeyPair.create(KeyKind.ACCOUNT)
 
 
 @pytest.fixture
-def sample() -> Sample:
+def sample(monkeypatch: pytest.MonkeyPatch) -> Sample:
+    monkeypatch.setattr(signing, "MOST_AHEAD", 100)  # all of it is signed within a second
     make.installation()
     operator = make.operator()
     account = make.account(operator)
@@ -340,6 +346,7 @@ def sample() -> Sample:
     user = make.user(account)
     user = users.update(**WHO, user=user, edit=UserEdit(name="edited"), version=user.version)
     bearer = make.user(account, limits=BEARER)
+    account.refresh_from_db()
     make.export(account, "orders.>", token_req=True, revocations={"*": 1})
     make.imported(account, "other.>", of=ELSEWHERE)
     TOKEN[:] = [people.first_admin_token(**WHO)]
@@ -407,6 +414,10 @@ def differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 
 STEPS = {
+    "users.rewrite",
+    "users.sign",
+    "accounts.commit_revocations",
+    "resigning_accounts.sign_unaudited",
     "users.create_many",
     "users.commit",
     "accounts.commit",

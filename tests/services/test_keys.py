@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from identities.claims.drafts import AccountDraft, AccountEdit, UserDraft, UserEdit
+from identities.claims.account import ExternalAuthorization
+from identities.claims.drafts import (
+    AccountDraft,
+    AccountEdit,
+    RoleDraft,
+    SigningKeyDraft,
+    UserDraft,
+    UserEdit,
+)
+from identities.claims.permissions import UserPermissionLimits
 from identities.claims.scopes import SigningKey
 from identities.errors import IdentityError
 from identities.lookup import NotFound
@@ -12,11 +21,24 @@ from identities.models import Account, AuditEvent, Key, Operator, Purpose, User
 from identities.nkeys import KeyKind, KeyPair, SecretBytes
 from identities.policy.decisions import Forbidden
 from identities.policy.principal import Role
-from identities.services import accounts, changes, clock, creds, keys, secrets, signing, users
+from identities.services import (
+    accounts,
+    auth_callout,
+    changes,
+    clock,
+    creds,
+    keys,
+    operator_keys,
+    secrets,
+    signing,
+    signing_keys,
+    users,
+)
 from tests import make
 
 pytestmark = pytest.mark.django_db
 BY = {"principal": make.COMMAND}
+UNLIMITED = UserPermissionLimits.unlimited()
 
 
 @pytest.fixture
@@ -235,3 +257,33 @@ def test_a_rename_leaves_a_users_key_where_it_is(operator: Operator) -> None:
     user = make.user(make.account(operator))
     users.update(**BY, user=user, edit=UserEdit(name="new"), version=user.version)
     assert keys.find(make.COMMAND, operator, user.public_key).user == User.objects.get(pk=user.pk)
+
+
+def test_a_spare_key_can_be_added_as_a_signing_key_of_each_kind(operator: Operator) -> None:
+    account = make.account(operator)
+    plain, role = (keys.generate(**BY, operator=operator, kind=KeyKind.ACCOUNT) for _ in range(2))
+    signing_keys.add(
+        **BY, account=account, draft=SigningKeyDraft(public_key=plain.public_key), version=account.version
+    )
+    account.refresh_from_db()
+    draft = SigningKeyDraft(public_key=role.public_key, role=RoleDraft(role="clerk", template=UNLIMITED))
+    signing_keys.add(**BY, account=account, draft=draft, version=account.version)
+    above = keys.generate(**BY, operator=operator, kind=KeyKind.OPERATOR)
+    row = Operator.objects.get(pk=operator.pk)
+    operator_keys.add(**BY, operator=row, public_key=above.public_key, version=row.version)
+    for spare, purpose in ((plain, "signing"), (role, "role"), (above, "signing")):
+        found = keys.find(make.COMMAND, Operator.objects.get(pk=operator.pk), spare.public_key)
+        assert (found.pk, found.purpose) == (spare.pk, purpose)
+        assert found.here and found.referenced  # type: ignore[attr-defined]
+
+
+def test_a_spare_curve_key_can_be_the_auth_callouts(operator: Operator) -> None:
+    account = make.account(operator)
+    user = make.user(account)
+    account.refresh_from_db()
+    spare = keys.generate(**BY, operator=operator, kind=KeyKind.CURVE)
+    callout = ExternalAuthorization(auth_users=(user.public_key,), xkey=spare.public_key)
+    auth_callout.update(**BY, account=account, callout=callout, version=account.version)
+    found = keys.find(make.COMMAND, operator, spare.public_key)
+    assert (found.pk, found.purpose, found.account) == (spare.pk, "curve", account)
+    assert found.referenced  # type: ignore[attr-defined]

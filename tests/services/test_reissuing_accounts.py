@@ -37,6 +37,7 @@ from identities.services import (
     reissuing_accounts,
     secrets,
     signing,
+    suspensions,
     users,
 )
 from identities.services.reissuing_accounts import Reissued
@@ -190,6 +191,19 @@ def test_nobody_comes_back_by_it(account: Account) -> None:
     assert claims(fine).iat > max(body.revocations.get(fine.public_key, 0), body.revocations["*"])
     assert body.revocations[deleted.public_key] >= deleted.last_iat
     assert claims(deleted).iss != after.public_key
+
+
+def test_a_suspended_user_stays_suspended_and_comes_in_again_once_that_is_lifted(account: Account) -> None:
+    user = make.user(account)
+    user = suspensions.suspend(**BY, user=user, version=user.version)
+    after = reissue(account).account
+    held, revocations = claims(user), claims(after).nats.revocations
+    assert user.suspended_at is not None
+    assert trust.did_sign(claims(after), held)
+    assert held.iat <= revocations[user.public_key]
+    user = User.objects.get(pk=user.pk)
+    suspensions.lift(**BY, user=user, version=user.version)
+    assert user.public_key not in claims(after).nats.revocations
 
 
 def test_a_user_whom_no_key_stands_behind_is_left_out(account: Account) -> None:
@@ -489,6 +503,18 @@ def test_a_job_that_is_begun_again_passes_over_what_is_done(
     assert reissuing.run(lease) == {"signed": 0, "left": [], "left_count": 0}
     assert IssuedToken.objects.count() == signed
     assert done.account.public_key != account.public_key
+
+
+def test_a_job_whose_account_is_deleted_ends_and_says_so(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reissuing, "AT_ONCE", 0)
+    make.user(account)
+    done = reissue(account)
+    accounts.delete(**BY, account=done.account, version=done.account.version)
+    call_command("worker", "--once")
+    job = Job.objects.get()
+    assert (job.state, job.error) == ("failed", "“App” was deleted meanwhile: there is nothing left to sign.")
 
 
 def test_who_is_revoked_while_the_worker_signs_stays_revoked(

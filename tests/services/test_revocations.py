@@ -240,3 +240,16 @@ def test_a_viewer_clears_and_compacts_nothing(shop: Account) -> None:
         revocations.compact(principal=viewer, account=shop, version=shop.version)
     with pytest.raises(Forbidden):
         revocations.clear(principal=viewer, account=shop, key="*", version=shop.version)
+
+
+def test_a_user_made_in_the_second_of_a_revocation_is_not_refused_with_the_others(
+    shop: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = clock.unix() + 100
+    monkeypatch.setattr(clock, "unix", lambda: now)
+    brought = KeyPair.create(KeyKind.USER).public.text
+    revoke(shop, **{"*": now, brought: now + 2})
+    assert make.user(again(shop)).last_iat == now + 1
+    assert make.user(again(shop), public_key=brought).last_iat == now + 3
+    revoke(again(shop), **{"*": now + 5000})
+    assert make.user(again(shop)).last_iat == now

@@ -19,6 +19,7 @@ from identities.claims.limits import OperatorLimits
 from identities.claims.permissions import Permission, UserPermissionLimits
 from identities.claims.report import Grade
 from identities.models import Account, Operator, User
+from identities.nkeys import KeyKind, KeyPair
 from identities.policy.decisions import Forbidden
 from identities.policy.principal import Principal, Role
 from identities.services import accounts, changes, clock, operators, validating, validating_users
@@ -145,9 +146,17 @@ def test_imports_are_checked_against_the_exports_that_they_name(operator: Operat
     assert check(operator)["App"] == ()
     missing = replace(good, subject="old.a")
     edited(account, imports=(missing, replace(private, token="")))
-    assert [(grade, path) for grade, path, _ in said(operator, "App")] == [
-        (Grade.ERROR, "nats.imports[0].subject"),
-        (Grade.ERROR, "nats.imports[1].token"),
+    assert said(operator, "App") == [
+        (
+            Grade.WARNING,
+            "nats.imports[0].subject",
+            "“Exporter” exports no stream that covers old.a: servers leave this import out until it does.",
+        ),
+        (
+            Grade.WARNING,
+            "nats.imports[1].token",
+            "The export private.> of “Exporter” is private: servers leave this out without a token.",
+        ),
     ]
 
 
@@ -156,11 +165,22 @@ def test_exporters_under_another_operator_are_known_too(operator: Operator, acco
     far = edited(far, exports=(Export(name="n", subject="news", type="stream"),))
     held = Import(name="n", subject="news", account=far.public_key, type="stream")
     edited(account, imports=(held,))
-    assert check(operator)["App"] == ()
+    ((_, path, message),) = said(operator, "App")
+    assert path == "nats.imports[0].account"
+    assert message == "“Exporter” belongs to the operator “Far”: only servers that trust both know both."
     edited(account, imports=(replace(held, subject="else"),))
-    ((grade, _, message),) = said(operator, "App")
-    assert grade is Grade.ERROR
-    assert message == f'{far.public_key} exports no stream "else"'
+    assert [path for _, path, _ in said(operator, "App")] == [
+        "nats.imports[0].account",
+        "nats.imports[0].subject",
+    ]
+
+
+def test_an_exporter_that_nobody_knows_is_said_so(operator: Operator, account: Account) -> None:
+    stranger = KeyPair.create(KeyKind.ACCOUNT).public.text
+    edited(account, imports=(Import(name="n", subject="news", account=stranger, type="stream"),))
+    ((grade, path, message),) = said(operator, "App")
+    assert (grade, path) == (Grade.WARNING, "nats.imports[0].account")
+    assert message == f"{stranger} is not known here: whether it exports news is not checked"
 
 
 def test_rings_of_imports_are_found_in_each_account_of_them(operator: Operator, account: Account) -> None:
@@ -173,8 +193,8 @@ def test_rings_of_imports_are_found_in_each_account_of_them(operator: Operator, 
         )
     for name in ("App", "Other"):
         ((grade, path, message),) = said(operator, name)
-        assert (grade, path) == (Grade.ERROR, "nats.imports[0]")
-        assert message.startswith("imports form a ring: ")
+        assert (grade, path) == (Grade.ERROR, "nats.imports[0].subject")
+        assert message.startswith("this import leads back to where it came from: “")
 
 
 def test_an_auth_callout_that_names_nobody(operator: Operator, account: Account) -> None:

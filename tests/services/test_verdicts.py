@@ -25,11 +25,14 @@ READ = [case for case in CASES if not case["expected"].get("decode_error")]
 UNREAD = [case for case in CASES if case["expected"].get("decode_error") and case["name"] != PANICS]
 
 STOPPED = {
+    "account-import-local-11",
     "account-import-self",
     "account-raw-sk-dup",
     "account-revoke-key-junk",
     "account-scope-bad-perms",
     "activation-expired",
+    "operator-accturl-03",
+    "operator-accturl-04",
     "user-conntypes-bad",
     "user-expired",
     "user-limits-negative",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -9,12 +10,16 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from identities.claims.drafts import UserEdit
-from identities.claims.permissions import Permission, UserPermissionLimits
+from identities.claims import codec
+from identities.claims.account import ExternalAuthorization
+from identities.claims.drafts import RoleDraft, SigningKeyDraft, UserEdit
+from identities.claims.imports import Import
+from identities.claims.mappings import WeightedMapping
+from identities.claims.permissions import Permission, Permissions, UserPermissionLimits
 from identities.models import Account, AuditEvent, IssuedToken, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.principal import Role
-from identities.services import accounts, clock, users
+from identities.services import accounts, changes, clock, signing_keys, users
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -141,8 +146,6 @@ class TestTester:
 def imported_from(account: Account, other: Account) -> None:
     """Export a service in one account and import it in the other, past the editors of both."""
     from identities.claims.exports import Export
-    from identities.claims.imports import Import
-    from identities.services import changes
 
     export = changes.edit_body(exports=(Export(name="help", subject="orders.help", type="service"),))
     accounts.rewrite(
@@ -263,21 +266,40 @@ def test_the_answer_follows_an_edit(user: User) -> None:
     assert "Yes: ann may publish" in asked(make.client(), user, subject="new.x")
 
 
-def test_links_of_rules_of_the_account_lead_to_its_page(account: Account) -> None:
-    plain = make.user(account, "plain", limits=UserPermissionLimits.unlimited())
-    from identities.claims.permissions import Permissions
-    from identities.services import changes
+EDITORS: list[tuple[dict[str, Any], str, str]] = [
+    ({"default_permissions": Permissions(pub=Permission(allow=("d",)))}, "x", "default-permissions"),
+    ({"mappings": {"x": (WeightedMapping(subject="y"),)}}, "x", "mappings/"),
+    ({"imports": (Import(name="i", subject="x", account="A" * 56, type="service"),)}, "x", "imports/"),
+    ({"revocations": {"*": 2**31}}, "x", "revocations/"),
+    ({"authorization": ExternalAuthorization(auth_users=("U" * 56,))}, "$SYS.REQ.USER.AUTH", "auth-callout"),
+]
 
-    defaults = changes.edit_body(default_permissions=Permissions(pub=Permission(allow=("d",))))
-    accounts.rewrite(
-        principal=make.COMMAND,
-        account=account,
-        plan=lambda row: changes.plan(row, defaults, now=clock.unix()),
-        version=account.version,
-        done="Set defaults",
-    )
+
+@pytest.mark.parametrize(("fields", "subject", "editor"), EDITORS)
+def test_each_field_of_the_account_leads_to_where_it_is_edited(
+    account: Account, fields: dict[str, Any], subject: str, editor: str
+) -> None:
+    plain = make.user(account, "plain", limits=UserPermissionLimits.unlimited())
+    claims = changes.edit_body(**fields)(changes.claims_of(account))
+    Account.objects.filter(pk=account.pk).update(claims=codec.payload_text(claims))
     plain = User.objects.select_related("account__operator").get(pk=plain.pk)
-    page = asked(make.client(), plain, subject="x")
-    assert "nats.default_permissions.pub.allow" in page
+    page = asked(make.client(), plain, subject=subject)
     address = reverse("account", args=[account.operator.public_key, account.public_key])
-    assert f'<a href="{address}' in page
+    links = re.findall(f'href="({re.escape(address)}{editor}[^"]*)"', page)
+    assert links, page
+    assert make.client().get(links[0]).status_code == 200
+    seen = asked(make.client(Role.VIEWER), plain, subject=subject)
+    assert (address + editor in seen) is (editor in ("imports/", "revocations/"))
+    assert "Edit " not in seen
+
+
+def test_a_role_s_rule_leads_to_the_role_and_its_field_in_the_account(account: Account) -> None:
+    template = replace(UserPermissionLimits.unlimited(), pub=Permission(allow=("a.{{name()}}",)))
+    draft = SigningKeyDraft(role=RoleDraft(role="service", template=template))
+    role = signing_keys.add(principal=make.COMMAND, account=account, draft=draft, version=account.version)
+    bob = make.user(account, "bob", signer=role.public_key, limits=None)
+    bob = User.objects.select_related("account__operator").get(pk=bob.pk)
+    page = asked(make.client(), bob, subject="a.bob")
+    assert "made of <code>a.{{name()}}</code>" in page
+    address = reverse("role-edit", args=[account.operator.public_key, account.public_key, role.public_key])
+    assert f'href="{address}"' in page

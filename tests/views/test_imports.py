@@ -583,6 +583,28 @@ def test_deleting_shows_what_goes(admin: Client, orders: Account, billing: Accou
     assert held(billing) == ()
 
 
+def test_an_entry_that_holds_nothing_is_shown_and_can_be_deleted(admin: Client, billing: Account) -> None:
+    make.imported(billing, "a", of=STRANGER)
+    text = billing.claims.replace('"imports":[', '"imports":[null,')
+    Account.objects.filter(pk=billing.pk).update(claims=text)
+    visitor = Visitor(admin)
+    page = visitor.open(url("imports", billing))
+    assert "(nothing)" in page.text
+    gone = visitor.send(visitor.open(page.link("Delete")), action="/delete")
+    assert "Deleted the import" in gone.text
+    assert [one.subject for one in held(billing)] == ["a"]
+
+
+def test_odd_values_of_other_tools_stay_in_an_untouched_form(admin: Client, billing: Account) -> None:
+    make.imported(billing, "a", of=STRANGER, name="two\nlines ")
+    signed = IssuedToken.objects.count()
+    visitor = Visitor(admin)
+    form = visitor.open(url("import-edit", billing, handle(billing)))
+    page = visitor.send(form, name="twolines")  # what an input of one line makes of it
+    assert "Nothing was changed" in page.text
+    assert IssuedToken.objects.count() == signed
+
+
 # --- exports to choose from
 
 

@@ -156,6 +156,7 @@ def test_more_rows_are_given_without_losing_or_judging_what_was_typed(
     assert more.form("to-0").values["to-1"] == ["x.y"]
     assert more.form("to-0").values["weight-1"] == ["x"]
     assert "required" not in more.text
+    assert more.response.context["form"].fields["to-3"].widget.attrs["autofocus"]
     done = visitor.send(more, source="a", **{"to-5": "c", "weight-1": "10", "weight-5": "20"})
     assert "Saved the mapping" in done.text
     assert held(shop)["a"] == (to("x.y", 10), to("c", 20))

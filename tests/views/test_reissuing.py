@@ -267,3 +267,21 @@ def test_more_users_take_no_more_queries_to_plan(admin: Client, account: Account
     assert counts[0] == counts[1], counts
     assert User.objects.filter(account=account).count() == 41
     assert Key.objects.filter(account=account, user=None).count() == 1
+
+
+def test_a_search_for_the_old_key_finds_what_has_another_one_now(admin: Client, account: Account) -> None:
+    old = account.public_key
+    Visitor(admin).send(opened(admin, account, "account-reissue"), confirm="App")
+    account.refresh_from_db()
+    page = Visitor(admin).open(reverse("search"), {"q": old})
+    assert "former key" in page.text
+    assert page.link("App") == url(account, "account")
+
+
+def test_who_sees_one_operator_still_sees_what_was_done_before_its_reissue(
+    admin: Client, operator: Operator, account: Account
+) -> None:
+    narrow = make.client(Role.VIEWER, operator=operator)
+    assert "Created account “App”" in Visitor(narrow).open(reverse("activity")).text
+    Visitor(admin).send(opened(admin, operator, "operator-reissue"), confirm="Op")
+    assert "Created account “App”" in Visitor(narrow).open(reverse("activity")).text

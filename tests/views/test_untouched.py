@@ -27,7 +27,13 @@ Row = Operator | Account | User
 NOT_FILLED_IN = {"version", "csrfmiddlewaretoken", "signed_by"}
 MAKES = re.compile(r"-(create|new|add|generate)$")
 """Routes whose form makes something: empty as it is shown, it may well be what somebody wants."""
-ACTS: dict[str, str] = {}
+ACTS: dict[str, str] = {
+    "export-revoke": "asks whose activation is revoked",
+    "operator-key-resign": "asks for the key that signs instead",
+    "revocation-clear": "lets creds work again, for which there is nothing to fill in",
+    "user-move": "asks for the key that the user is moved to",
+    "user-rotate": "gives a new key",
+}
 """Other routes whose form does something by being sent as it is shown, and what."""
 EVERY = 1 if FULL else 12
 """Every how many-th token is tried in the reduced run, beside the stores and the specification's vectors."""

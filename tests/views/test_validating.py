@@ -10,8 +10,9 @@ from django.urls import reverse
 
 from identities.models import Account, Operator
 from identities.policy.principal import Role
+from identities.policy.routes import ROUTES
 from identities.services import accounts, clock
-from identities.views import validating_shown
+from identities.views import mending, validating_shown
 from tests import make
 from tests.pages import Page, Visitor
 from tests.services.test_reissuing_accounts import edited, with_key
@@ -149,3 +150,8 @@ def test_twice_the_rows_take_as_many_queries(admin: Client, operator: Operator, 
         for number in range(3):
             make.many_users(make.account(operator), [f"u{round_}{number}{one}" for one in range(5)])
     assert counts[0] == counts[1] <= 8, counts
+
+
+def test_every_page_that_mends_is_a_page() -> None:
+    places = (*mending._OPERATOR, *mending._ACCOUNT, *mending._USERS)
+    assert {name for _, name, _ in places} <= set(ROUTES)

@@ -10,9 +10,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from identities.claims import explain, explain_steps
+from identities.claims import explain, explain_steps, recipes
 from identities.claims.errors import ClaimsError
 from identities.claims.explain_types import INBOX, Answer, Place, Question, Verb, Verdict
+from identities.claims.recipes import Task, Wish
 from identities.models import User
 from identities.nkeys import looks_like_seed
 from identities.policy.principal import Principal
@@ -25,7 +26,10 @@ _PRINCIPAL = Principal.command("explain")
 class Command(BaseCommand):
     """Exit code 1 when the answer is no, or when a text says nothing that is known."""
 
-    help = "Say whether a user may publish, subscribe or request, with the rule that decides; or why it was denied."
+    help = (
+        "Say whether a user may publish, subscribe or request, by which rule; why something was denied; or "
+        "which subjects a task needs."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """A question about a user, or a text to explain."""
@@ -38,6 +42,17 @@ class Command(BaseCommand):
         parser.add_argument("--inbox", default=INBOX, help="the inbox prefix of a client that sets one")
         parser.add_argument("--cluster", help="the server's cluster, for mappings that are for one only")
         parser.add_argument("--log", metavar="TEXT", help="a log line or error; - for standard input")
+        parser.add_argument(
+            "--task",
+            choices=[task.value for task in Task],
+            help="which subjects a task needs, each with its reason",
+        )
+        parser.add_argument("--about", default="", metavar="SUBJECT", help="of a task: the subject")
+        parser.add_argument("--name", default="", help="of a task: the stream, bucket or store")
+        parser.add_argument("--consumer", default="", help="of a task: the consumer")
+        parser.add_argument(
+            "--indirect", action="store_true", help="of a task: the bucket does not answer directly"
+        )
         parser.add_argument("--json", action="store_true", help="one JSON document")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -45,8 +60,13 @@ class Command(BaseCommand):
         if options["log"] is not None:
             self._explain(options)
             return
+        if options["task"] is not None:
+            self._needed(options)
+            return
         if not (options["user"] and options["verb"] and options["subject"]):
-            raise CommandError("Give USER_KEY, publish, subscribe or request, and SUBJECT; or --log TEXT.")
+            raise CommandError(
+                "Give USER_KEY, publish, subscribe or request, and SUBJECT; or --log TEXT; or --task."
+            )
         user = _user(options["user"])
         question = Question(
             verb=Verb(options["verb"]),
@@ -66,6 +86,27 @@ class Command(BaseCommand):
             self._say(_told(answer, user))
         if answer.verdict is Verdict.NO:
             sys.exit(1)
+
+    def _needed(self, options: dict[str, Any]) -> None:
+        wish = Wish(
+            task=Task(options["task"]),
+            subject=options["about"],
+            name=options["name"],
+            consumer=options["consumer"],
+            queue=options["queue"],
+            direct=not options["indirect"],
+            inbox=options["inbox"],
+        )
+        try:
+            lines = recipes.lines(wish)
+        except ClaimsError as refused:
+            raise CommandError(refused.user_message) from None
+        if options["json"]:
+            said = [{"side": line.side.value, "subject": line.subject, "why": line.why} for line in lines]
+            self.stdout.write(json.dumps(said, ensure_ascii=False, indent=2))
+            return
+        width = max(len(line.subject) for line in lines)
+        self._say(iter(f"{line.side:4}  {line.subject:{width}}  {line.why}" for line in lines))
 
     def _explain(self, options: dict[str, Any]) -> None:
         text = sys.stdin.read() if options["log"] == "-" else options["log"]
