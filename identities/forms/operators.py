@@ -42,6 +42,7 @@ class _OperatorFields(BaseForm):
     remedies: ClassVar[Mapping[str, str]] = {
         "account_server_url": "Write nats://host:4222, or https://host/jwt/v1, or nothing.",
         "service_urls": "Write addresses such as nats://host:4222 or tls://host:4222.",
+        "assert_server_version": "Write a version such as 2.10.0, or nothing.",
     }
 
     name = NameField(label="Name", help_text="Shown in the JWT and used for file names, as by nsc.")

@@ -94,7 +94,6 @@ LIMIT: Bad = {
     "9" * 61: ("at most 60",),
 }
 SAME_LIMIT: Bad = {
-    "": ("Write a number",),
     "-3": ("below -1", "Write -1"),
     "few": ("no number", "Write digits"),
     "9" * 20: ("too large",),
@@ -154,6 +153,11 @@ DURATION: Bad = {
     "1d": ("no duration", "Write a number with a unit"),
     "9999999999h": ("no duration", "Write a number with a unit"),
     "-5s": ("can't be negative", "Write a time such as"),
+}
+VERSION: Bad = {
+    "2.10": ("major", "Write a version such as 2.10.0"),
+    "two.ten.0": ("parse two", "Write a version such as 2.10.0"),
+    "2.10.-1": ("negative", "Write a version such as 2.10.0"),
 }
 TAGS: Bad = {"a\x00b": ("cannot be seen", "Type it anew"), "t" * 256: ("256 bytes long", "shorten it")}
 TEXT: Bad = {"a\x00b": ("cannot be seen", "Type it anew"), "x" * 8193: ("at most 8192",)}
@@ -261,7 +265,7 @@ ANYTHING_GOES = {"payload", "reply"}
 
 SHEETS: Mapping[str, Sheet] = {
     "operator-create": Sheet(fields=OPERATOR_FIELDS, filled={"name": "new"}),
-    "operator-edit": Sheet(fields=OPERATOR_FIELDS),
+    "operator-edit": Sheet(fields={**OPERATOR_FIELDS, "assert_server_version": VERSION}),
     "operator-delete": Sheet(fields={"confirm": CONFIRM}),
     "account-create": Sheet(
         fields={**ACCOUNT_FIELDS, "public_key": key_of(KeyKind.ACCOUNT)}, filled={"name": "new"}
@@ -269,8 +273,9 @@ SHEETS: Mapping[str, Sheet] = {
     "account-edit": Sheet(fields=ACCOUNT_FIELDS),
     "account-limits": Sheet(
         fields={
-            **dict.fromkeys(LIMITS + JETSTREAM, SAME_LIMIT),
-            **{f"{tier}-{name}": SAME_LIMIT for tier in ("R1", "R3", "R5") for name in JETSTREAM},
+            **{name: {**SAME_LIMIT, "": ("Write a number",)} for name in LIMITS},
+            **dict.fromkeys(JETSTREAM, SAME_LIMIT),
+            **{f"R{number}-{name}": SAME_LIMIT for number in range(1, 6) for name in JETSTREAM},
             **{name: {**LIMIT, **SAME_LIMIT} for name in ("conn", "mem_storage")},
         }
     ),

@@ -196,10 +196,15 @@ MAKE_BAD: Mapping[str, tuple[str, Callable[[User], dict[str, Any]], str]] = {
     ),
     "storage whole and by tier": (
         "account-limits",
-        lambda user: {"disk_storage": "1 GiB", "R1-disk_storage": "1 GiB"},
+        lambda user: {"jetstream": True, "disk_storage": "1 GiB", "R1-disk_storage": "1 GiB"},
         "mutually exclusive",
     ),
-    "a tier without storage": ("account-limits", lambda user: {"R1-streams": "5"}, "Give the tier R1"),
+    "a tier without storage": (
+        "account-limits",
+        lambda user: {"jetstream": True, "layout": "tiers", "R1-streams": "5"},
+        "Give the tier R1",
+    ),
+    "limits of what is off": ("account-limits", lambda user: {"disk_storage": "1 GiB"}, "JetStream is off"),
 }
 
 
