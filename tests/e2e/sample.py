@@ -63,6 +63,7 @@ def fill() -> User:
     make.operator("Bare", system_account=False, generate_signing_key=False)
     _accounts(operator)
     _settings(account)
+    account.refresh_from_db()
     _shared(operator, account)
     _users(account)
     _roles()
