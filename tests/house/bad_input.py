@@ -100,6 +100,8 @@ SAME_LIMIT: Bad = {
     "9" * 20: ("too large",),
 }
 """For the fields that are all alike."""
+OPEN_LIMIT: Bad = {typed: words for typed, words in SAME_LIMIT.items() if typed}
+"""For JetStream's, where nothing typed means not set."""
 URLS: Bad = {
     "http://example.com": ("protocol not supported", "Write addresses"),
     "javascript:alert(1)": ("protocol not supported", "Write addresses"),
@@ -176,6 +178,7 @@ class Sheet:
     filled: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
+SERVER_VERSION: Bad = {"2.x": ("version",), "-1.2.3": ("version",), "1.2": ("version",)}
 OPERATOR_FIELDS: Mapping[str, Bad] = {
     "name": {**NAME, **TAKEN_FOLDED},
     "account_server_url": ACCOUNT_SERVER,
@@ -261,7 +264,7 @@ ANYTHING_GOES = {"payload", "reply"}
 
 SHEETS: Mapping[str, Sheet] = {
     "operator-create": Sheet(fields=OPERATOR_FIELDS, filled={"name": "new"}),
-    "operator-edit": Sheet(fields=OPERATOR_FIELDS),
+    "operator-edit": Sheet(fields={**OPERATOR_FIELDS, "assert_server_version": SERVER_VERSION}),
     "operator-delete": Sheet(fields={"confirm": CONFIRM}),
     "account-create": Sheet(
         fields={**ACCOUNT_FIELDS, "public_key": key_of(KeyKind.ACCOUNT)}, filled={"name": "new"}
@@ -269,9 +272,10 @@ SHEETS: Mapping[str, Sheet] = {
     "account-edit": Sheet(fields=ACCOUNT_FIELDS),
     "account-limits": Sheet(
         fields={
-            **dict.fromkeys(LIMITS + JETSTREAM, SAME_LIMIT),
-            **{f"{tier}-{name}": SAME_LIMIT for tier in ("R1", "R3", "R5") for name in JETSTREAM},
-            **{name: {**LIMIT, **SAME_LIMIT} for name in ("conn", "mem_storage")},
+            **dict.fromkeys(LIMITS, SAME_LIMIT),
+            **dict.fromkeys(JETSTREAM, OPEN_LIMIT),
+            **{f"{tier}-{name}": OPEN_LIMIT for tier in ("R1", "R2", "R3", "R4", "R5") for name in JETSTREAM},
+            "conn": {**LIMIT, **SAME_LIMIT},
         }
     ),
     "account-delete": Sheet(fields={"confirm": CONFIRM}),

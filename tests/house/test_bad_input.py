@@ -196,10 +196,14 @@ MAKE_BAD: Mapping[str, tuple[str, Callable[[User], dict[str, Any]], str]] = {
     ),
     "storage whole and by tier": (
         "account-limits",
-        lambda user: {"disk_storage": "1 GiB", "R1-disk_storage": "1 GiB"},
-        "mutually exclusive",
+        lambda user: {"jetstream": True, "disk_storage": "1 GiB", "R1-disk_storage": "1 GiB"},
+        "one or the other",
     ),
-    "a tier without storage": ("account-limits", lambda user: {"R1-streams": "5"}, "Give the tier R1"),
+    "limits of JetStream that is off": (
+        "account-limits",
+        lambda user: {"R1-streams": "5"},
+        "JetStream is off",
+    ),
 }
 
 
