@@ -9,6 +9,7 @@ from identities.claims.account import AccountBody
 from identities.claims.exports import Export
 from identities.claims.imports import Import
 from identities.claims.limits import NO_LIMIT, OperatorLimits
+from identities.claims.local_subjects import local_concerns
 from identities.claims.scopes import SigningKey
 from identities.claims.stricter_concerns import (
     Concern,
@@ -63,6 +64,7 @@ def _imports_concerns(imports: Sequence[Import | None], account: str) -> Iterato
         yield from subject_concerns(f"{path}.subject", imported.subject)
         if imported.local_subject:
             yield from subject_concerns(f"{path}.local_subject", imported.local_subject)
+        yield from local_concerns(path, imported)
         if imported.account and not is_public(imported.account, KeyKind.ACCOUNT):
             message = f"{quote(imported.account)} is not an account public key"
             yield Concern(f"{path}.account", imported.account, message)

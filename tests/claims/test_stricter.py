@@ -208,3 +208,11 @@ def test_a_subject_that_no_server_line_and_no_index_holds_is_an_error_when_new()
     found = [issue.path for issue in stricter_issues(claims, None) if issue.grade is Grade.ERROR]
     assert found == ["nats.pub.allow[1]", "nats.sub.deny[0]"]
     assert all(issue.grade is Grade.WARNING for issue in stricter_issues(claims, claims))
+
+
+def test_a_renaming_that_loses_a_wildcard_is_an_error_when_new_and_a_warning_when_it_was_there() -> None:
+    lost = Import(subject="a.*.*", local_subject="$1.$1", account=OTHER_ACCOUNT, type="stream")
+    claims = _account(imports=(lost,))
+    assert not validate(claims, now=0).issues
+    assert _found(claims) == [("error", "nats.imports[0].local_subject")]
+    assert _found(claims, claims) == [("warning", "nats.imports[0].local_subject")]
