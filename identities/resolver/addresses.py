@@ -100,13 +100,14 @@ def parse_url(text: str, *, field: str = "url") -> ServerURL:
         raise AddressRefused("A port is a number from 1 to 65535.", field=field)
     return ServerURL(
         scheme=parts.scheme,
-        host=_host(parts.hostname or "", bracketed=parts.netloc.startswith("["), field=field),
+        host=checked_host(parts.hostname or "", bracketed=parts.netloc.startswith("["), field=field),
         port=port or DEFAULT_PORTS[parts.scheme],
         path=parts.path or "/",
     )
 
 
-def _host(host: str, *, bracketed: bool, field: str) -> str:
+def checked_host(host: str, *, bracketed: bool, field: str) -> str:
+    """A host that is a name, or an address in the usual notation. Raises: AddressRefused."""
     if bracketed:
         try:
             return str(IPv6Address(host)) if "%" not in host else _no_host(field)
@@ -144,20 +145,27 @@ def resolve(url: ServerURL, *, allow_loopback: bool, lookup: Lookup = system_loo
     Raises: AddressRefused when any of them is link-local, a cloud's metadata service, unspecified, multicast,
     reserved, or loopback without `allow_loopback`; OSError when the name is unknown.
     """
-    found = [_address(text) for text in lookup(url.host, url.port)]
+    return Route(url, checked_address(url.host, url.port, allow_loopback=allow_loopback, lookup=lookup))
+
+
+def checked_address(
+    host: str, port: int, *, allow_loopback: bool, lookup: Lookup = system_lookup, field: str = "url"
+) -> str:
+    """The first of a host's addresses, after all of them were checked: see `resolve`."""
+    found = [_address(text, field) for text in lookup(host, port)]
     if not found:
-        raise AddressRefused(f"{url.host} has no address.", field="url")
+        raise AddressRefused(f"{host} has no address.", field=field)
     for address in found:
         if reason := _refusal(address, allow_loopback=allow_loopback):
-            raise AddressRefused(f"{url.host} leads to {address}, {reason}: not connected.", field="url")
-    return Route(url, str(found[0]))
+            raise AddressRefused(f"{host} leads to {address}, {reason}: not connected.", field=field)
+    return str(found[0])
 
 
-def _address(text: str) -> IPAddress:
+def _address(text: str, field: str) -> IPAddress:
     try:
         return ip_address(text)
     except ValueError:
-        raise AddressRefused("The name server gave no usable address.", field="url") from None
+        raise AddressRefused("The name server gave no usable address.", field=field) from None
 
 
 def _refusal(address: IPAddress, *, allow_loopback: bool) -> str:
