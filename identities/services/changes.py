@@ -81,14 +81,23 @@ class Change:
 
 
 def claims_of(row: Operator | Account | User) -> AnyClaims:
-    """The typed claims of a row's current document."""
-    return codec.from_payload(row.claims)
+    """The typed claims of a row's current document.
+
+    An import may have given the row a name of its own, where the JWT's was taken: the next edit puts it into the JWT.
+    """
+    claims: AnyClaims = codec.from_payload(row.claims)
+    return claims if row.name == columns.name_of(claims) else replace(claims, name=row.name)
 
 
 def document(claims: AnyClaims) -> dict[str, object]:
     """The payload of claims, parsed: what diffs compare."""
     parsed: dict[str, object] = json.loads(codec.payload_text(claims))
     return parsed
+
+
+def difference(before: AnyClaims, after: AnyClaims) -> tuple[diff.FieldChange, ...]:
+    """What differs between two claims, field by field."""
+    return diff.diff(document(before), document(after))
 
 
 def plan(row: Operator | Account | User, edit: Callable[[AnyClaims], AnyClaims], *, now: int) -> Change:
@@ -99,7 +108,7 @@ def plan(row: Operator | Account | User, edit: Callable[[AnyClaims], AnyClaims],
         before=before,
         after=after,
         report=check(after, before, now=now),
-        diff=diff.diff(document(before), document(after)),
+        diff=difference(before, after),
     )
 
 
