@@ -13,6 +13,7 @@ from identities.views import (
     dashboard,
     expirations,
     handouts,
+    importing,
     inspector,
     installation,
     operators,
@@ -67,6 +68,10 @@ urlpatterns = [
     path(
         "installation/default-operator", installation.default_operator, name="installation-default-operator"
     ),
+    path("import", importing.index, name="import"),
+    path("import/<int:job_id>", importing.job, name="import-job"),
+    path("import/<int:job_id>/start", importing.start, name="import-start"),
+    path("import/<int:job_id>/discard", importing.discard, name="import-discard"),
     path("first/<str:token>", people.first_admin, name="first-admin"),
     path("operators/", operators.index, name="operators"),
     path("operators/new", operators.create, name="operator-create"),

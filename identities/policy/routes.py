@@ -61,6 +61,11 @@ ROUTES: Mapping[str, Route] = {
     "inspector": _session(Action.TOKEN_INSPECT),
     "installation": _session(Action.VIEW),
     "installation-default-operator": _session(Action.INSTALLATION_EDIT),
+    # imports
+    "import": _session(Action.JWT_ADOPT),
+    "import-job": _session(Action.JWT_ADOPT),
+    "import-start": _session(Action.JWT_ADOPT),
+    "import-discard": _session(Action.JWT_ADOPT),
     # operators
     "operators": _session(Action.VIEW),
     "operator-create": _session(Action.OPERATOR_CREATE),

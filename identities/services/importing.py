@@ -46,7 +46,7 @@ def perform(
         Forbidden: there is nowhere that this principal may import to. IdentityError: somebody else took a name or key,
             or went on changing the same things.
     """
-    _require(principal)
+    require(principal)
     for _ in range(TRIES):
         made = import_plans.plan(principal=principal, collected=collected, choices=choices)
         with Staging(principal, made, collected, choices) as staged:
@@ -69,8 +69,13 @@ def is_here(operator: str) -> bool:
     return any(operator in (row.public_key, row.name) for row in import_known.operators())
 
 
-def _require(principal: Principal) -> None:
-    """Refuse whoever may import nowhere; where exactly is asked for each operator."""
+def may_everywhere(principal: Principal) -> bool:
+    """Whether somebody may import anything: new operators too."""
+    return isinstance(decisions.decide(principal, Action.JWT_ADOPT), decisions.Allowed)
+
+
+def require(principal: Principal) -> None:
+    """Refuse whoever may import nowhere; where exactly is asked for each operator. Raises: Forbidden."""
     if not any(
         isinstance(decisions.decide(principal, Action.JWT_ADOPT, held.scope), decisions.Allowed)
         for held in principal.roles
