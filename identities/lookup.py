@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from identities.errors import IdentityError
-from identities.models import Account, Grant, Operator, Person, User
+from identities.models import Account, Grant, Key, Operator, Person, User
 from identities.policy.principal import HeldRole, Principal, Role, ScopeKind, Way
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
     from django.http import HttpRequest
 
 
@@ -78,6 +80,41 @@ def user(principal: Principal, operator_key: str, account_key: str, key: str) ->
     if found is None:
         raise NotFound(f"There is no user {key[:60]} in this account.")
     return found
+
+
+def moved(principal: Principal, keys: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The arguments of an address with former keys of operator, account and user replaced by the present ones.
+
+    Whatever was reissued keeps its old addresses by this. None: nothing in `keys` leads elsewhere.
+    """
+    found = dict(keys)
+    held = Key.objects.filter(operator__deleted_at=None)
+    if key := keys.get("operator_key"):
+        rows = held.filter(
+            public_key=key, kind="operator", operator__in=Operator.objects.visible_to(principal)
+        )
+        found["operator_key"] = rows.values_list("operator__public_key", flat=True).first() or key
+    below = held.filter(operator__public_key=found.get("operator_key", ""))
+    if key := keys.get("account_key"):
+        accounts = Account.objects.visible_to(principal).live()
+        rows = below.filter(public_key=key, kind="account", account__in=accounts)
+        found["account_key"] = rows.values_list("account__public_key", flat=True).first() or key
+    if key := keys.get("user_key"):
+        users = User.objects.visible_to(principal).live()
+        rows = below.filter(public_key=key, kind="user", user__in=users)
+        found["user_key"] = rows.values_list("user__public_key", flat=True).first() or key
+    return found if found != dict(keys) else None
+
+
+def keys_of(row: Operator | Account | User) -> QuerySet[Key, Any]:
+    """The keys that are or were the row's own, for a subquery; its signing keys come along, which are nobody's name."""
+    if isinstance(row, Operator):
+        held = Key.objects.filter(operator=row, account=None, kind="operator")
+    elif isinstance(row, Account):
+        held = Key.objects.filter(account=row, user=None, kind="account")
+    else:
+        held = Key.objects.filter(user=row)
+    return held.values("public_key")
 
 
 def _principal(request: HttpRequest) -> Principal:

@@ -6,20 +6,35 @@ from django.urls import path, register_converter
 
 from identities.views import (
     account_server,
+    account_settings,
     accounts,
+    activations,
     activity,
+    allowing,
     client_tests,
     configs,
     dashboard,
     expirations,
+    explaining,
+    exports,
     handouts,
     importing,
+    imports,
     inspector,
     installation,
+    keys,
+    mappings,
+    operator_keys,
     operators,
     people,
+    reissuing,
+    revocations,
     search,
+    signing_keys,
+    suspensions,
+    user_keys,
     users,
+    validating,
 )
 
 
@@ -51,12 +66,31 @@ class HandleConverter:
         return value
 
 
+class RevokedConverter:
+    """Whose tokens a revocation refuses: whatever key stands there, or `*`."""
+
+    regex = r"[A-Za-z0-9]{1,200}|\*"
+
+    def to_python(self, value: str) -> str:
+        """The text itself."""
+        return value
+
+    def to_url(self, value: str) -> str:
+        """The text itself."""
+        return value
+
+
 register_converter(KeyConverter, "key")
+register_converter(RevokedConverter, "revoked")
 register_converter(HandleConverter, "handle")
 
 OPERATOR = "operators/<key:operator_key>/"
 ACCOUNT = OPERATOR + "accounts/<key:account_key>/"
+EXPORT = ACCOUNT + "exports/<handle:export_handle>/"
+ACTIVATION = ACCOUNT + "exports/activations/<int:token_id>/"
+IMPORT = ACCOUNT + "imports/<handle:import_handle>/"
 USER = ACCOUNT + "users/<key:user_key>/"
+SIGNING_KEY = ACCOUNT + "signing-keys/<key:signing_key>/"
 
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
@@ -64,14 +98,15 @@ urlpatterns = [
     path("expirations", expirations.expirations, name="expirations"),
     path("activity", activity.activity, name="activity"),
     path("inspector", inspector.inspector, name="inspector"),
+    path("denied", explaining.denied, name="denied"),
     path("installation", installation.installation, name="installation"),
     path(
         "installation/default-operator", installation.default_operator, name="installation-default-operator"
     ),
-    path("import", importing.index, name="import"),
-    path("import/<int:job_id>", importing.job, name="import-job"),
-    path("import/<int:job_id>/start", importing.start, name="import-start"),
-    path("import/<int:job_id>/discard", importing.discard, name="import-discard"),
+    path("import", importing.index, name="importing"),
+    path("import/<int:job_id>", importing.job, name="importing-job"),
+    path("import/<int:job_id>/start", importing.start, name="importing-start"),
+    path("import/<int:job_id>/discard", importing.discard, name="importing-discard"),
     path("first/<str:token>", people.first_admin, name="first-admin"),
     path("operators/", operators.index, name="operators"),
     path("operators/new", operators.create, name="operator-create"),
@@ -79,25 +114,100 @@ urlpatterns = [
     path(OPERATOR + "edit", operators.edit, name="operator-edit"),
     path(OPERATOR + "delete", operators.delete, name="operator-delete"),
     path(OPERATOR + "system-account", operators.add_system_account, name="operator-system-account"),
+    path(
+        OPERATOR + "system-account/choose",
+        operators.choose_system_account,
+        name="operator-system-account-choose",
+    ),
+    path(OPERATOR + "signing-keys/", operator_keys.index, name="operator-keys"),
+    path(OPERATOR + "signing-keys/new", operator_keys.create, name="operator-key-create"),
+    path(
+        OPERATOR + "signing-keys/<handle:operator_signing_key>/remove",
+        operator_keys.remove,
+        name="operator-key-remove",
+    ),
+    path(
+        OPERATOR + "signing-keys/<handle:operator_signing_key>/re-sign",
+        operator_keys.resign,
+        name="operator-key-resign",
+    ),
     path(OPERATOR + "jwt", operators.jwt, name="operator-jwt"),
     path(OPERATOR + "history", operators.history, name="operator-history"),
+    path(OPERATOR + "validate", validating.index, name="operator-validate"),
+    path(OPERATOR + "reissue", reissuing.operator, name="operator-reissue"),
+    path(OPERATOR + "reissue/<int:job_id>", reissuing.operator_progress, name="operator-reissue-progress"),
+    path(OPERATOR + "sign-anew", reissuing.accounts_over, name="operator-sign-anew"),
     path(OPERATOR + "config", configs.config, name="operator-config"),
     path(OPERATOR + "config/download", configs.download, name="operator-config-download"),
+    path(OPERATOR + "keys/", keys.index, name="keys"),
+    path(OPERATOR + "keys/new", keys.generate, name="key-generate"),
+    path(OPERATOR + "keys/<key:key_key>/seed", keys.add_seed, name="key-seed"),
+    path(OPERATOR + "keys/<key:key_key>/export", keys.export, name="key-export"),
+    path(OPERATOR + "keys/<key:key_key>/erase", keys.erase, name="key-erase"),
     path(OPERATOR + "accounts/", accounts.index, name="accounts"),
     path(OPERATOR + "accounts/new", accounts.create, name="account-create"),
     path(ACCOUNT, accounts.detail, name="account"),
     path(ACCOUNT + "edit", accounts.edit, name="account-edit"),
     path(ACCOUNT + "limits", accounts.limits, name="account-limits"),
     path(ACCOUNT + "delete", accounts.delete, name="account-delete"),
+    path(ACCOUNT + "reissue", reissuing.account, name="account-reissue"),
+    path(ACCOUNT + "reissue/<int:job_id>", reissuing.account_progress, name="account-reissue-progress"),
+    path(ACCOUNT + "sign-anew", reissuing.users_over, name="account-sign-anew"),
     path(ACCOUNT + "jwt", accounts.jwt, name="account-jwt"),
     path(ACCOUNT + "history", accounts.history, name="account-history"),
+    path(ACCOUNT + "signing-keys/", signing_keys.index, name="signing-keys"),
+    path(ACCOUNT + "signing-keys/new", signing_keys.create, name="signing-key-create"),
+    path(ACCOUNT + "signing-keys/new-role", signing_keys.create_role, name="role-create"),
+    path(SIGNING_KEY, signing_keys.detail, name="signing-key"),
+    path(SIGNING_KEY + "edit", signing_keys.edit, name="role-edit"),
+    path(SIGNING_KEY + "remove", signing_keys.remove, name="signing-key-remove"),
+    path(
+        ACCOUNT + "default-permissions",
+        account_settings.default_permissions,
+        name="account-default-permissions",
+    ),
+    path(ACCOUNT + "tracing", account_settings.tracing, name="account-tracing"),
+    path(ACCOUNT + "cluster-traffic", account_settings.cluster_traffic, name="account-cluster-traffic"),
+    path(ACCOUNT + "auth-callout", account_settings.auth_callout, name="account-auth-callout"),
+    path(ACCOUNT + "mappings/", mappings.index, name="mappings"),
+    path(ACCOUNT + "mappings/new", mappings.create, name="mapping-create"),
+    path(ACCOUNT + "mappings/<handle:mapping>/edit", mappings.edit, name="mapping-edit"),
+    path(ACCOUNT + "mappings/<handle:mapping>/delete", mappings.delete, name="mapping-delete"),
+    path(ACCOUNT + "revocations/", revocations.index, name="revocations"),
+    path(ACCOUNT + "revocations/new", revocations.create, name="revocation-create"),
+    path(ACCOUNT + "revocations/<handle:entry>/clear", revocations.clear, name="revocation-clear"),
+    path(ACCOUNT + "revocations/compact", revocations.compact, name="revocations-compact"),
+    path(ACCOUNT + "exports/", exports.index, name="exports"),
+    path(ACCOUNT + "exports/new", exports.create, name="export-create"),
+    path(ACCOUNT + "exports/activations/", activations.index, name="activations"),
+    path(ACTIVATION + "jwt", activations.jwt, name="activation-jwt"),
+    path(ACTIVATION + "revoke", activations.revoke, name="activation-revoke"),
+    path(EXPORT, exports.detail, name="export"),
+    path(EXPORT + "edit", exports.edit, name="export-edit"),
+    path(EXPORT + "delete", exports.delete, name="export-delete"),
+    path(EXPORT + "revoke", exports.revoke, name="export-revoke"),
+    path(EXPORT + "revocations/<revoked:revoked>/clear", exports.clear, name="export-clear"),
+    path(EXPORT + "activations/new", activations.create, name="activation-create"),
+    path(ACCOUNT + "imports/", imports.index, name="imports"),
+    path(ACCOUNT + "imports/available", imports.available, name="imports-available"),
+    path(ACCOUNT + "imports/new", imports.create, name="import-create"),
+    path(IMPORT, imports.detail, name="import"),
+    path(IMPORT + "edit", imports.edit, name="import-edit"),
+    path(IMPORT + "renew", imports.renew, name="import-renew"),
+    path(IMPORT + "delete", imports.delete, name="import-delete"),
     path(ACCOUNT + "users/", users.index, name="users"),
     path(ACCOUNT + "users/new", users.create, name="user-create"),
     path(USER, users.detail, name="user"),
     path(USER + "edit", users.edit, name="user-edit"),
     path(USER + "delete", users.delete, name="user-delete"),
     path(USER + "revoke-earlier", users.revoke_earlier, name="user-revoke-earlier"),
+    path(USER + "move", user_keys.move, name="user-move"),
+    path(USER + "rotate-key", user_keys.rotate, name="user-rotate"),
+    path(USER + "suspend", suspensions.suspend, name="user-suspend"),
+    path(USER + "lift-suspension", suspensions.lift, name="user-lift"),
     path(USER + "history", users.history, name="user-history"),
+    path(USER + "allow", allowing.allow, name="user-allow"),
+    path(USER + "may", explaining.user, name="user-explain"),
     path(USER + "creds", handouts.creds, name="user-creds"),
     path(USER + "jwt", handouts.jwt, name="user-jwt"),
     path(USER + "context", handouts.context, name="user-context"),

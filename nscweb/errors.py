@@ -30,6 +30,15 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
     return _page(None, "400", 400, "This request can't be understood. Go back and try again.")
 
 
+def seed(request: HttpRequest) -> HttpResponse:
+    """400: a seed came where nothing throws it away; rendered without the request, which holds it."""
+    text = (
+        "That is a seed (a private key), which is secret. Nothing was done with it. If it stands in the address, it is "
+        "in your browser's history now: replace that key if others can read it. Give the public key instead."
+    )
+    return _page(None, "seed", 400, text)
+
+
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """403: visible, but not permitted; the exception's text is the reason."""
     reason = str(exception or "") or "You are not allowed to do this."

@@ -23,10 +23,10 @@ REDACTED = "[redacted]"
 _PATTERNS = (
     # a creds file or any PEM-like block, to its end line or, when that is missing, to the end of the text
     re.compile(r"-{3,}\s*BEGIN [^-\n]*-{3,}.*?(?:-{3,}\s*END [^-\n]*-{3,}|\Z)", re.DOTALL),
-    # seeds: prefix S, kind, 56 more characters (nkeys: 58 characters in all)
-    re.compile(r"S[OAUNCX][A-Z2-7]{56}"),
-    # private keys: prefix P (nkeys: PrefixBytePrivate)
-    re.compile(r"(?<![A-Z2-7])P[A-Z2-7]{55,}"),
+    # seeds: prefix S, kind, 56 more characters (nkeys: 58 characters in all); small letters give them away too
+    re.compile(r"S[OAUNCX][A-Z2-7]{56}", re.IGNORECASE),
+    # seeds cut short, and private keys: prefix P (nkeys: PrefixBytePrivate)
+    re.compile(r"(?<![A-Z2-7])(?:S[OAUNCX][A-Z2-7]{40,}|P[A-Z2-7]{55,})", re.IGNORECASE),
     # JWTs, whole or cut short: a bearer user's JWT alone logs in
     re.compile(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,2}"),
 )

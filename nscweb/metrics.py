@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hmac
 import os
+from collections.abc import Iterator
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 from prometheus_client import (
@@ -19,8 +21,10 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from identities.services import jobs
 from nscweb import addresses, errors
 
 REQUESTS = Counter("nscweb_requests", "Requests answered.", ["method", "view", "status"])
@@ -49,6 +53,23 @@ def observe(request: HttpRequest, status: int, seconds: float) -> None:
     SECONDS.labels(view).observe(seconds)
 
 
+class _Background:
+    """Figures that the database holds, the same for every process that is asked; none while it can't be read."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Read them."""
+        try:
+            alive, waiting = jobs.workers_alive(), jobs.due()
+        except DatabaseError:
+            return
+        yield GaugeMetricFamily("nscweb_workers_alive", "Background workers seen lately.", value=alive)
+        yield GaugeMetricFamily("nscweb_jobs_waiting", "Jobs that a worker could begin now.", value=waiting)
+
+
+BACKGROUND = CollectorRegistry()
+BACKGROUND.register(_Background())
+
+
 def _permitted(request: HttpRequest) -> bool:
     token: str = settings.METRICS_TOKEN
     kind, _, given = request.headers.get("Authorization", "").partition(" ")
@@ -66,4 +87,5 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    text = generate_latest(registry) + generate_latest(BACKGROUND)
+    return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)

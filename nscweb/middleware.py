@@ -1,4 +1,4 @@
-"""What happens to every request, from the outside in: context, metrics, headers, host, seal, sign-in."""
+"""What happens to every request, from the outside in: context, metrics, headers, host, seal, seeds, sign-in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import secrets as random_text
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote_plus, urlencode, urlsplit
 
 import structlog
 from django.conf import settings
@@ -20,6 +20,7 @@ from django.utils.cache import patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 
 from identities import lookup
+from identities.nkeys import looks_like_seed
 from identities.policy import decisions, routes
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
@@ -30,6 +31,9 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 ACCOUNT_SERVER = re.compile(r"^/(?:o/[^/]+/)?jwt/v1(?:/|$)")
 """Paths that nats-servers read: any host name, never https only, also while sealed."""
+_SEARCH = "/search"
+_SIGN_IN_PAGES = "/account/"
+_CSRF = "csrfmiddlewaretoken"  # random letters: one in 150 looks like a seed
 _PROBES = frozenset({"/livez", "/readyz"})
 _QUIET = frozenset({"livez", "readyz", "metrics", "static"})
 
@@ -130,6 +134,30 @@ class Sealed(_Middleware):
         return errors.sealed(request)
 
 
+class NoSeeds(_Middleware):
+    """Refuse a seed in an address, or in a form of the sign-in pages: their answers would show it again.
+
+    Our own forms throw seeds away and say so at the field (`forms.base`); so does the search box.
+    """
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request, unless it brings a seed."""
+        return errors.seed(request) if brings_seed(request) else self.get_response(request)
+
+
+def brings_seed(request: HttpRequest) -> bool:
+    """Whether a seed stands where no form of ours would throw it away; passwords are never shown again."""
+    found: list[str] = []
+    if request.META.get("QUERY_STRING"):
+        searching = request.path == _SEARCH
+        for name, values in request.GET.lists():
+            found += [name] if searching and name == "q" else [name, *values]
+    if request.method == "POST" and request.path.startswith(_SIGN_IN_PAGES):
+        for name, values in request.POST.lists():
+            found += [] if name == _CSRF or "password" in name else values
+    return any(looks_like_seed(text) for text in found)
+
+
 class RequireLogin(_Middleware):
     """Default deny: the permission table says of each route what it asks for; a route not in it does not exist."""
 
@@ -153,6 +181,7 @@ class RequireLogin(_Middleware):
         if sessions.is_over(request):
             auth.logout(request)
             return sign_in_first(request)
+        sessions.note(request)
         structlog.contextvars.bind_contextvars(actor=request.user.get_username())
         refusal = refused(lookup.principal_for(request), route.action)
         return errors.forbidden(request, refusal) if refusal else None
@@ -174,8 +203,13 @@ def sign_in_first(request: HttpRequest) -> HttpResponse:
     """Send an anonymous request to the sign-in page and from there back; htmx is told to load it as a page."""
     htmx = getattr(request, "htmx", None)
     if htmx:
-        back = htmx.current_url_abs_path or "/"
+        back = _without_seed(htmx.current_url_abs_path or "/")
         return HttpResponseClientRedirect(f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': back})}")
     if request.method not in {"GET", "HEAD"}:
         return redirect_to_login("/")
-    return redirect_to_login(request.get_full_path())
+    return redirect_to_login(_without_seed(request.get_full_path()))
+
+
+def _without_seed(address: str) -> str:
+    """An address without its query when that holds a seed (somebody searched for one)."""
+    return urlsplit(address).path if looks_like_seed(unquote_plus(address)) else address

@@ -106,7 +106,7 @@ def say(message: str) -> None:
 def web_command(host: str, port: int) -> list[str]:
     """Granian: one blocking thread per worker, because Python threads only slow each other down here."""
     return [
-        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)),
+        *(sys.executable, "-m", "nscweb.web", "--interface", "wsgi", "--host", host, "--port", str(port)),
         *("--workers", str(configuration.integer("NSCWEB_WORKERS", minimum=1))),
         *("--blocking-threads", "1", "--respawn-failed-workers", "--workers-kill-timeout", "3", "--no-ws"),
         *("--log-level", "warning"),

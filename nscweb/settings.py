@@ -82,6 +82,7 @@ MIDDLEWARE = [
     "nscweb.middleware.Metrics",
     "nscweb.middleware.SecurityHeaders",
     "nscweb.middleware.AnyHost",
+    "nscweb.middleware.NoSeeds",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "nscweb.middleware.Sealed",
@@ -178,6 +179,7 @@ ALLAUTH_TRUSTED_PROXY_COUNT = 0  # our own middleware has put the client's addre
 _prefix = "__Host-" if HTTPS else ""
 SESSION_COOKIE_NAME = f"{_prefix}nscweb_session"
 SESSION_COOKIE_AGE = configuration.integer("NSCWEB_SESSION_HOURS", minimum=1) * 3600
+SESSION_IDLE_SECONDS = configuration.integer("NSCWEB_SESSION_IDLE_MINUTES", minimum=2) * 60
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = HTTPS

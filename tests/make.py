@@ -9,10 +9,12 @@ from typing import Any
 from django.test import Client
 
 from identities import lookup
-from identities.claims.drafts import AccountDraft, OperatorDraft, UserDraft
+from identities.claims.drafts import AccountDraft, ImportDraft, Minting, OperatorDraft, UserDraft
+from identities.claims.exports import Export
+from identities.claims.imports import Import
 from identities.models import Account, Grant, Installation, Operator, Person, User
 from identities.policy.principal import Principal, Role, ScopeKind
-from identities.services import accounts, clock, operators, secrets, users
+from identities.services import accounts, changes, clock, exports, imports, operators, secrets, users
 
 PASSWORD = "correct horse battery staple"
 
@@ -97,3 +99,30 @@ def many_users(of: Account, names: Sequence[str], *, by: Principal = COMMAND, **
     """Users with these names, issued in one go."""
     drafts = [UserDraft(name=name, **options) for name in names]
     return users.create_many(principal=by, account=of, drafts=drafts)
+
+
+def export(of: Account, subject: str, *, by: Principal = COMMAND, **options: Any) -> Export:
+    """An export of `of` (a stream unless told otherwise), whose row is refreshed; options as its claims."""
+    made = Export(subject=subject, **{"type": "stream", "name": subject, **options})
+    exports.add(principal=by, account=of, export=made, version=of.version)
+    of.refresh_from_db()
+    return made
+
+
+def imported(
+    to: Account,
+    subject: str,
+    *,
+    of: Account | str,
+    by: Principal = COMMAND,
+    minting: Minting = Minting.IF_ASKED,
+    **options: Any,
+) -> Import:
+    """An import of `to` as it was signed, with a token where the export asks for one; options as its claims."""
+    exporter = of if isinstance(of, str) else of.public_key
+    wanted = Import(subject=subject, account=exporter, **{"type": "stream", "name": subject, **options})
+    draft = ImportDraft(imported=wanted, minting=minting)
+    imports.add(principal=by, account=to, draft=draft, version=to.version)
+    to.refresh_from_db()
+    held: Import = next(one for one in changes.claims_of(to).nats.imports if one.subject == subject)
+    return held

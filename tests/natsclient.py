@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nats.aio.client import Client
-from nats.errors import Error
+from nats.errors import Error, NoRespondersError
+from nats.errors import TimeoutError as Silence
 
 from identities.nkeys import KeyPair
 
 PATIENCE = 5.0
+QUIET = 0.7
+"""Seconds after which a message that did not come is taken not to come."""
 T = TypeVar("T")
 _BLOCK = re.compile(r"-----BEGIN ([A-Z ]+)-----\s*(\S+)\s*------END")
 
@@ -158,6 +161,44 @@ def ask(url: str, asking: Path, answering: Path, subject: str = "req.a") -> byte
             reply = await client.client.request(subject, b"abc", timeout=PATIENCE)
             assert not service.errors + client.errors
             return bytes(reply.data)
+
+    return _apart(work())
+
+
+def hears(url: str, listening: Path, on: str, speaking: Path, to: str) -> str | None:
+    """The subject on which a message arrives that another account publishes; None when none comes."""
+
+    async def work() -> str | None:
+        async with connected(url, listening) as here, connected(url, speaking) as there:
+            subscription = await here.client.subscribe(on)
+            await here.client.flush()
+            await there.client.publish(to, b"hello")
+            await there.client.flush()
+            try:
+                message = await subscription.next_msg(QUIET)
+            except Silence:
+                return None
+            return str(message.subject)
+
+    return _apart(work())
+
+
+def answers(url: str, asking: Path, to: str, answering: Path, on: str) -> str | None:
+    """The subject on which another account is asked, as it answers with it; None when nobody does."""
+
+    async def work() -> str | None:
+        async with connected(url, answering) as there, connected(url, asking) as here:
+
+            async def answer(message: Any) -> None:
+                await message.respond(message.subject.encode())
+
+            await there.client.subscribe(on, cb=answer)
+            await there.client.flush()
+            try:
+                reply = await here.client.request(to, b"?", timeout=QUIET)
+            except (Silence, NoRespondersError):
+                return None
+            return bytes(reply.data).decode()
 
     return _apart(work())
 

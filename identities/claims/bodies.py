@@ -98,7 +98,12 @@ def _read_networks(value: Any) -> tuple[str, ...]:
     return networks
 
 
-def _read_signing_key(value: Any) -> SigningKey | None:
+def read_signing_key(value: Any) -> SigningKey | None:
+    """Read one entry of an account's list; None for what Go skips.
+
+    Raises:
+        Misfit: a scope of a kind that nobody knows, or a value of the wrong type.
+    """
     if type(value) is str:
         return SigningKey(key=value)
     if type(value) is not dict:  # Go skips what is neither
@@ -112,7 +117,7 @@ def _read_signing_key(value: Any) -> SigningKey | None:
 def _read_signing_keys(value: Any) -> tuple[SigningKey, ...]:
     """Read a list that Go keeps as a map: of two entries with one key, the later stays."""
     found: dict[str, SigningKey] = {}
-    for item in listing(Field(zero=None, read=_read_signing_key)).read(value):
+    for item in listing(Field(zero=None, read=read_signing_key)).read(value):
         if item is not None:
             found[item.key] = item
     return tuple(found.values())

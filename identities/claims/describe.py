@@ -17,7 +17,7 @@ from identities.claims.scopes import SigningKey
 from identities.claims.trust import has_empty_permissions
 from identities.claims.user import UserBody
 
-__all__ = ["Row", "Section", "rows"]
+__all__ = ["Row", "Section", "rows", "scope_section"]
 
 
 def rows(

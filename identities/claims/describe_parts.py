@@ -75,6 +75,8 @@ def scope_section(scope: SigningKey) -> Section:
         Row("Bearer Token", yes_no(flag=template.bearer_token)),
         *list_rows("Allowed Connection Types", template.allowed_connection_types),
     ]
+    if template.proxy_required:
+        rows.append(Row("Proxy Required", "Yes", "not enforced in a role"))  # nsc does not say
     return Section("Scoped Signing Key - Details", tuple(rows))
 
 

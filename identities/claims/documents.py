@@ -8,7 +8,7 @@ from typing import Any
 
 from identities.claims import gojson
 from identities.claims.account import AccountBody
-from identities.claims.bodies import CLAIMS, GENERIC, KINDS, Kind, kind_of_body
+from identities.claims.bodies import CLAIMS, GENERIC, KINDS, Kind, kind_of_body, read_signing_key
 from identities.claims.common import Claims
 from identities.claims.errors import ClaimsError
 from identities.claims.generic import GenericBody
@@ -103,8 +103,10 @@ def read(tree: Any, kind: Kind) -> Claims[Any]:
     except Misfit as misfit:
         raise ClaimsError(misfit.words) from None
     claims: Claims[Any] = Claims(**values, source=tree)
-    if kind.cls is AccountBody and claims.nats.limits.tiered_limits:
-        return _without_flat_jetstream(claims)
+    if kind.cls is AccountBody:
+        _drop_lost_signing_keys(claims)
+        if claims.nats.limits.tiered_limits:
+            return _without_flat_jetstream(claims)
     return claims
 
 
@@ -174,6 +176,18 @@ def _sorted_lists(body: AccountBody, before: AccountBody | None) -> dict[str, An
         unique = {key.key: key for key in keys}
         changes["signing_keys"] = tuple(unique[key] for key in sorted(unique))
     return changes
+
+
+def _drop_lost_signing_keys(claims: Claims[AccountBody]) -> None:
+    """Leave out of the source what Go loses of the list, which it keeps as a map: the earlier of two entries with one
+    key, and what is no key. So the entries of the source stay those of the claims, one by one, and edits find them.
+    """
+    source: Any = claims.source
+    entries = source["nats"].get("signing_keys")
+    if entries and len(entries) != len(claims.nats.signing_keys):
+        read = ((read_signing_key(entry), entry) for entry in entries)
+        kept = {key.key: entry for key, entry in read if key is not None}
+        source["nats"]["signing_keys"] = list(kept.values())
 
 
 def _without_flat_jetstream(claims: Claims[AccountBody]) -> Claims[AccountBody]:

@@ -14,7 +14,7 @@ from identities.claims.permissions import (
     ResponsePermission,
     UserPermissionLimits,
 )
-from identities.claims.subjects import is_subset, overlaps
+from identities.claims.subjects import is_subset, matches, overlaps
 
 EVERYWHERE = (">",)
 DEFAULT_MAX_RESPONSES = 1
@@ -66,12 +66,13 @@ def _rules(pub: Permission, sub: Permission, resp: ResponsePermission | None, or
         pub_deny=pub.deny,
         sub_allow=sub.allow or EVERYWHERE,
         sub_deny=sub.deny,
-        resp=_with_defaults(resp),
+        resp=with_defaults(resp),
         origin=origin,
     )
 
 
-def _with_defaults(resp: ResponsePermission | None) -> ResponsePermission | None:
+def with_defaults(resp: ResponsePermission | None) -> ResponsePermission | None:
+    """A response permission as the server counts it: its own numbers where the JWT says 0."""
     if resp is None or (resp.max and resp.ttl):
         return resp
     return ResponsePermission(max=resp.max or DEFAULT_MAX_RESPONSES, ttl=resp.ttl or DEFAULT_RESPONSE_TTL)
@@ -85,11 +86,20 @@ def may_publish(effective: Effective, subject: str) -> bool:
 def may_subscribe(effective: Effective, subject: str) -> bool:
     """True when messages of some subject that `subject` stands for may be received, be it in a queue group.
 
-    A denied queue group leaves the subject itself free, so only denials without a queue count.
+    A denied queue group leaves the subject itself free, so only denials without a queue count. A subscription's `>`
+    passes a `*` at the end of what is allowed (nats-server takes it for an ordinary token), unless a deny has it too.
     """
-    allow = [entry.partition(" ")[0] for entry in effective.sub_allow]
     deny = [entry for entry in effective.sub_deny if " " not in entry]
+    allow = [_reach(entry.partition(" ")[0], deny) for entry in effective.sub_allow]
     return _permitted(allow, deny, subject)
+
+
+def _reach(allowed: str, deny: Sequence[str]) -> str:
+    """The widest subscription that an entry lets through."""
+    if allowed != "*" and not allowed.endswith(".*"):
+        return allowed
+    wider = f"{allowed[:-1]}>"
+    return allowed if any(matches(wider, denied) for denied in deny) else wider
 
 
 def _permitted(allow: Sequence[str], deny: Sequence[str], subject: str) -> bool:

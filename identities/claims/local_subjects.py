@@ -47,11 +47,10 @@ def example(imported: Import) -> tuple[str, str] | None:
     remote, local = remote_subject(imported), local_pattern(imported)
     if remote == local or not has_wildcards(remote) or tuple(_problems(imported)):
         return None
-    count = wildcard_count(remote)
-    if count > len(_SAMPLES):
+    numbers, taken = range(1, wildcard_count(remote) + 1), list(_order(imported.local_subject or local))
+    if sorted(taken) != list(numbers) or len(taken) > len(_SAMPLES):
         return None
-    filled = _filled(remote, iter(range(1, count + 1)))
-    return filled, _filled(local, _order(imported.local_subject or local))
+    return _filled(remote, iter(numbers)), _filled(local, iter(taken))
 
 
 def local_concerns(path: str, imported: Import) -> Iterator[Concern]:

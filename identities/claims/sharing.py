@@ -93,6 +93,10 @@ def import_issues(
     return tuple(_issues(imported, importer, exporter, now, token_follows=token_follows))
 
 
+def _issue(grade: Grade, path: str, message: str) -> Issue:
+    return Issue(grade, path, message, ours=True)
+
+
 def _issues(
     imported: Import, importer: str, exporter: Exporter | None, now: int, *, token_follows: bool
 ) -> Iterator[Issue]:
@@ -101,7 +105,7 @@ def _issues(
         return
     who = f"“{exporter.name}”"
     if exporter.deleted:
-        yield Issue(
+        yield _issue(
             Grade.WARNING,
             "account",
             f"{who} was deleted here: import from another account, or delete this import.",
@@ -111,7 +115,7 @@ def _issues(
         words = (
             f"{who} belongs to the operator “{exporter.operator}”: only servers that trust both know both."
         )
-        yield Issue(Grade.WARNING, "account", words)
+        yield _issue(Grade.WARNING, "account", words)
     subject = remote_subject(imported)
     if imported.type not in _KINDS or not is_strict_valid(subject):
         return
@@ -123,28 +127,26 @@ def _issues(
     elif export.token_req:
         if not imported.token and not token_follows:
             words = (
-                f"{export.subject} of {who} is private: servers leave this out without an activation token."
+                f"The export {export.subject} of {who} is private: servers leave this out without a token."
             )
-            yield Issue(Grade.WARNING, "token", words)
+            yield _issue(Grade.WARNING, "token", words)
         yield from _token_issues(imported, export, exporter, now)
 
 
 def _not_exported(exporter: Exporter, kind: str, subject: str) -> Issue:
     who, other = f"“{exporter.name}”", _KINDS[kind]
     if (found := export_for(exporter.claims.nats, other, subject)) is not None:
-        return Issue(
+        return _issue(
             Grade.ERROR,
             "type",
             f"{who} exports {found.subject} as a {other}, not as a {kind}: import it as such.",
         )
     for one in exporter.claims.nats.exports:
         if one is not None and one.type == kind and is_subset(one.subject, subject):
-            words = (
-                f"{subject} is wider than the export {one.subject} of {who}: import that, or a part of it."
-            )
-            return Issue(Grade.ERROR, "subject", words)
+            words = f"This subject is wider than the export {one.subject} of {who}: import that, or a part."
+            return _issue(Grade.ERROR, "subject", words)
     words = f"{who} exports no {kind} that covers {subject}: servers leave this import out until it does."
-    return Issue(Grade.WARNING, "subject", words)
+    return _issue(Grade.WARNING, "subject", words)
 
 
 def own_subject(export: Export, importer: str) -> str:
@@ -161,7 +163,7 @@ def _position_issues(who: str, export: Export, subject: str, importer: str) -> I
     if subject == export.subject or position > len(parts) or parts[position - 1] != importer:
         wanted = own_subject(export, importer)
         words = f"{who} gives each account only the subjects with its own key as token {position}: import {wanted}."
-        yield Issue(Grade.ERROR, "subject", words)
+        yield _issue(Grade.ERROR, "subject", words)
 
 
 def _token_issues(imported: Import, export: Export, exporter: Exporter, now: int) -> Iterator[Issue]:
@@ -174,10 +176,10 @@ def _token_issues(imported: Import, export: Export, exporter: Exporter, now: int
         words = (
             f"The activation token is signed by {activation.iss}, no key of {who} (any more): get a new one."
         )
-        yield Issue(Grade.ERROR, "token", words)
+        yield _issue(Grade.ERROR, "token", words)
     if is_revoked(export, activation):
         words = f"{who} has revoked this activation token, of {date_text(activation.iat)}: get a new one."
-        yield Issue(Grade.ERROR, "token", words)
+        yield _issue(Grade.ERROR, "token", words)
     yield from _time_issues(imported, now)
 
 
@@ -187,7 +189,7 @@ def _time_issues(imported: Import, now: int) -> Iterator[Issue]:
         return
     if 0 < activation.exp <= now:
         words = f"The activation token expired on {date_text(activation.exp)}: get a new one."
-        yield Issue(Grade.ERROR, "token", words)
+        yield _issue(Grade.ERROR, "token", words)
     elif activation.nbf > now:
         words = f"The activation token is valid only from {date_text(activation.nbf)}."
-        yield Issue(Grade.WARNING, "token", words)
+        yield _issue(Grade.WARNING, "token", words)

@@ -23,7 +23,13 @@ from identities.claims.stricter_concerns import (
 )
 from identities.claims.trust import has_empty_permissions
 from identities.claims.user import UserBody
+from identities.claims.validate_operator import SERVICE_SCHEMES, account_server_url_problem
+from identities.claims.validate_text import quote
+from identities.claims.validate_urls import parse
 
+LONGEST_TAG = 255
+"""Bytes: as long as a name."""
+_PUSHED_BY = (*SERVICE_SCHEMES, "http", "https")
 _NONE = Report()
 
 
@@ -51,6 +57,8 @@ def _concerns(claims: Claims[object]) -> Iterator[Concern]:
     elif 0 < claims.exp <= claims.nbf:
         yield Concern("exp", f"{claims.exp} {claims.nbf}", "it would expire before it becomes valid")
     body = claims.nats
+    if isinstance(body, UserBody | AccountBody | OperatorBody):
+        yield from _tag_concerns(body.tags)
     if isinstance(body, UserBody):
         yield from _pasted(claims.name, body.tags)
         yield from _user_concerns(claims, body)
@@ -72,6 +80,13 @@ def _pasted(name: str, tags: Sequence[str], *, of_account: bool = False) -> Iter
             yield Concern(f"nats.tags[{index}]", tag, message, only_advice=True)
 
 
+def _tag_concerns(tags: Sequence[str]) -> Iterator[Concern]:
+    for index, tag in enumerate(tags):
+        if (size := len(tag.encode())) > LONGEST_TAG:
+            message = f"tag “{tag[:40]}…” is {size} bytes long; {LONGEST_TAG} are allowed: shorten it"
+            yield Concern(f"nats.tags[{index}]", tag, message)
+
+
 def _user_concerns(claims: Claims[object], body: UserBody) -> Iterator[Concern]:
     limits = body.limits
     yield from permission_concerns("nats", limits)
@@ -84,6 +99,8 @@ def _user_concerns(claims: Claims[object], body: UserBody) -> Iterator[Concern]:
 
 
 def _operator_concerns(claims: Claims[object], body: OperatorBody) -> Iterator[Concern]:
+    if problem := _account_server_problem(body.account_server_url):
+        yield Concern("nats.account_server_url", body.account_server_url, problem)
     for index, key in enumerate(body.signing_keys):
         if key and key == claims.sub:
             message = "the operator's identity key cannot be one of its signing keys"
@@ -91,3 +108,15 @@ def _operator_concerns(claims: Claims[object], body: OperatorBody) -> Iterator[C
     if body.strict_signing_key_usage and not body.signing_keys:
         message = "with signing keys required and none there, no account of this operator is trusted"
         yield Concern("nats.strict_signing_key_usage", "", message)
+
+
+def _account_server_problem(url: str) -> str:
+    """What is wrong with where accounts are pushed to, of a URL that Go finds nothing wrong with; "" for nothing."""
+    if not url or account_server_url_problem(url):
+        return ""
+    parsed = parse(url)
+    if parsed.has_user:
+        return f"account server url {quote(url)} holds a name or password, and anybody may read the operator's JWT"
+    if parsed.scheme not in _PUSHED_BY or not parsed.hostname:
+        return f"account server url {quote(url)} names no server that takes accounts"
+    return ""

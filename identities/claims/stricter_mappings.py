@@ -5,27 +5,13 @@ Source: nats-server `accounts.go AddWeightedMappings` and `subject_transform.go`
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from identities.claims.mapping_routes import overlapping, problem
 from identities.claims.mappings import WeightedMapping
 from identities.claims.stricter_concerns import Concern, subject_concerns
-from identities.claims.subjects import tokens, wildcard_count
+from identities.claims.subjects import tokens
 from identities.claims.validate_text import quote
-
-_FUNCTION = re.compile(r"\{\{\s*([a-z]+)\s*\(([^()]*)\)\s*\}\}", re.IGNORECASE)
-_ARGUMENTS = {
-    "wildcard": r"\d+",
-    "partition": r"\d+(,\d+)*",
-    "split": r"\d+,[^,]+",
-    "splitfromleft": r"\d+,\d+",
-    "splitfromright": r"\d+,\d+",
-    "slicefromleft": r"\d+,\d+",
-    "slicefromright": r"\d+,\d+",
-    "left": r"\d+,\d+",
-    "right": r"\d+,\d+",
-    "random": r"\d+",
-}
 
 
 def mapping_concerns(mappings: Mapping[str, Sequence[WeightedMapping]]) -> Iterator[Concern]:
@@ -40,9 +26,15 @@ def mapping_concerns(mappings: Mapping[str, Sequence[WeightedMapping]]) -> Itera
                 message = f"{quote(target.subject)} stands twice for {quote(source)}: nats-server drops such a mapping"
                 yield Concern(where, f"{target.subject} #{index}", f"{message}, even for different clusters")
             seen.add(target.subject)
-            if problem := _target_problem(source, target.subject):
-                message = f"nats-server drops the mapping of {quote(source)}: {problem}"
+            if found := _target_problem(source, target.subject):
+                message = f"nats-server drops the mapping of {quote(source)}: {found}"
                 yield Concern(where, f"{source} {target.subject}", message)
+    for one, other in overlapping(mappings):
+        message = (
+            f"{quote(one)} and {quote(other)} match some of the same subjects: which mapping takes those is left to "
+            "chance, and may differ from server to server"
+        )
+        yield Concern(f"nats.mappings.{one}", f"{one} {other}", message, only_advice=True)
 
 
 def _target_problem(source: str, target: str) -> str:
@@ -53,30 +45,4 @@ def _target_problem(source: str, target: str) -> str:
         return f"target {quote(target)} must name wildcards by {{{{wildcard(1)}}}} or $1, and `>` only at its end"
     if (parts[-1] == ">") != (tokens(source)[-1] == ">"):
         return f"source and target {quote(target)} must both end in `>`, or neither"
-    wildcards = wildcard_count(source)
-    return next(filter(None, (_token_problem(part, wildcards) for part in parts)), "")
-
-
-def _token_problem(token: str, wildcards: int) -> str:
-    if re.fullmatch(r"\$\d+", token):
-        number = int(token[1:])
-        return "" if 1 <= number <= wildcards else f"{token} stands for no `*` of the source"
-    if "{{" not in token and "}}" not in token:
-        return ""
-    found = _FUNCTION.fullmatch(token)
-    pattern = _ARGUMENTS.get(found[1].lower()) if found else None
-    if not found or pattern is None:
-        return f"{token} is no function of nats-server"
-    name, arguments = found[1].lower(), found[2].replace(" ", "")
-    if not re.fullmatch(pattern, arguments):
-        return f"{token} has the wrong arguments"
-    return _index_problem(token, name, arguments.split(","), wildcards)
-
-
-def _index_problem(token: str, name: str, arguments: Sequence[str], wildcards: int) -> str:
-    if name == "random":
-        return ""
-    indexes = arguments[1:] if name == "partition" else arguments[:1]
-    if all(1 <= int(index) <= wildcards for index in indexes):
-        return ""
-    return f"{token} asks for a `*` that the source does not have"
+    return problem(source, target)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from identities.claims.errors import ClaimsError
@@ -27,6 +27,21 @@ class LoginRefused(ClaimsError):
     """The server would refuse this user's connection because of the role's template."""
 
     code = "login-refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expansion:
+    """What one subject of a role's list (`place`: pub.allow, …) becomes for one user.
+
+    `dropped` came out as no subject and is left out. With neither, a tag is missing. `refused` says why nobody could
+    log in with it.
+    """
+
+    place: str
+    subject: str
+    becomes: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +69,39 @@ def expand_template(
     Raises:
         LoginRefused: an unknown operation, more than 4096 subjects, or a subject to deny that comes out invalid.
     """
-    fixed = dict(zip(OPERATIONS, (user_name, user_key, account_name, account_key), strict=True))
-    values = _Values(fixed, {"tag(": user_tags, "account-tag(": account_tags})
+    values = _values(user_name, user_key, account_name, account_key, user_tags, account_tags)
     return replace(limits, pub=_expand(limits.pub, values), sub=_expand(limits.sub, values))
+
+
+def expansions(
+    limits: UserPermissionLimits,
+    user_name: str,
+    user_key: str,
+    account_name: str,
+    account_key: str,
+    user_tags: Sequence[str],
+    account_tags: Sequence[str],
+) -> tuple[Expansion, ...]:
+    """The same for people to read: each subject of the four lists with what it becomes, is dropped or refused for."""
+    values = _values(user_name, user_key, account_name, account_key, user_tags, account_tags)
+    return tuple(
+        expansion
+        for side, rules in (("pub", limits.pub), ("sub", limits.sub))
+        for which, subjects in (("allow", rules.allow), ("deny", rules.deny))
+        for expansion in _explained(f"{side}.{which}", subjects, values, must_be_valid=which == "deny")
+    )
+
+
+def _values(
+    user_name: str,
+    user_key: str,
+    account_name: str,
+    account_key: str,
+    user_tags: Sequence[str],
+    account_tags: Sequence[str],
+) -> _Values:
+    fixed = dict(zip(OPERATIONS, (user_name, user_key, account_name, account_key), strict=True))
+    return _Values(fixed, {"tag(": user_tags, "account-tag(": account_tags})
 
 
 def has_template(subject: str) -> bool:
@@ -81,6 +126,23 @@ def template_problem(subject: str) -> str:
     return ""
 
 
+def _explained(
+    place: str, subjects: tuple[str, ...], values: _Values, *, must_be_valid: bool
+) -> Iterator[Expansion]:
+    if not any(map(has_template, subjects)):
+        yield from (Expansion(place=place, subject=subject, becomes=(subject,)) for subject in subjects)
+        return
+    for subject in subjects:
+        try:
+            found = _expand_subject(subject, values, must_be_valid=must_be_valid)
+            becomes = _kept(subject, found, must_be_valid=must_be_valid)
+        except LoginRefused as refused:
+            yield Expansion(place=place, subject=subject, refused=refused.user_message)
+            continue
+        dropped = tuple(result for result in found if result not in becomes)
+        yield Expansion(place=place, subject=subject, becomes=becomes, dropped=dropped)
+
+
 def _expand(permission: Permission, values: _Values) -> Permission:
     allow = _expand_list(permission.allow, values, must_be_valid=False)
     deny = _expand_list(permission.deny, values, must_be_valid=True)
@@ -94,12 +156,18 @@ def _expand_list(subjects: tuple[str, ...], values: _Values, *, must_be_valid: b
         return subjects
     expanded: list[str] = []
     for subject in subjects:
-        for result in _expand_subject(subject, values, must_be_valid=must_be_valid):
-            if is_strict_valid(result):
-                expanded.append(result)
-            elif must_be_valid:
-                raise LoginRefused(f"“{subject}” to deny becomes “{result}”, which is no subject.")
+        found = _expand_subject(subject, values, must_be_valid=must_be_valid)
+        expanded += _kept(subject, found, must_be_valid=must_be_valid)
     return tuple(expanded)
+
+
+def _kept(subject: str, found: Sequence[str], *, must_be_valid: bool) -> tuple[str, ...]:
+    """Those of the results that are subjects; each must be, where the server refuses the login otherwise."""
+    kept = tuple(result for result in found if is_strict_valid(result))
+    if must_be_valid and len(kept) < len(found):
+        wrong = next(result for result in found if result not in kept)
+        raise LoginRefused(f"“{subject}” to deny becomes “{wrong}”, which is no subject.")
+    return kept
 
 
 def _expand_subject(subject: str, values: _Values, *, must_be_valid: bool) -> list[str]:

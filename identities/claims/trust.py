@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from identities.claims.account import AccountBody
@@ -75,18 +75,38 @@ def has_empty_permissions(claims: Claims[object]) -> bool:
     return claims.source is None or not _empties(claims.source.get("nats"))
 
 
+def without_rights(claims: Claims[UserBody]) -> Claims[UserBody]:
+    """A user's claims without permissions and limits, as users of roles must be; unknown fields stay.
+
+    The empty lists that Go tells apart from absent ones go too, from the payload that the claims were read from.
+    """
+    limits, source = claims.nats.limits, claims.source
+    bare = replace(
+        _ZERO,
+        pub=replace(_NO_SUBJECTS, extra=limits.pub.extra),
+        sub=replace(_NO_SUBJECTS, extra=limits.sub.extra),
+        extra=limits.extra,
+    )
+    nats = source.get("nats") if source is not None else None
+    if source is not None and isinstance(nats, Mapping):
+        source = {**source, "nats": _without_empties(nats)}
+    return replace(claims, nats=replace(claims.nats, limits=bare), source=source)
+
+
 def _empties(nats: object) -> bool:
     """Whether the JSON holds an empty list where Go's zero value has none; Go does not mind the case of keys."""
-    if not isinstance(nats, Mapping):
-        return False
-    for key, value in nats.items():
-        name = str(key).lower()
-        if name in _LISTS and (value == [] or value == ""):
-            return True
-        if name in ("pub", "sub") and isinstance(value, Mapping) and _holds_empty_list(value):
-            return True
-    return False
+    return isinstance(nats, Mapping) and _without_empties(nats) != nats
 
 
-def _holds_empty_list(permission: Mapping[str, object]) -> bool:
-    return any(key.lower() in ("allow", "deny") and value == [] for key, value in permission.items())
+def _without_empties(nats: Mapping[str, object]) -> dict[str, object]:
+    left = {str(key): value for key, value in nats.items() if not _is_empty(key, value, _LISTS)}
+    for key, value in left.items():
+        if key.lower() in ("pub", "sub") and isinstance(value, Mapping):
+            left[key] = {
+                name: held for name, held in value.items() if not _is_empty(name, held, ("allow", "deny"))
+            }
+    return left
+
+
+def _is_empty(key: object, value: object, lists: Sequence[str]) -> bool:
+    return str(key).lower() in lists and (value == [] or value == "")

@@ -108,9 +108,11 @@ def nats(config: ServerConfig, preload: Sequence[Preload]) -> str:
 
 
 def _operator(config: ServerConfig) -> str:
-    return (
-        quoted(config.operator_path, field="operator_path") if config.operator_path else config.operator_jwt
-    )
+    """The operator, or a list of those that the server trusts, the present one last."""
+    own = quoted(config.operator_path, field="operator_path") if config.operator_path else config.operator_jwt
+    if not config.also_trusted:
+        return own
+    return "".join(("[\n", *(f"  {jwt},\n" for jwt in config.also_trusted), f"  {own}\n]"))
 
 
 def comment(name: str) -> str:

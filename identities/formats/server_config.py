@@ -38,14 +38,16 @@ class Preload(NamedTuple):
 class ServerConfig:
     """What to write. Empty and None mean nsc's own value for that resolver (or the server's, where nsc has none).
 
-    `operator_path` is written instead of the JWT; `system_account` is an account's public key; `preload` holds all
-    accounts, or the system account alone. Durations are Go texts (`2m`).
+    `operator_path` is written instead of the JWT; `also_trusted` are JWTs of operators that the server trusts besides,
+    such as the same operator under the key that it had before; `system_account` is an account's public key; `preload`
+    holds all accounts, or the system account alone. Durations are Go texts (`2m`).
     """
 
     resolver: Resolver
     operator_name: str
     operator_jwt: str
     operator_path: str = ""
+    also_trusted: Sequence[str] = ()
     system_account: str = ""
     preload: Sequence[Preload | tuple[str, str, str]] = ()
     dir: str = ""
@@ -95,6 +97,11 @@ def _check_operator(config: ServerConfig) -> None:
     elif _JWT.fullmatch(config.operator_jwt) is None:
         raise FormatError(
             "The operator's JWT is missing or damaged. Give the JWT, or a path to it.", field="operator"
+        )
+    if not all(map(_JWT.fullmatch, config.also_trusted)):
+        raise FormatError(
+            "The JWT of an operator to trust besides is missing or damaged. Leave it out.",
+            field="also_trusted",
         )
     if config.system_account and not is_public(config.system_account, KeyKind.ACCOUNT):
         raise FormatError(

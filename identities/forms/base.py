@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from identities.claims.diff import FieldChange
 from identities.claims.report import Grade, Report
 from identities.errors import IdentityError
-from identities.forms.fields import MomentField, NumberField, VersionField, shown_value
+from identities.forms import refusals
+from identities.forms.fields import MomentField, NameField, VersionField, shown_value
 from identities.nkeys import looks_like_seed
 
 SEED_REFUSED = (
@@ -40,10 +42,12 @@ class Difference:
 class Preview:
     """What saving would do: the fields of the claims that change, what it means beyond them, and what to accept first.
 
-    `code` stands for exactly these warnings and consequences: sent back, it says that they were read.
+    `code` stands for exactly these warnings and consequences: sent back, it says that they were read. `left_out` says
+    how many more changes there are than can be read at once.
     """
 
     changes: tuple[FieldChange, ...]
+    left_out: str = ""
     warnings: tuple[str, ...] = ()
     consequences: tuple[str, ...] = ()
     code: str = ""
@@ -79,23 +83,35 @@ class Section:
 class BaseForm(forms.Form):
     """A form over one command. `paths` maps JSON paths (or prefixes of them) of the claims to fields.
 
-    `words` gives fields NATS's own names, `groups` their layout. `now` is unix seconds. After `mark_stale` the form
+    `words` gives fields NATS's own names, `remedies` says what to write into them, `groups` is their layout, `shows`
+    has the ids of parts worked out from what is typed. `jwts` names fields whose long random letters may look like a
+    seed (one JWT in 20 does): they look for seeds themselves. `now` is unix seconds. After `mark_stale` the form
     carries the new version, so that saving again means "mine".
     """
 
     paths: ClassVar[Mapping[str, str]] = {}
     words: ClassVar[Mapping[str, str]] = {}
+    remedies: ClassVar[Mapping[str, str]] = {}
     groups: ClassVar[tuple[Group, ...]] = ()
+    shows: ClassVar[str] = ""
     accepts_seeds: ClassVar[bool] = False
+    jwts: ClassVar[tuple[str, ...]] = ()
+    live: ClassVar[str] = ""
+    """Template of what is shown anew above the changes while somebody types."""
 
     def __init__(self, data: QueryDict | None = None, *, now: int = 0, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
-        kept, self._seeded = (data, frozenset[str]()) if self.accepts_seeds else _without_seeds(data)
+        kept, self._seeded = (
+            (data, frozenset[str]()) if self.accepts_seeds else _without_seeds(data, self.jwts)
+        )
         super().__init__(kept, **kwargs)
+        self.cleaned_data: dict[str, Any] = {}  # a refusal may come before anything was sent
         self.now = now
         self.warnings: list[str] = []
+        self.focus = ""
         self.can_preview = False
         self.preview: Preview | None = None
+        self.jwt = "the JWT"
         self.stale_by = ""
         self.differences: tuple[Difference, ...] = ()
         for name, field in self.fields.items():
@@ -134,9 +150,10 @@ class BaseForm(forms.Form):
         """Put each error of a validation report on the field of its path, the others above the form."""
         for issue in report:
             if issue.grade is Grade.WARNING:
-                self.warnings.append(sentence(issue.message))
+                self.warnings.append(refusals.sentence(issue.message))
             elif issue.grade is Grade.ERROR:
-                self.add_error(self.field_of(issue.path) or None, sentence(issue.message))
+                name = self.field_of(issue.path)
+                self.add_error(name or None, refusals.sentence(issue.message, self.remedies.get(name, "")))
 
     def field_of(self, path: str) -> str:
         """The field of a JSON path: the longest mapped prefix, indexes left out; "" for none."""
@@ -146,6 +163,13 @@ class BaseForm(forms.Form):
             if name in self.fields:
                 return name
         return ""
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        """Refuse a field (None: the whole form) in words that name what was typed."""
+        refused = error if isinstance(error, ValidationError) else ValidationError(error)
+        if not hasattr(refused, "error_dict"):
+            refused = refusals.worded(refused, self._typed_text(field) if field else "")
+        super().add_error(field, refused)
 
     def place_error(self, refused: IdentityError) -> None:
         """Put a service's refusal on the field that it names, else above the form."""
@@ -182,7 +206,7 @@ class BaseForm(forms.Form):
         self._replace("version", str(version))
 
     def clean(self) -> dict[str, Any]:
-        """Refuse seeds, and limits below -1 that were not there before."""
+        """Refuse seeds, and numbers below -1 (`too_low`) that were not there before."""
         cleaned = super().clean() or self.cleaned_data
         for name in self._seeded & set(self.fields):
             self.errors.pop(name, None)
@@ -190,19 +214,25 @@ class BaseForm(forms.Form):
         if self._seeded - set(self.fields):
             self.add_error(None, SEED_REFUSED)
         for name, field in self.fields.items():
-            value = cleaned.get(name)
-            if (
-                isinstance(field, NumberField)
-                and isinstance(value, int)
-                and value < -1
-                and value != self.get_initial_for_field(field, name)
-            ):
-                self.add_error(name, f"{value} is below -1. Write -1 (or “unlimited”) for no limit.")
+            value, too_low = cleaned.get(name), getattr(field, "too_low", "")
+            low = too_low and isinstance(value, int) and value < -1
+            if low and value != self.get_initial_for_field(field, name):
+                self.add_error(name, too_low.format(value))
         return cleaned
+
+    def as_typed(self) -> dict[str, Any]:
+        """What was typed, by field and unchecked: the initial values of the same form in another shape."""
+        return {name: self._typed(name) for name in self.fields}
 
     def _typed(self, name: str) -> Any:
         widget = self.fields[name].widget
         return widget.value_from_datadict(self.data, self.files, self.add_prefix(name))
+
+    def _typed_text(self, name: str) -> str:
+        """What was typed into a line of text; nothing of passwords, and of what is long."""
+        typed = self._typed(name)
+        line = isinstance(self.fields[name].widget, forms.TextInput | forms.NumberInput)
+        return typed if line and isinstance(typed, str) else ""
 
     def _show(self, name: str, field: forms.Field, value: Any) -> None:
         if isinstance(field, forms.BooleanField):
@@ -225,6 +255,11 @@ class EditForm(BaseForm):
         super().__init__(*args, **kwargs)
         self.fields["version"] = VersionField()
         self.chosen_signer = ""
+        for name, field in self.fields.items():
+            if (
+                isinstance(field, NameField) and self.initial.get(name) == ""
+            ):  # made elsewhere, without a name
+                field.required = False
 
     def choose_signer(self, why: str, choices: Sequence[tuple[str, str]]) -> None:
         """Ask which of these keys (and how they are called) signs, as the issuer can't; the only one is preselected.
@@ -279,14 +314,14 @@ class VersionForm(EditForm):
     """A form with nothing to fill in: a button that names the version it was shown for."""
 
 
-def _without_seeds(data: QueryDict | None) -> tuple[QueryDict | None, frozenset[str]]:
-    """`data` with every value that holds a seed emptied, and the names of those fields."""
+def _without_seeds(data: QueryDict | None, jwts: tuple[str, ...]) -> tuple[QueryDict | None, frozenset[str]]:
+    """`data` with every value that holds a seed emptied, and the names of those fields; `jwts` are left alone."""
     if data is None:
         return None, frozenset()
     seeded = frozenset(
         name
         for name, values in data.lists()
-        if name != _CSRF and any(looks_like_seed(text) for text in values)
+        if name != _CSRF and name not in jwts and any(looks_like_seed(text) for text in values)
     )
     if not seeded:
         return data, seeded
@@ -294,8 +329,3 @@ def _without_seeds(data: QueryDict | None) -> tuple[QueryDict | None, frozenset[
     for name in seeded:
         clean[name] = ""
     return clean, seeded
-
-
-def sentence(message: str) -> str:
-    """A Go message as a sentence; the name of the server stays as it is written."""
-    return message if message.startswith("nats-server ") else message[:1].upper() + message[1:]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django import forms
@@ -50,6 +50,7 @@ class ConfigForm(BaseForm):
         "preload": "resolver_preload",
         "url": "URL(…)",
         "operator_path": "operator",
+        "also_trusted": "operator: […]",
     }
 
     resolver = forms.ChoiceField(choices=RESOLVERS, label="Resolver", widget=forms.RadioSelect)
@@ -77,6 +78,11 @@ class ConfigForm(BaseForm):
         widget=forms.RadioSelect,
         required=False,
         help_text="Servers keep what they were sent later over what stands here.",
+    )
+    also_trusted = forms.ChoiceField(
+        required=False,
+        label="Trusted operator keys",
+        help_text="This operator was reissued. Servers that trust both take accounts signed under either key.",
     )
     dir = forms.CharField(
         required=False,
@@ -128,8 +134,10 @@ class ConfigForm(BaseForm):
         accounts: list[tuple[str, str]],
         own_url: str,
         system_account: str,
+        earlier: Sequence[tuple[str, str]] = (),
         **kwargs: Any,
     ) -> None:
+        """`earlier`: key and words of each key that the operator had before."""
         filled = data.copy()
         # a NATS resolver works by a system account: without one, MEMORY is what can be offered at once
         usual = {**DEFAULTS, "resolver": DEFAULTS["resolver"] if system_account else Resolver.MEMORY}
@@ -137,9 +145,15 @@ class ConfigForm(BaseForm):
             filled.setdefault(name, value)
         super().__init__(filled, **kwargs)
         self.own_url = own_url
+        self.earlier = tuple(earlier)
         choice = self.fields["system_account"]
         if isinstance(choice, forms.ChoiceField):
             choice.choices = [("", "none"), *accounts]
+        trusted = self.fields["also_trusted"]
+        if not earlier:
+            del self.fields["also_trusted"]
+        elif isinstance(trusted, forms.ChoiceField):
+            trusted.choices = [("", "the new key alone"), *earlier]
 
     @property
     def resolver_kind(self) -> Resolver:
@@ -152,7 +166,7 @@ class ConfigForm(BaseForm):
         """The fields that the chosen resolver knows, in groups."""
         known = self.resolver_kind
         rest = tuple(name for name in _ONLY if known in _ONLY[name] and name != "preload")
-        carried: tuple[str, ...] = ("system_account", "operator_as", "operator_path")
+        carried: tuple[str, ...] = ("also_trusted", "system_account", "operator_as", "operator_path")
         if known in _ONLY["preload"]:
             carried = ("preload", *carried)
         groups = (
@@ -173,6 +187,11 @@ class ConfigForm(BaseForm):
         """Put a refusal on the field that it names, if the chosen resolver shows that one, else above the form."""
         shown = {field.name for section in self.sections for field in section.fields}
         self.add_error(refused.field if refused.field in shown else None, refused.user_message)
+
+    @property
+    def earlier_key(self) -> str:
+        """The key that the operator had before and that servers trust besides; "" for none."""
+        return str(self.cleaned_data.get("also_trusted", ""))
 
     @property
     def preload_all(self) -> bool:

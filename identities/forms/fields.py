@@ -39,6 +39,15 @@ class NameField(forms.CharField):
         self.widget.attrs.setdefault("autocomplete", "off")
         self.widget.attrs.setdefault("spellcheck", "false")
 
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Whether the name differs in what a browser can show and send back of it."""
+        return _on_one_line(initial or "") != _on_one_line(data or "")
+
+
+def _on_one_line(text: str) -> str:
+    """A text as an input of one line gives it back: without line ends, U+FFFD for NUL (HTML standard)."""
+    return text.replace("\r", "").replace("\n", "").replace("\0", "\ufffd")
+
 
 class TextField(forms.CharField):
     """A line or paragraph of plain text."""
@@ -175,8 +184,10 @@ class NumberField(forms.CharField):
     """A limit: digits with an optional suffix (1k, 512 MiB), `none`, or `unlimited` (-1); cleans to an integer.
 
     `size` says that it counts bytes; `zero` is the word for 0, where NATS takes it for something else than none.
-    That a number is not below -1 is checked by the form, which knows the old value.
+    That a number is not below -1 is checked by the form, which knows the old value: `too_low` is what it says.
     """
+
+    too_low = "{} is below -1. Write -1 (or “unlimited”) for no limit."
 
     def __init__(self, *, size: bool = False, zero: str = "none", **kwargs: Any) -> None:
         kwargs.setdefault("max_length", 60)

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from django import forms
 
-from identities.claims import codec
 from identities.claims.drafts import OperatorDraft, OperatorEdit
 from identities.forms.base import BaseForm, EditForm, Group
 from identities.forms.fields import MomentField, NameField, TagsField, TextField, UrlsField
@@ -26,6 +25,7 @@ class _OperatorFields(BaseForm):
         "nats.account_server_url": "account_server_url",
         "nats.operator_service_urls": "service_urls",
         "nats.strict_signing_key_usage": "require_signing_keys",
+        "nats.assert_server_version": "assert_server_version",
         "nats.tags": "tags",
     }
 
@@ -33,8 +33,14 @@ class _OperatorFields(BaseForm):
         "account_server_url": "account_server_url",
         "service_urls": "operator_service_urls",
         "require_signing_keys": "strict_signing_key_usage",
+        "assert_server_version": "assert_server_version",
         "expires": "exp",
         "not_before": "nbf",
+    }
+
+    remedies: ClassVar[Mapping[str, str]] = {
+        "account_server_url": "Write nats://host:4222, or https://host/jwt/v1, or nothing.",
+        "service_urls": "Write addresses such as nats://host:4222 or tls://host:4222.",
     }
 
     name = NameField(label="Name", help_text="Shown in the JWT and used for file names, as by nsc.")
@@ -92,19 +98,27 @@ class OperatorEditForm(EditForm, _OperatorFields):
 
     groups: ClassVar[tuple[Group, ...]] = (
         Group(legend="Operator", names=("name", "require_signing_keys")),
-        Group(legend="Servers", names=("account_server_url", "service_urls")),
+        Group(legend="Servers", names=("account_server_url", "service_urls", "assert_server_version")),
         Group(legend="Tags and times", names=("tags", "expires", "not_before"), advanced=True),
+    )
+
+    assert_server_version = TextField(
+        max_length=100,
+        label="Asserted server version",
+        help_text="The oldest nats-server that may run with this operator, such as 2.10.0: older ones do not start. "
+        "Empty: not set, any.",
     )
 
     @staticmethod
     def values_of(operator: Operator) -> dict[str, Any]:
         """The operator's values by field."""
-        claims = codec.from_payload(operator.claims)
+        claims = operator.document()
         return {
             "name": claims.name,
             "account_server_url": claims.nats.account_server_url,
             "service_urls": claims.nats.operator_service_urls,
             "require_signing_keys": claims.nats.strict_signing_key_usage,
+            "assert_server_version": claims.nats.assert_server_version,
             "tags": claims.nats.tags,
             "expires": claims.exp,
             "not_before": claims.nbf,

@@ -35,6 +35,8 @@ class LimitField(NumberField):
 class DurationField(forms.CharField):
     """A Go duration (`5s`, `1h30m`); cleans to nanoseconds, 0 when empty, -1 for “unlimited”."""
 
+    too_low = "A time can't be negative. Write a time such as 5s or 2m, or “unlimited”."
+
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("required", False)
         kwargs.setdefault("max_length", 60)

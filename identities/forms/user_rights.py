@@ -33,6 +33,9 @@ from identities.forms.user_fields import (
 )
 
 INBOX = "_INBOX.>"
+SUBJECTS_REMEDY = (
+    "Write words joined by dots, such as orders.new, orders.* or orders.>, one subject to a line."
+)
 _USUAL: tuple[object, ...] = (None, "", False, (), [], NO_LIMIT, "unlimited")
 UNLIMITED = UserPermissionLimits.unlimited()
 
@@ -85,6 +88,13 @@ class UserFields(BaseForm):
         "tags": "tags",
     }
 
+    remedies: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("pub_allow", "pub_deny", "sub_allow", "sub_deny"), SUBJECTS_REMEDY),
+        "src": "Write networks such as 192.0.2.0/24 or 2001:db8::/32.",
+        "times": "Write times such as 08:00-18:00, between 00:00 and 23:59:59.",
+        "times_location": "Write a name such as Europe/Zurich or UTC.",
+    }
+
     name = NameField(label="Name", help_text="Unique in the account; case counts.")
     pub_allow = SubjectsField(
         label="May publish to",
@@ -132,7 +142,7 @@ class UserFields(BaseForm):
         required=False,
         max_length=100,
         label="Time zone of these times",
-        help_text="As in Europe/Zurich or America/New_York. Empty: UTC.",
+        help_text="As in Europe/Zurich, America/New_York or UTC. Empty: each server takes its own clock.",
     )
     connection_types = forms.MultipleChoiceField(
         required=False,
@@ -223,3 +233,27 @@ class UserFields(BaseForm):
 def _range(text: str) -> TimeRange:
     start, _, end = text.partition("-")
     return TimeRange(start=start, end=end)
+
+
+def rights_of(limits: UserPermissionLimits) -> dict[str, Any]:
+    """Permissions and limits by field."""
+    resp = limits.resp
+    return {
+        "pub_allow": limits.pub.allow,
+        "pub_deny": limits.pub.deny,
+        "sub_allow": limits.sub.allow,
+        "sub_deny": limits.sub.deny,
+        "can_request": INBOX in limits.sub.allow,
+        "can_answer": resp is not None,
+        "resp_max": resp.max if resp else 1,
+        "resp_ttl": resp.ttl if resp else 0,
+        "subs": limits.subs,
+        "data": limits.data,
+        "payload": limits.payload,
+        "src": limits.src,
+        "times": tuple(range_text(held) for held in limits.times),
+        "times_location": limits.times_location,
+        "connection_types": limits.allowed_connection_types,
+        "bearer_token": limits.bearer_token,
+        "proxy_required": limits.proxy_required,
+    }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 
@@ -13,8 +13,7 @@ from identities.claims.drafts import UserDraft, UserEdit
 from identities.claims.permissions import UserPermissionLimits
 from identities.forms.base import ConfirmForm, EditForm
 from identities.forms.fields import PublicKeyField
-from identities.forms.user_fields import range_text
-from identities.forms.user_rights import INBOX, UNLIMITED, UserFields
+from identities.forms.user_rights import UNLIMITED, UserFields, rights_of
 from identities.models import Mode, User
 from identities.nkeys import KeyKind
 
@@ -82,28 +81,10 @@ class UserEditForm(EditForm, UserFields):
     @staticmethod
     def values_of(user: User) -> dict[str, Any]:
         """The user's values by field."""
-        claims = codec.from_payload(user.claims)
-        limits: UserPermissionLimits = claims.nats.limits
-        resp = limits.resp
+        claims = user.document()
         return {
             "name": claims.name,
-            "pub_allow": limits.pub.allow,
-            "pub_deny": limits.pub.deny,
-            "sub_allow": limits.sub.allow,
-            "sub_deny": limits.sub.deny,
-            "can_request": INBOX in limits.sub.allow,
-            "can_answer": resp is not None,
-            "resp_max": resp.max if resp else 1,
-            "resp_ttl": resp.ttl if resp else 0,
-            "subs": limits.subs,
-            "data": limits.data,
-            "payload": limits.payload,
-            "src": limits.src,
-            "times": tuple(range_text(held) for held in limits.times),
-            "times_location": limits.times_location,
-            "connection_types": limits.allowed_connection_types,
-            "bearer_token": limits.bearer_token,
-            "proxy_required": limits.proxy_required,
+            **rights_of(claims.nats.limits),
             "tags": claims.nats.tags,
             "expires": claims.exp,
             "not_before": claims.nbf,
@@ -121,8 +102,67 @@ class UserEditForm(EditForm, UserFields):
         )
 
 
+class UserMoveForm(EditForm):
+    """Which key issues a user from now on. `by_role`: one issues it now, so it has no rights of its own yet."""
+
+    paths: ClassVar[Mapping[str, str]] = {"iss": "signer"}
+    words: ClassVar[Mapping[str, str]] = {"signer": "iss"}
+
+    signer = forms.ChoiceField(
+        label="Move it to",
+        help_text="Under a role the role's template alone says what the user may do; under a plain key or the identity "
+        "key, permissions and limits of its own.",
+    )
+    start = forms.ChoiceField(
+        required=False,
+        widget=forms.RadioSelect,
+        label="Under a plain key it starts with",
+        choices=[
+            ("template", "a copy of what its role gives it now, all variables filled in"),
+            ("unlimited", "no permissions and no limits of its own, as nsc starts a user"),
+        ],
+        help_text="Means nothing when you choose a role.",
+    )
+    revoke = forms.BooleanField(
+        required=False,
+        label="Revoke the JWT that it has now",
+        help_text="Creds handed out so far stop working. Unticked, they go on working with the rights they give, until "
+        "they expire or are revoked.",
+    )
+
+    def __init__(self, *args: Any, signers: Sequence[Signer], by_role: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [("", "choose a key"), *((one.key, one.label) for one in signers)]
+        self.fields["signer"].choices = choices  # type: ignore[attr-defined]
+        if not by_role:
+            del self.fields["start"]
+
+
+class UserRotateForm(EditForm):
+    """A new key for a user; `own`: its seed is not here, so the new key is brought as well."""
+
+    paths: ClassVar[Mapping[str, str]] = {"sub": "public_key"}
+    words: ClassVar[Mapping[str, str]] = {"public_key": "sub"}
+
+    public_key = PublicKeyField(
+        kind=KeyKind.USER,
+        label="New public key",
+        help_text="A user key (U…) whose seed stays elsewhere. Empty: a new key is made and its seed sealed here.",
+    )
+
+    def __init__(self, *args: Any, own: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if own:
+            self.fields["public_key"].required = True
+            self.fields[
+                "public_key"
+            ].help_text = (
+                "A user key (U…), made where the old one was: the seed of this user never came here."
+            )
+
+
 class UserDeleteForm(ConfirmForm):
-    """Deleting a user: its key is revoked unless that is unticked."""
+    """Deleting a user: its key is revoked unless that is unticked. A suspended one always is."""
 
     revoke = forms.BooleanField(
         required=False,
@@ -130,6 +170,16 @@ class UserDeleteForm(ConfirmForm):
         label="Revoke the user, so that creds already handed out stop working",
         help_text="Unticked, they go on working until they expire.",
     )
+
+    def __init__(self, *args: Any, suspended: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if suspended:
+            del self.fields["revoke"]
+
+    @property
+    def revokes(self) -> bool:
+        """Whether the user's key is to be revoked."""
+        return bool(self.cleaned_data.get("revoke", True))
 
 
 _NOT_THE_ROLES = frozenset({"name", "tags", "expires", "not_before", "version"})

@@ -3,6 +3,7 @@
 from identities.models.access import Grant
 from identities.models.accounts import Account
 from identities.models.audit import AuditEvent, AuditHead, AuditTarget
+from identities.models.base import LIVE_FIRST, LIVE_LAST
 from identities.models.installation import Installation
 from identities.models.jobs import Job, JobState, WorkerBeat
 from identities.models.keys import Key, Purpose
@@ -13,6 +14,8 @@ from identities.models.tokens import IssuedToken
 from identities.models.users import User
 
 __all__ = [
+    "LIVE_FIRST",
+    "LIVE_LAST",
     "Account",
     "AuditEvent",
     "AuditHead",

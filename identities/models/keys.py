@@ -15,12 +15,15 @@ class Purpose(models.TextChoices):
     SIGNING = "signing"
     ROLE = "role"
     CURVE = "curve"
+    SPARE = "spare"
+    """Generated ahead of its use: no claims name it yet."""
 
 
 class Key(models.Model):
     """One key. `sealed` is its seed as an envelope of the vault; NULL means public only: its seed never came here.
 
     `kind` is the nkey kind (operator, account, user, curve); `account` and `user` name the holder below the operator.
+    A key that was replaced as an identity stays here, deleted: addresses with it lead to what has another key since.
     """
 
     operator = models.ForeignKey(

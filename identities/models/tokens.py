@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+
+ACTIVATION = "activation"
+"""The kind of tokens whose subject is another account than the one they are issued by."""
+
+
+class IssuedTokenQuerySet(QuerySet["IssuedToken"]):
+    """Tokens, narrowed by adjectives."""
+
+    def of(self, subjects: Iterable[str] | QuerySet[Any, Any]) -> IssuedTokenQuerySet:
+        """The JWTs of operators, accounts or users themselves; activations that accounts were given are not theirs."""
+        return self.filter(subject__in=subjects).exclude(kind=ACTIVATION)
+
+    def activations(self) -> IssuedTokenQuerySet:
+        """Those that open a private export to an account."""
+        return self.filter(kind=ACTIVATION)
 
 
 class IssuedToken(models.Model):
@@ -34,6 +50,8 @@ class IssuedToken(models.Model):
     reason = models.CharField(max_length=255)
     created_at = models.DateTimeField()
 
+    objects: ClassVar = IssuedTokenQuerySet.as_manager()
+
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(
@@ -42,4 +60,9 @@ class IssuedToken(models.Model):
             ),
             models.CheckConstraint(condition=Q(origin__in=["signed", "imported"]), name="token_origin"),
         ]
-        indexes: ClassVar = [models.Index(fields=["subject", "-iat", "-id"], name="token_by_subject")]
+        indexes: ClassVar = [
+            models.Index(fields=["subject", "-iat", "-id"], name="token_by_subject"),
+            models.Index(
+                fields=["issuer", "-iat", "-id"], condition=Q(kind=ACTIVATION), name="activation_by_issuer"
+            ),
+        ]

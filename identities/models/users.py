@@ -30,7 +30,8 @@ class UserQuerySet(QuerySet["User"]):
 class User(Aggregate):
     """One user. `has_seed`: its creds can be handed out from here. `bearer`: its JWT alone logs in.
 
-    `pub_mode` and `sub_mode` say where its permission comes from: see `permissions.Mode`.
+    `pub_mode` and `sub_mode` say where its permission comes from: see `permissions.Mode`. While `suspended_at` is set,
+    its key stands revoked in the account; `revoked_before` is the entry to go back to (unix seconds, 0 = none).
     """
 
     # No index of its own: SQLite, without figures, would take it before a public key's (the same in other models).
@@ -42,6 +43,8 @@ class User(Aggregate):
     bearer = models.BooleanField(default=False)
     pub_mode = models.CharField(max_length=8, default="default")
     sub_mode = models.CharField(max_length=8, default="default")
+    suspended_at = models.DateTimeField(null=True, default=None)
+    revoked_before = models.BigIntegerField(default=0)
 
     objects: ClassVar = UserQuerySet.as_manager()
 
@@ -57,6 +60,11 @@ class User(Aggregate):
         indexes: ClassVar = [
             models.Index(fields=["operator", "name", "id"], name="user_by_name"),
             models.Index(fields=["public_key"], name="user_by_key"),
+            models.Index(
+                fields=["account", "issuer", "name", "id"],
+                condition=Q(deleted_at=None),
+                name="user_by_issuer",
+            ),
             models.Index(fields=["expires", "id"], condition=Q(expires__gt=0), name="user_by_expiry"),
             # "Who may publish?": those without rules of their own, whom no permission row names.
             models.Index(
@@ -70,3 +78,8 @@ class User(Aggregate):
                 name="user_sub_other",
             ),
         ]
+
+    @property
+    def jwt_is_secret(self) -> bool:
+        """Whether the text of its current JWT logs in by itself, or did so when it was signed: guarded like a seed."""
+        return self.bearer or (self.token is not None and self.token.sealed is not None)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from django.db.models import Exists, OuterRef
 
-from identities.models import Account, Installation, Operator
+from identities.models import Account, Installation, Key, Operator
 
 
 class Served(NamedTuple):
@@ -25,14 +25,15 @@ class AccountJwt(NamedTuple):
 
 
 def served_operator(operator_key: str) -> Served | None:
-    """The live operator with this key; for "" the chosen default operator, or the only one there is.
+    """The live operator that has or had this key; for "" the chosen default operator, or the only one there is.
 
-    None when there is no such operator, and when several could be meant.
+    None when there is no such operator, and when several could be meant. Servers have the key in their configuration:
+    they must find their accounts by it also after a reissue.
     """
     live = Operator.objects.live().filter(token__isnull=False)
     if operator_key:
         found = live.filter(public_key=operator_key).values_list("pk", "token__text").first()
-        return Served(*found) if found else None
+        return Served(*found) if found else _by_former_key(operator_key)
     chosen = Installation.objects.filter(default_operator=OuterRef("pk"))
     rows = list(
         live.annotate(chosen=Exists(chosen))
@@ -42,6 +43,14 @@ def served_operator(operator_key: str) -> Served | None:
     if rows and (rows[0][2] or len(rows) == 1):
         return Served(rows[0][0], rows[0][1])
     return None
+
+
+def _by_former_key(key: str) -> Served | None:
+    held = Key.objects.filter(public_key=key, kind="operator", operator__deleted_at=None)
+    found = (
+        held.filter(operator__token__isnull=False).values_list("operator", "operator__token__text").first()
+    )
+    return Served(*found) if found else None
 
 
 def account_jwt(operator_id: int, account_key: str) -> AccountJwt | None:

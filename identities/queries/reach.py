@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from identities.models import Account, AuditEvent, AuditTarget, Operator
+from identities.models import AuditEvent, AuditTarget, Key
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope, ScopeKind
@@ -41,8 +41,11 @@ def audit_events(principal: Principal) -> QuerySet[AuditEvent]:
         return AuditEvent.objects.all()
     operators = {h.operator for h in principal.roles if h.kind is ScopeKind.OPERATOR and h.operator}
     accounts = {h.account for h in principal.roles if h.kind is ScopeKind.ACCOUNT and h.account}
-    operator_keys = Operator.objects.filter(pk__in=operators).values("public_key")
-    account_keys = Account.objects.filter(pk__in=accounts).values("public_key")
+    # Events name what they are about by the key of their day: those before a reissue by a former one.
+    operator_keys = Key.objects.filter(operator__in=operators, account=None, kind="operator").values(
+        "public_key"
+    )
+    account_keys = Key.objects.filter(account__in=accounts, user=None, kind="account").values("public_key")
     about = AuditTarget.objects.filter(event=OuterRef("pk")).filter(
         Q(operator_key__in=operator_keys) | Q(key__in=account_keys)
     )

@@ -34,7 +34,10 @@ class Named:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundKey:
-    """A public key and its holder: kind and purpose of the key, and names and keys from the operator down."""
+    """A public key and its holder: kind and purpose of the key, and names and keys from the operator down.
+
+    `deleted`: nobody has it any more; `replaced`: because whoever had it goes on with other keys.
+    """
 
     key: str
     kind: str
@@ -47,6 +50,7 @@ class FoundKey:
     user: str
     user_key: str
     deleted: bool
+    replaced: bool
 
 
 class RowAfter(Func):
@@ -190,6 +194,9 @@ def keys(principal: Principal, part: tuple[str, str], *, size: int = PAGE + 1) -
         "user__name",
         "user__public_key",
         "deleted_at",
+        "operator__deleted_at",
+        "account__deleted_at",
+        "user__deleted_at",
     )[:size]
     return tuple(
         FoundKey(
@@ -204,6 +211,7 @@ def keys(principal: Principal, part: tuple[str, str], *, size: int = PAGE + 1) -
             user=user or "",
             user_key=user_key or "",
             deleted=deleted is not None,
+            replaced=deleted is not None and not any(holders_deleted),
         )
         for (
             key,
@@ -217,6 +225,7 @@ def keys(principal: Principal, part: tuple[str, str], *, size: int = PAGE + 1) -
             user,
             user_key,
             deleted,
+            *holders_deleted,
         ) in found
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from django.db import transaction
 
@@ -15,11 +16,21 @@ from identities.claims.limits import OperatorLimits
 from identities.claims.scopes import SigningKey
 from identities.errors import IdentityError
 from identities.models import Account, Key, Operator, Purpose, User
-from identities.nkeys import KeyKind, PublicKey
+from identities.nkeys import KeyKind
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import audit, changes, clock, columns, signers, signing
+from identities.services import (
+    account_keys,
+    audit,
+    changes,
+    clock,
+    columns,
+    kept_out,
+    limit_effects,
+    signers,
+    signing,
+)
 
 
 def create(*, principal: Principal, operator: Operator, draft: AccountDraft) -> Account:
@@ -49,7 +60,7 @@ def create_unaudited(
     """The work of `create`, for a service that audits a larger whole; runs in its transaction."""
     names.check_name(draft.name)
     _refuse_taken_name(operator, draft.name)
-    keys = [_identity(operator, draft.public_key)]
+    keys = [account_keys.identity(operator, draft.public_key)]
     if with_signing_key:
         extra, pair = signing.new_key(KeyKind.ACCOUNT, purpose=Purpose.SIGNING)
         pair.wipe()
@@ -140,7 +151,9 @@ def plan_limits(account: Account, limits: OperatorLimits) -> changes.Change:
         )
     if limits.disallow_bearer:
         _refuse_while_bearer_users(account)
-    return changes.plan(account, changes.edit_body(limits=limits), now=clock.unix())
+    change = changes.plan(account, changes.edit_body(limits=limits), now=clock.unix())
+    lines = limit_effects.of(account, change.before.nats.limits, limits)
+    return replace(change, consequences=lines)
 
 
 def rewrite(
@@ -210,9 +223,21 @@ def revoke_unaudited(
     row = changes.locked(account, None)
     held = changes.claims_of(row).nats.revocations
     merged = {**held, **{key: max(at, held.get(key, 0)) for key, at in entries.items()}}
-    change = changes.plan(row, changes.edit_body(revocations=merged), now=clock.unix())
-    lenient = replace(change, report=type(change.report)())
-    return changes.commit(row, lenient, principal=principal, key=signer(row), reason=reason)
+    kept_out.remember(row, entries)
+    return commit_revocations(row, plan_revocations(row, merged), principal=principal, reason=reason)
+
+
+def plan_revocations(account: Account, revocations: Mapping[str, int], **fields: Any) -> changes.Change:
+    """What other revocations (and `fields` of the body that go with them) would change; what else is wrong with the
+    account is not asked.
+    """
+    change = changes.plan(account, changes.edit_body(revocations=revocations, **fields), now=clock.unix())
+    return replace(change, report=type(change.report)())
+
+
+def commit_revocations(row: Account, change: changes.Change, *, principal: Principal, reason: str) -> Account:
+    """Sign planned revocations of a locked account; runs unaudited in the caller's transaction."""
+    return changes.commit(row, change, principal=principal, key=signer(row), reason=reason)
 
 
 def delete(*, principal: Principal, account: Account, version: int) -> None:
@@ -288,24 +313,6 @@ def _insert(principal: Principal, operator: Operator, draft: AccountDraft, keys:
 def signer(row: Account) -> Key:
     """The key that signs this account where nobody can be asked: its issuer, or the first one that can."""
     return signing.account_signer(row.operator, changes.claims_of(row.operator), previous=row.issuer)
-
-
-def _identity(operator: Operator, public_key: str) -> Key:
-    if not public_key:
-        key, pair = signing.new_key(KeyKind.ACCOUNT, purpose=Purpose.IDENTITY)
-        pair.wipe()
-        return key
-    given = PublicKey.parse(public_key, KeyKind.ACCOUNT)
-    if Key.objects.filter(operator=operator, public_key=given.text, deleted_at=None).exists():
-        raise IdentityError(f"{given.text} is already a key under “{operator.name}”.", field="public_key")
-    deleted = Account.objects.filter(operator=operator, public_key=given.text).order_by("-deleted_at").first()
-    if deleted is not None:
-        raise IdentityError(
-            f"{given.text} belonged to the deleted account “{deleted.name}”: with it, creds that were handed out or "
-            "revoked then would work again. Use a new key.",
-            field="public_key",
-        )
-    return Key(public_key=given.text, kind="account", purpose=Purpose.IDENTITY, created_at=clock.now())
 
 
 def _refuse_taken_name(operator: Operator, name: str, other_than: Account | None = None) -> None:

@@ -81,7 +81,7 @@ def adopt_account(
         if said and not foreign:
             raise IdentityError(
                 f"Account “{columns.name_of(claims)}” is {said[0]}. Bring the JWT that “{parent.name}” signed, "
-                "or import this one all the same and save it here, so that the operator signs it.",
+                "or import this one all the same: the operator signs it with its next edit.",
                 field="foreign",
             )
         _refuse_taken_account(parent, claims)

@@ -52,6 +52,15 @@ class Table:
         return list(range(first, first + count))
 
 
+def update(model: type[Model], columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Set `columns` of many rows, each by its id, which stands last in its tuple; in its caller's transaction."""
+    quote = connection.ops.quote_name
+    assigned = ", ".join(f"{quote(column)} = %s" for column in columns)
+    statement = f"UPDATE {quote(model._meta.db_table)} SET {assigned} WHERE id = %s"  # noqa: S608 - as above
+    with connection.cursor() as cursor:
+        cursor.executemany(statement, rows)
+
+
 def moment(value: datetime) -> Any:
     """A time as the database's driver takes it in a raw statement."""
     return connection.ops.adapt_datetimefield_value(value)

@@ -22,7 +22,7 @@ from identities.claims.permissions import UserPermissionLimits
 from identities.errors import IdentityError
 from identities.models import Account, IssuedToken, Key, Operator, Purpose, User
 from identities.policy.principal import Principal
-from identities.services import clock, columns, signing
+from identities.services import clock, columns, kept_out, signing
 
 Row = TypeVar("Row", Operator, Account, User)
 AnyClaims = Claims[Any]
@@ -81,12 +81,8 @@ class Change:
 
 
 def claims_of(row: Operator | Account | User) -> AnyClaims:
-    """The typed claims of a row's current document.
-
-    An import may have given the row a name of its own, where the JWT's was taken: the next edit puts it into the JWT.
-    """
-    claims: AnyClaims = codec.from_payload(row.claims)
-    return claims if row.name == columns.name_of(claims) else replace(claims, name=row.name)
+    """The typed claims of a row's current document."""
+    return row.document()
 
 
 def document(claims: AnyClaims) -> dict[str, object]:
@@ -179,10 +175,17 @@ def commit(
     """Sign `change.after` with `key` and store it on the locked `row`: document, columns, ledger, permission rows.
 
     With nothing changed and `unchanged` false the row stays as it is: no new token for no change.
+
+    Raises:
+        Suspended: the user is, or the account's change would let a suspended one in.
     """
     refuse_invalid(change.report)
     if change.is_empty and not unchanged:
         return row
+    if isinstance(row, User):
+        kept_out.refuse(row)
+    elif isinstance(row, Account):
+        kept_out.refuse_freed(row, change.before.nats.revocations, change.after.nats.revocations)
     now = clock.unix()
     iat = signing.next_iat(row.last_iat, now)
     with signing.signer_for(key) as signer:

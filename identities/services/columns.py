@@ -15,8 +15,9 @@ from identities.claims.stricter_concerns import LONGEST_ENTRY
 from identities.claims.user import UserBody
 from identities.models import Account, Key, Mode, Operator, Permission, Purpose, SubjectPattern, User
 from identities.nkeys import KeyKind, is_public
-from identities.services import clock
+from identities.services import clock, spares
 
+LONGEST_NAME = 255
 Rule = tuple[str, str, str, str]
 """direction, effect, subject, queue"""
 
@@ -56,8 +57,11 @@ def folded(name: str) -> str:
 
 
 def name_of(claims: Claims[Any]) -> str:
-    """What lists and links call an object: its name, or its key where a JWT made elsewhere has none."""
-    return cut(claims.name or claims.sub)
+    """What lists and links call an object: its name, or its key where a JWT made elsewhere has none.
+
+    Names made here fit the column; an activation is called by its subject, which may be longer.
+    """
+    return cut(claims.name or claims.sub, LONGEST_NAME)
 
 
 def cut(text: str, longest: int | None = None) -> str:
@@ -150,15 +154,14 @@ def sync_signing_keys(row: Account, body: AccountBody) -> None:
         purpose = Purpose.ROLE if entry.is_scoped else Purpose.SIGNING
         role = cut(entry.role, 255)
         if key is None:
-            key = Key(
+            key = spares.one(row.operator_id, KeyKind.ACCOUNT, entry.key) or Key(
                 operator_id=row.operator_id,
-                account=row,
                 public_key=entry.key,
                 kind="account",
                 created_at=clock.now(),
             )
         if key.pk is None or (key.purpose, key.role) != (purpose, role):
-            key.purpose, key.role = purpose, role
+            key.account, key.purpose, key.role = row, purpose, role
             key.save()
         template = entry.template
         rules = list(rules_of(template)) if template is not None else []

@@ -11,6 +11,7 @@ from identities.models import Account, Operator
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
+from identities.services import reissuing_operators
 
 FILE_NAME = "server.conf"
 IN_PREVIEW = 40_000
@@ -32,11 +33,19 @@ class Written:
         return self.text[:IN_PREVIEW].rpartition("\n")[0] + "\n"
 
 
-def write(*, principal: Principal, operator: Operator, wanted: ServerConfig, preload_all: bool) -> Written:
+def write(
+    *,
+    principal: Principal,
+    operator: Operator,
+    wanted: ServerConfig,
+    preload_all: bool,
+    earlier_key: str = "",
+) -> Written:
     """Write the configuration that `wanted` describes; name, JWT and accounts are filled in from the database.
 
-    `preload_all`: every account, else the system account alone. The MEMORY resolver carries them all in any case, as
-    it knows no others; the URL resolver none.
+    `earlier_key`: one that the operator had before a reissue, which servers trust besides. `preload_all`: every
+    account, else the system account alone. The MEMORY resolver carries them all in any case, as it knows no others;
+    the URL resolver none.
 
     Raises:
         FormatError: options that contradict each other, with the option as `field`.
@@ -50,12 +59,28 @@ def write(*, principal: Principal, operator: Operator, wanted: ServerConfig, pre
         if wanted.resolver is Resolver.URL
         else _preload(operator, wanted.system_account, everyone=everyone)
     )
-    config = replace(wanted, operator_name=operator.name, operator_jwt=operator.token.text, preload=preload)
+    config = replace(
+        wanted,
+        operator_name=operator.name,
+        operator_jwt=operator.token.text,
+        also_trusted=_under(operator, earlier_key),
+        preload=preload,
+    )
     return Written(
         text=server_config.render(config),
         instructions=tuple(start_instructions.start_instructions(config, FILE_NAME)),
         preloaded=len(preload),
     )
+
+
+def _under(operator: Operator, earlier_key: str) -> tuple[str, ...]:
+    """The operator's last JWT under a key that it had before."""
+    if not earlier_key:
+        return ()
+    found = [token.text for token in reissuing_operators.earlier(operator) if token.subject == earlier_key]
+    if not found:
+        raise IdentityError(f"“{operator.name}” never had the key {earlier_key[:60]}.", field="also_trusted")
+    return tuple(found)
 
 
 def _preload(operator: Operator, system_account: str, *, everyone: bool) -> tuple[Preload, ...]:

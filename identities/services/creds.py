@@ -15,7 +15,7 @@ from identities.nkeys import KeyPair
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
-from identities.services import accounts, audit, secrets, signing
+from identities.services import accounts, audit, kept_out, secrets, signing
 from identities.services import users as users_service
 
 
@@ -37,9 +37,10 @@ def creds_file(*, principal: Principal, user: User) -> Handout:
     """The user's current creds file, as nsc writes it.
 
     Raises:
-        NoSeed: the user was added with its public key only.
+        NoSeed: the user was added with its public key only. Suspended.
     """
     decisions.require(principal, Action.CREDS_DOWNLOAD, users_service.scope(user))
+    kept_out.refuse(user)
     with transaction.atomic():
         key = Key.objects.filter(user=user, public_key=user.public_key, deleted_at=None).first()
         if key is None or key.sealed is None or user.token is None:
@@ -53,12 +54,17 @@ def creds_file(*, principal: Principal, user: User) -> Handout:
 
 
 def creds_files(*, principal: Principal, account: Account, users: Sequence[User]) -> list[Handout]:
-    """The creds files of several users of one account, audited as one event; users without a seed here are left out.
+    """The creds files of several users of one account, audited as one event; users without a seed here and
+    suspended ones are left out.
 
     `users` carry their current token (`select_related("token")`).
     """
     decisions.require(principal, Action.CREDS_DOWNLOAD, accounts.scope(account))
-    by_id = {user.pk: user for user in users if user.account_id == account.pk and user.token is not None}
+    by_id = {
+        user.pk: user
+        for user in users
+        if user.account_id == account.pk and user.token is not None and user.suspended_at is None
+    }
     files: list[Handout] = []
     with transaction.atomic():
         for key in _keys_with_seed(list(by_id)):
@@ -107,15 +113,19 @@ def _file(user: User, key: Key) -> Handout:
 
 
 def user_jwt(*, principal: Principal, user: User) -> Handout:
-    """The user's current JWT alone. A bearer user's is a credential: only for administrators, and audited."""
-    action = Action.BEARER_DOWNLOAD if user.bearer else Action.JWT_DOWNLOAD
+    """The user's current JWT alone. A bearer user's is a credential: only for administrators, and audited.
+
+    Raises: Suspended.
+    """
+    action = Action.BEARER_DOWNLOAD if user.jwt_is_secret else Action.JWT_DOWNLOAD
     decisions.require(principal, action, users_service.scope(user))
+    kept_out.refuse(user)
     if user.token is None:
         raise IdentityError(f"“{user.name}” has no JWT yet.")
     with transaction.atomic():
         with signing.token_text(user.token) as text:
             handout = Handout(filename=f"{user.name}.jwt", text=text)
-        if user.bearer:
+        if user.jwt_is_secret:
             _audit(principal, action, user, f"Handed out the bearer JWT of user “{user.name}”")
     return handout
 

@@ -15,6 +15,11 @@ from identities.services.import_known import Known, KnownKey
 from identities.services.import_notes import Notes
 from identities.services.import_reading import Incoming
 
+OLDER = "is older than the one here, which stays"
+SAME_SECOND = "was issued in the same second as the one here, which stays"
+STAYS = (OLDER, SAME_SECOND)
+"""Why a JWT is not taken over the one that is here."""
+
 
 class State(StrEnum):
     """What would become of a JWT."""
@@ -161,12 +166,17 @@ def judge(item: Item, known: Known | None) -> None:
         item.stop(f"its key belonged to the deleted {item.incoming.kind} “{known.name}”: {was}")
     elif known.payload == item.incoming.payload:
         item.state = State.UNCHANGED
+    elif known.suspended:
+        item.state, item.why = (
+            State.OLDER,
+            "is suspended here, so nothing newer is taken: lift the suspension first",
+        )
     elif known.iat < item.incoming.iat:
         item.state = State.CHANGED
     elif known.iat > item.incoming.iat:
-        item.state, item.why = State.OLDER, "is older than the one here, which stays"
+        item.state, item.why = State.OLDER, OLDER
     else:
-        item.state, item.why = State.OLDER, "was issued in the same second as the one here, which stays"
+        item.state, item.why = State.OLDER, SAME_SECOND
 
 
 def settle_name(item: Item, wanted: str, taken: dict[str, str], *, fold: str, said: str) -> None:

@@ -34,6 +34,8 @@ class KeyStager:
         self.plan, self.collected, self.moment = plan, collected, moment
         self.subjects: dict[str, int] = {}
         self.roles: list[tuple[int, str, str]] = []
+        self.spares = _spares(plan)
+        self.spent: list[int] = []
         self.gone: list[int] = []
         self.without_rules: tuple[list[int], list[int]] = ([], [])
         self._wanted = {
@@ -92,6 +94,12 @@ class KeyStager:
         for rule in item.incoming.rights.rules:
             self._rule(operator, account, pk, None, rule)
 
+    def seed_of(self, operator: int, key: str) -> bytes | None:
+        """The envelope of a key's seed: one that came along, or that of a key generated ahead."""
+        spare = self.spares.get((operator, key))
+        kept = None if spare is None or spare.sealed is None else bytes(spare.sealed)
+        return self.collected.seeds.get(key) or kept
+
     def flush(self) -> None:
         """Lay aside what was only remembered so far."""
         self.keys.flush()
@@ -106,6 +114,8 @@ class KeyStager:
         _forget(self.without_rules[1], "user_id", Q())
         for part in _parts(self.gone):
             Key.objects.filter(pk__in=part).update(deleted_at=clock.now())
+        for part in _parts(self.spent):
+            Key.objects.filter(pk__in=part, purpose=Purpose.SPARE).delete()
         self.keys.publish()
         if self.rules.count:
             self._number_patterns()
@@ -150,7 +160,10 @@ class KeyStager:
         user: int | None,
     ) -> int:
         kind, purpose, role = what
-        sealed = self.collected.seeds.get(key)
+        spare = self.spares.get((operator, key))
+        if spare is not None:
+            self.spent.append(spare.pk)
+        sealed = self.seed_of(operator, key)
         return self.keys.add(
             operator, account, user, key, kind.value, purpose.value, role, sealed, self.moment, None
         )
@@ -161,8 +174,17 @@ class KeyStager:
         self.rules.add(operator, account, user, key, direction, effect, queue, number)
 
 
+def _spares(plan: Plan) -> dict[tuple[int, str], Key]:
+    """The keys generated ahead that turn out to be somebody's, by operator and key."""
+    pks = [key.pk for held in plan.keys.values() for key in held.values() if key.is_spare]
+    rows = [row for part in _parts(pks) for row in Key.objects.filter(pk__in=part)]
+    return {(row.operator_id, row.public_key): row for row in rows}
+
+
 def _live(which: Q) -> dict[str, Key]:
-    rows = Key.objects.filter(which, user=None, deleted_at=None).defer("sealed")
+    rows = (
+        Key.objects.filter(which, user=None, deleted_at=None).exclude(purpose=Purpose.SPARE).defer("sealed")
+    )
     return {row.public_key: row for row in rows}
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db.models import BooleanField, Case, Count, Q, Sum, Value, When
 
 from identities.claims import codec
 from identities.claims.common import Claims
-from identities.models import Account, IssuedToken, Key, Operator, User
+from identities.models import Account, IssuedToken, Key, Operator, Purpose, User
 from identities.services import changes, columns
 
 AT_ONCE = 500
@@ -28,6 +28,7 @@ class Known:
     last_iat: int
     token: int | None
     deleted: bool
+    suspended: bool = False
     payload: str = field(repr=False)
 
     @property
@@ -52,6 +53,11 @@ class KnownKey:
     purpose: str
     role: str
     has_seed: bool
+
+    @property
+    def is_spare(self) -> bool:
+        """Whether it was generated ahead, and gives way to whoever turns out to have it."""
+        return self.purpose == Purpose.SPARE
 
 
 def operators() -> list[Operator]:
@@ -80,7 +86,13 @@ def accounts(operator: int, keys: Sequence[str]) -> dict[str, Known]:
 
 def users(account: int, keys: Sequence[str]) -> dict[str, Known]:
     """The users of an account with these keys, likewise."""
-    return _by_key(User.objects.filter(account_id=account), keys)
+    rows = User.objects.filter(account_id=account)
+    found = _by_key(rows, keys)
+    for part in _parts([key for key, known in found.items() if not known.deleted]):
+        suspended = rows.live().filter(public_key__in=part).exclude(suspended_at=None)
+        for key in suspended.values_list("public_key", flat=True):
+            found[key] = replace(found[key], suspended=True)
+    return found
 
 
 def accounts_by_key(keys: Sequence[str]) -> Iterator[Account]:

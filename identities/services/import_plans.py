@@ -15,8 +15,16 @@ from identities.models import Account, Operator
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import columns, import_known, import_plans_seeds, import_plans_users, import_reading
+from identities.services import (
+    columns,
+    import_known,
+    import_plans_seeds,
+    import_plans_users,
+    import_reading,
+    kept_out,
+)
 from identities.services.import_items import (
+    STAYS,
     Choices,
     Holder,
     Item,
@@ -84,6 +92,9 @@ class Planner:
         elif item.state.writes and (name := chosen_name(item, self.choices)) is not None:
             said = f"there is already an operator named “{name}”, with another key"
             settle_name(item, name, taken, fold=columns.folded(name), said=said)
+        if known is not None and item.state.writes:
+            keys = import_known.keys(known.pk, [incoming.key, *incoming.claims.nats.signing_keys])
+            self.plan.keys.setdefault(known.pk, {}).update(keys)
         newer = known is not None and not item.state.writes
         claims = known.claims if newer and known is not None else incoming.claims
         if item.state.writes and not trust.did_sign(claims, claims):
@@ -196,8 +207,8 @@ class Planner:
         return self._forbidden(parent.pk) if parent.pk is not None else ""
 
     def _settle_account(self, item: Item, parent: Holder, taken: dict[str, str]) -> None:
-        if clash := self._key_clash(item, parent):
-            item.stop(clash)
+        if clash := self._key_clash(item, parent) or _frees_somebody(item):
+            item.stop(clash, State.LEFT if item.known is None else State.OLDER)
             return
         name = chosen_name(item, self.choices)
         if name is not None:
@@ -209,7 +220,7 @@ class Planner:
         mine = None if item.known is None else item.known.pk
         for key in keys_of_account(item.incoming):
             here = self.plan.keys.get(parent.pk or 0, {}).get(key)
-            if here is not None and (here.account != mine or here.user is not None):
+            if here is not None and not here.is_spare and (here.account != mine or here.user is not None):
                 return f"its key {key} is already one of {_holder_of(here)}"
             other = self.claimed.setdefault((parent.key, key), item.incoming.key)
             if other != item.incoming.key:
@@ -237,7 +248,8 @@ class Planner:
                 if item.why != AS_CHOSEN:
                     self.plan.notes.add(Tone.LEFT, item.why, what)
             elif item.state is State.OLDER:
-                self.plan.notes.add(Tone.INFO, item.why, what)
+                tone = Tone.INFO if item.why in STAYS else Tone.WARNING
+                self.plan.notes.add(tone, item.why, what)
             elif item.state.writes:
                 for words in item.issuer_says:
                     self.plan.notes.add(Tone.ERROR, words, what)
@@ -275,6 +287,18 @@ def _not_signed_by(parent: Holder, incoming: Incoming) -> Iterator[str]:
         yield f"signed by the identity key of operator “{parent.name}”, which requires signing keys"
     else:
         yield f"signed by {incoming.issuer}, which is no key of operator “{parent.name}” (any more)"
+
+
+def _frees_somebody(item: Item) -> str:
+    """Why a newer JWT of an account is not taken: its revocations would let in a user who is suspended here."""
+    if item.known is None:
+        return ""
+    row = Account.objects.get(pk=item.known.pk)
+    try:
+        kept_out.refuse_freed(row, item.known.claims.nats.revocations, item.incoming.claims.nats.revocations)
+    except kept_out.Suspended as refused:
+        return refused.user_message
+    return ""
 
 
 def _holder_of(key: import_known.KnownKey) -> str:

@@ -120,7 +120,7 @@ def _settle_one(
 ) -> None:
     here = held.get(item.incoming.key)
     mine = None if item.known is None else item.known.pk
-    if here is not None and here.user != mine:
+    if here is not None and not here.is_spare and here.user != mine:
         item.stop("its key is already one under this operator")
         return
     name = chosen_name(item, planner.choices)

@@ -184,7 +184,7 @@ class Staging:
             own = (credential, *map(str, modes))
             row = self._row(item, self._token(item, operator, text, sealed), None)
             if item.known is None:
-                account, seed = self.pk(holder), incoming.key in self.collected.seeds
+                account, seed = self.pk(holder), self.keys.seed_of(operator, incoming.key) is not None
                 pk = self.users.add(*row.values(), *own, operator, account, seed)
             else:
                 pk = item.known.pk

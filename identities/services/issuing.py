@@ -12,12 +12,13 @@ from identities.claims.account import AccountBody
 from identities.claims.common import Claims
 from identities.claims.drafts import UserDraft
 from identities.claims.permissions import UserPermissionLimits
+from identities.claims.revocations import EVERYONE
 from identities.claims.user import UserBody
 from identities.errors import IdentityError
 from identities.models import Account, IssuedToken, Key, Permission, Purpose, User
 from identities.nkeys import KeyKind, KeyPair, PublicKey
 from identities.policy.principal import Principal
-from identities.services import bulk, changes, clock, columns, signing
+from identities.services import bulk, changes, clock, columns, signing, spares
 
 REASON = "Created user"
 
@@ -60,6 +61,8 @@ _USERS = (
     "bearer",
     "pub_mode",
     "sub_mode",
+    "suspended_at",
+    "revoked_before",
 )
 _KEYS = (
     "operator_id",
@@ -110,8 +113,8 @@ class Ready:
 class _Batch:
     """What all users of one call share: who signs in which account, and when (`now`, unix seconds).
 
-    `template` is what `key` gives as a role; `iats` the issue times of keys that were seen before; `judged` holds the
-    limits that were found right.
+    `template` is what `key` gives as a role; `iats` the issue times of keys that were seen before; `kept` the sealed
+    seeds of spare keys that users bring; `judged` holds the limits that were found right.
     """
 
     account: Account
@@ -121,6 +124,7 @@ class _Batch:
     take: Take | None
     template: UserPermissionLimits | None
     iats: Mapping[str, int]
+    kept: Mapping[str, bytes]
     judged: set[tuple[object, ...]] = field(default_factory=set)
 
 
@@ -139,18 +143,21 @@ def issue(
     """
     refuse_names(account, [draft.name for draft in drafts])
     brought = [draft.public_key for draft in drafts if draft.public_key]
-    _refuse_taken_keys(account, brought)
-    now = clock.unix()
+    kept = spares.taken(account.operator_id, KeyKind.USER, brought)
+    refuse_taken_keys(account, brought)
+    revocations, now = claims.nats.revocations, clock.unix()
+    first = signing.past_revocation(now, revocations.get(EVERYONE, 0))
     issued: list[Ready] = []
     with signing.signer_for(key) as signer:
         batch = _Batch(
             account=account,
             key=key,
             signer=signer,
-            now=now,
+            now=first,
             take=take,
             template=signing.template_of(claims, key),
-            iats=signing.iats_of(brought, now),
+            iats=signing.iats_of(brought, first, revocations),
+            kept=kept,
         )
         for draft in drafts:
             limits = _limits(draft, key)
@@ -219,7 +226,7 @@ def _issue_one(batch: _Batch, draft: UserDraft, limits: UserPermissionLimits) ->
         changes.refuse_invalid(changes.check(claims, None, now=batch.now))
         batch.judged.add(alike)
     token = codec.encode_checked(claims, batch.signer, batch.iats.get(identity.text, batch.now))
-    sealed = None
+    sealed = batch.kept.get(identity.text)
     if pair is not None:
         sealed = signing.seal_seed(pair.seed(), identity.text)
         if batch.take is not None:
@@ -251,7 +258,7 @@ def insert(
         name = columns.name_of(claims)
         rows.append(
             (one.public_key, name, one.token.payload, token, claims.iss, *times, principal.name)
-            + (None, account.operator_id, account.pk, seed_here, one.credential, pub, sub)
+            + (None, account.operator_id, account.pk, seed_here, one.credential, pub, sub, None, 0)
         )
     users = bulk.Table(User, *_USERS).insert(rows)
     _insert_keys(account, issued, users, moment)
@@ -315,7 +322,8 @@ def _loaded(account: Account, pk: int, row: tuple[Any, ...], at: datetime) -> Us
     return user
 
 
-def _refuse_taken_keys(account: Account, wanted: Sequence[str]) -> None:
+def refuse_taken_keys(account: Account, wanted: Sequence[str]) -> None:
+    """Raise unless every public key is free, and none was ever another user's of the account."""
     if not wanted:
         return
     if len(set(wanted)) < len(wanted):
@@ -325,9 +333,11 @@ def _refuse_taken_keys(account: Account, wanted: Sequence[str]) -> None:
     ).first()
     if taken is not None:
         raise IdentityError(f"{taken.public_key} is already a key under this operator.", field="public_key")
-    revoked = User.objects.filter(account=account, public_key__in=wanted).exclude(deleted_at=None).first()
-    if revoked is not None:
+    for former in Key.objects.filter(public_key__in=wanted).select_related("user"):
+        if former.account_id != account.pk or former.user is None:
+            continue
+        held = "was the key of" if former.user.deleted_at is None else "belonged to the deleted user"
         raise IdentityError(
-            f"{revoked.public_key} belonged to the deleted user “{revoked.name}” and may be revoked: use a new key.",
+            f"{former.public_key} {held} “{former.user.name}” and may be revoked: use a new key.",
             field="public_key",
         )

@@ -183,9 +183,14 @@ def leave(name: str) -> None:
     WorkerBeat.objects.filter(name=name).delete()
 
 
-def worker_is_alive() -> bool:
-    """Whether any worker was seen lately."""
-    return WorkerBeat.objects.filter(at__gte=clock.now() - ALIVE).exists()
+def due() -> int:
+    """How many jobs a worker could begin right now."""
+    return Job.objects.filter(_due(clock.now())).count()
+
+
+def workers_alive() -> int:
+    """How many workers were seen lately."""
+    return WorkerBeat.objects.filter(at__gte=clock.now() - ALIVE).count()
 
 
 def forget_old() -> int:
@@ -215,8 +220,11 @@ def _perform(lease: Lease, handler: Handler) -> None:
 
 
 def _waiting(handlers: Handlers, moment: datetime) -> QuerySet[Job]:
-    due = Q(state=JobState.QUEUED, run_at__lte=moment) | Q(state=JobState.RUNNING, lease_until__lt=moment)
-    return Job.objects.filter(due, kind__in=list(handlers))
+    return Job.objects.filter(_due(moment), kind__in=list(handlers))
+
+
+def _due(moment: datetime) -> Q:
+    return Q(state=JobState.QUEUED, run_at__lte=moment) | Q(state=JobState.RUNNING, lease_until__lt=moment)
 
 
 def _write(lease: Lease, **fields: object) -> None:

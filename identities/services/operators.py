@@ -88,6 +88,7 @@ def plan_edit(operator: Operator, edit: OperatorEdit) -> changes.Change:
             account_server_url=edit.account_server_url,
             operator_service_urls=edit.service_urls,
             strict_signing_key_usage=edit.require_signing_keys,
+            assert_server_version=edit.assert_server_version,
             tags=edit.tags,
         )
         return replace(claims, name=edit.name, exp=edit.expires, nbf=edit.not_before, nats=body)
@@ -98,6 +99,11 @@ def plan_edit(operator: Operator, edit: OperatorEdit) -> changes.Change:
     change = changes.plan(operator, apply, now=clock.unix())
     if edit.require_signing_keys and not operator.strict:
         _refuse_identity_signed(operator, change.before)
+    if edit.assert_server_version and edit.assert_server_version != change.before.nats.assert_server_version:
+        line = (
+            f"A nats-server older than {edit.assert_server_version} does not start with this operator's JWT."
+        )
+        return replace(change, consequences=(line,))
     return change
 
 
@@ -294,7 +300,7 @@ def _refuse_identity_signed(operator: Operator, claims: Claims[OperatorBody]) ->
     if account is not None:
         raise IdentityError(
             f"Account “{account.name}” is still signed by the operator's identity key: servers would refuse it. "
-            "Save the account once so that a signing key signs it.",
+            "Re-sign it by a signing key first, on the operator's page “Signing keys”.",
             field="require_signing_keys",
         )
     user = (
@@ -306,6 +312,6 @@ def _refuse_identity_signed(operator: Operator, claims: Claims[OperatorBody]) ->
     if user is not None:
         raise IdentityError(
             f"User “{user.name}” of “{user.account.name}” is still signed by the account's identity key: "
-            "servers would refuse it. Re-issue it with a signing key first.",
+            "servers would refuse it. Move it to a signing key first.",
             field="require_signing_keys",
         )

@@ -116,8 +116,10 @@ def may_try(username: str) -> bool:
     return row is None or row.failures < FAILURES_ALLOWED or row.first_at < clock.now() - WINDOW
 
 
-def record_failure(*, username: str, address: str) -> None:
-    """Count a failed sign-in, and audit it: by the person's name, or as an unknown one."""
+def record_failure(*, username: str, address: str, what: str = "Sign-in") -> None:
+    """Count a failed sign-in (or another question for the password), and audit it: by the person's name, or as an
+    unknown one.
+    """
     moment = clock.now()
     person = Person.objects.filter(username__iexact=username.strip()).first()
     with transaction.atomic():
@@ -131,7 +133,7 @@ def record_failure(*, username: str, address: str) -> None:
         row.save()
         tried = UNKNOWN if person is None else target(person)
         audit.record(
-            Principal.nobody(address), Action.SIGN_IN_FAILED, [tried], f"Sign-in failed as {tried.name}"
+            Principal.nobody(address), Action.SIGN_IN_FAILED, [tried], f"{what} failed as {tried.name}"
         )
     SignInFailure.objects.filter(last_at__lt=moment - KEPT).delete()
 

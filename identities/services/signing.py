@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -130,6 +130,14 @@ def user_signer(
     return _first(candidates, account.operator, "users of this account")
 
 
+def activation_signer(account: Account, claims: Claims[AccountBody]) -> Key:
+    """The key that signs activations of an account: its first plain signing key, else its identity key."""
+    candidates = [signing_key.key for signing_key in claims.nats.signing_keys if not signing_key.is_scoped]
+    if not account.operator.strict:
+        candidates.append(account.public_key)
+    return _first(candidates, account.operator, f"activations of “{account.name}”")
+
+
 def template_of(claims: Claims[AccountBody], key: Key) -> UserPermissionLimits | None:
     """What the account's role with this key gives to its users; None when it is no role."""
     entry = trust.signing_key(claims.nats, key.public_key)
@@ -140,17 +148,30 @@ def last_iats(subjects: Sequence[str]) -> dict[str, int]:
     """The latest `iat` of each of these keys that is in the ledger, whatever became of it, under any operator."""
     found: dict[str, int] = {}
     for start in range(0, len(subjects), 500):
-        rows = IssuedToken.objects.filter(subject__in=subjects[start : start + 500]).values_list("subject")
+        rows = IssuedToken.objects.of(subjects[start : start + 500]).values_list("subject")
         found.update(rows.annotate(last=Max("iat")).order_by())
     return found
 
 
-def iats_of(subjects: Sequence[str], now: int) -> dict[str, int]:
-    """When each of these keys may be issued, as far as it was issued before; the others `now`.
+def iats_of(subjects: Sequence[str], now: int, revocations: Mapping[str, int]) -> dict[str, int]:
+    """When each of these keys may be issued, as far as it was issued or revoked before; the others at `now`.
 
     Raises: TooSoon.
     """
-    return {subject: next_iat(last, now) for subject, last in last_iats(subjects).items()}
+    lasts = last_iats(subjects)
+    known = [subject for subject in subjects if subject in lasts or subject in revocations]
+    return {
+        subject: past_revocation(next_iat(lasts.get(subject, 0), now), revocations.get(subject, 0))
+        for subject in known
+    }
+
+
+def past_revocation(iat: int, revoked: int) -> int:
+    """`iat`, or the second after a revocation of just now: servers refuse what was issued in its own second too.
+
+    One that reaches further into the future was meant so, and stays in force.
+    """
+    return revoked + 1 if iat <= revoked <= iat + MOST_AHEAD else iat
 
 
 def ledger_row(

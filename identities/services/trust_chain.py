@@ -12,7 +12,7 @@ from identities.claims.activation import ActivationBody
 from identities.claims.common import Claims
 from identities.claims.operator import OperatorBody
 from identities.claims.user import UserBody
-from identities.models import Account, IssuedToken, Key, Operator, Purpose, User
+from identities.models import LIVE_FIRST, LIVE_LAST, Account, IssuedToken, Key, Operator, Purpose, User
 from identities.policy.principal import Principal
 from identities.queries import reach
 
@@ -52,7 +52,7 @@ def names(principal: Principal, keys: Iterable[str]) -> dict[str, str]:
     wanted = sorted(keys)[:MOST_NAMES]
     rows = (
         Key.objects.filter(reach.below_operator(principal), public_key__in=wanted)
-        .order_by("-deleted_at")
+        .order_by(LIVE_LAST)
         .values_list(
             "public_key", "purpose", "role", "operator__name", "account__name", "user__name", "deleted_at"
         )
@@ -64,13 +64,17 @@ def names(principal: Principal, keys: Iterable[str]) -> dict[str, str]:
 
 
 def _named(purpose: str, role: str, holder: str, *, deleted: bool) -> str:
-    words = {Purpose.SIGNING: "signing key of ", Purpose.CURVE: "curve key of "}.get(Purpose(purpose), "")
+    words = {
+        Purpose.SIGNING: "signing key of ",
+        Purpose.CURVE: "curve key of ",
+        Purpose.SPARE: "spare key of ",
+    }.get(Purpose(purpose), "")
     name = f"role {role} of {holder}" if purpose == Purpose.ROLE else f"{words}{holder}"
     return f"{name} (deleted)" if deleted else name
 
 
 def _operator_itself(principal: Principal, claims: Claims[Any]) -> list[Link]:
-    row = Operator.objects.visible_to(principal).filter(public_key=claims.sub).order_by("-deleted_at").first()
+    row = Operator.objects.visible_to(principal).filter(public_key=claims.sub).order_by(LIVE_FIRST).first()
     if not trust.did_sign(claims, claims):
         return [Link(text="The operator did not sign this itself.", tone=BAD, key=claims.iss)]
     signed = Link(text="Signed by the operator itself", tone=GOOD, key=claims.iss)
@@ -81,7 +85,7 @@ def _account_itself(principal: Principal, claims: Claims[Any]) -> list[Link]:
     row = (
         Account.objects.visible_to(principal)
         .filter(public_key=claims.sub)
-        .order_by("deleted_at")
+        .order_by(LIVE_FIRST)
         .select_related("operator")
         .first()
     )
@@ -89,12 +93,14 @@ def _account_itself(principal: Principal, claims: Claims[Any]) -> list[Link]:
 
 
 def _user_itself(principal: Principal, claims: Claims[Any], body: UserBody) -> list[Link]:
-    row = User.objects.visible_to(principal).filter(public_key=claims.sub).select_related("account").first()
-    return [
-        *_by_account(principal, claims, body.issuer_account or claims.iss, "User"),
-        _known("User", row),
-        *_place(row, claims.jti),
-    ]
+    near = User.objects.visible_to(principal).select_related("account")
+    row = near.filter(public_key=claims.sub).first()
+    links = _by_account(principal, claims, body.issuer_account or claims.iss, "User")
+    now_another = near.filter(keys__public_key=claims.sub).first() if row is None else None
+    if now_another is not None:
+        words = f"User “{now_another.name}” had this key, and has another one since"
+        return [*links, Link(text=words, tone=WARN, key=now_another.public_key)]
+    return [*links, _known("User", row), *_place(row, claims.jti)]
 
 
 def _by_account(principal: Principal, claims: Claims[Any], account_key: str, what: str) -> list[Link]:
@@ -102,7 +108,7 @@ def _by_account(principal: Principal, claims: Claims[Any], account_key: str, wha
     row = (
         Account.objects.visible_to(principal)
         .filter(public_key=account_key)
-        .order_by("deleted_at")
+        .order_by(LIVE_FIRST)
         .select_related("operator")
         .first()
     )
@@ -146,7 +152,7 @@ def _by_operator(principal: Principal, claims: Claims[Any], what: str) -> list[L
         return [Link(text=f"{what} signed itself: no operator stands behind it", tone=BAD, key=claims.iss)]
     key = (
         Key.objects.filter(reach.below_operator(principal), public_key=claims.iss, account=None)
-        .order_by("deleted_at")
+        .order_by(LIVE_FIRST)
         .select_related("operator")
         .first()
     )
@@ -173,7 +179,7 @@ def _place(row: Operator | Account | User | None, jti: str) -> list[Link]:
     """Whether this is the current JWT of its subject."""
     if row is None or row.deleted_at is not None:
         return []
-    entries = IssuedToken.objects.filter(subject=row.public_key)
+    entries = IssuedToken.objects.of([row.public_key])
     current = row.token
     if current is not None and current.jti == jti:
         return [Link(text="This is its current JWT", tone=GOOD)]

@@ -16,7 +16,7 @@ from identities.models import Account, Key, Mode, Purpose, User
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import accounts, audit, changes, clock, issuing, signers, signing
+from identities.services import accounts, audit, changes, clock, issuing, kept_out, signers, signing
 
 
 def create(*, principal: Principal, account: Account, draft: UserDraft) -> User:
@@ -70,7 +70,7 @@ def plan_edit(user: User, edit: UserEdit) -> changes.Change:
 
     Raises:
         IdentityError: a taken or impossible name, what the account forbids. NoSigner: the issuer can't sign, and no
-            other key was chosen; its role's key is not here.
+            other key was chosen; its role's key is not here. Suspended.
     """
 
     def apply(claims: Claims[UserBody]) -> Claims[UserBody]:
@@ -78,6 +78,7 @@ def plan_edit(user: User, edit: UserEdit) -> changes.Change:
         body = replace(claims.nats, limits=limits, tags=edit.tags)
         return replace(claims, name=edit.name, exp=edit.expires, nbf=edit.not_before, nats=body)
 
+    kept_out.refuse(user)
     if edit.name != changes.claims_of(user).name:
         issuing.refuse_names(user.account, [edit.name])
     change = changes.plan(user, apply, now=clock.unix())
@@ -98,7 +99,7 @@ def signer(user: User) -> Key:
     if user.pub_mode == Mode.ROLE and key.purpose != Purpose.ROLE:
         raise signing.NoSigner(
             f"“{user.name}” was issued by a role whose key is not here (any more), and any other key would give it "
-            "other rights. Delete it, and make it anew."
+            "other rights. Move it to another key."
         )
     return key
 
@@ -164,7 +165,7 @@ def commit(
     if change.is_empty:
         return row
     key = signers.of_edit(row)
-    row = _reissue(row, change, account=row.account, key=key, principal=principal, reason=done)
+    row = sign(row, change, account=row.account, key=key, principal=principal, reason=done)
     audit.record(principal, action, [target(row, row.account)], changes.said(done, row.name, change))
     return row
 
@@ -172,12 +173,13 @@ def commit(
 def delete(*, principal: Principal, user: User, version: int, revoke: bool = True) -> None:
     """Delete a user; by default its key is revoked in the account, so that creds already handed out stop working.
 
-    A tombstone keeps key, name and last `iat`; the seed is erased.
+    A tombstone keeps key, name and last `iat`; the seed is erased. A suspended user is always revoked.
     """
     decisions.require(principal, Action.USER_DELETE, scope(user))
     with transaction.atomic():
         account = changes.locked(user.account, None)
         row = changes.locked(user, version)
+        revoke = revoke or row.suspended_at is not None
         if revoke:
             account = accounts.revoke_unaudited(
                 principal=principal,
@@ -186,7 +188,7 @@ def delete(*, principal: Principal, user: User, version: int, revoke: bool = Tru
                 reason=f"Deleted user {row.name}",
             )
         moment = clock.now()
-        Key.objects.filter(user=row).update(deleted_at=moment, sealed=None)
+        Key.objects.filter(user=row, deleted_at=None).update(deleted_at=moment, sealed=None)
         User.objects.filter(pk=row.pk).update(
             deleted_at=moment, updated_at=moment, updated_by=principal.name, has_seed=False
         )
@@ -214,7 +216,7 @@ def revoke_earlier(*, principal: Principal, user: User) -> User:
         account = changes.locked(user.account, None)
         row = changes.locked(user, None)
         previous = row.token.replaces if row.token is not None else None
-        if previous is None:
+        if previous is None or previous.subject != row.public_key:  # before it there was another key
             raise IdentityError(f"“{row.name}” has had one JWT only: there is no earlier version to revoke.")
         account = accounts.revoke_unaudited(
             principal=principal,
@@ -243,10 +245,13 @@ def target(user: User, account: Account) -> audit.Target:
     )
 
 
-def _reissue(
+def sign(
     row: User, change: changes.Change, *, account: Account, key: Key, principal: Principal, reason: str
 ) -> User:
-    """Commit an edit of a user; `issuer_account` is set whenever a signing key signs (spec §2.7)."""
+    """Sign a planned edit of a locked user; runs unaudited in the caller's transaction.
+
+    `issuer_account` is set whenever a signing key signs (spec §2.7).
+    """
     body: UserBody = change.after.nats
     if key.public_key != account.public_key and body.issuer_account != account.public_key:
         change = replace(

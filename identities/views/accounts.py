@@ -6,13 +6,14 @@ from django.http import HttpRequest, HttpResponse
 
 from identities import lookup
 from identities.claims.limits import OperatorLimits
-from identities.forms.accounts import AccountCreateForm, AccountEditForm, LimitsForm
+from identities.forms.accounts import AccountCreateForm, AccountEditForm
 from identities.forms.base import ConfirmForm
+from identities.forms.limits import CONVERT, LimitsForm
 from identities.lookup import principal_for
 from identities.models import Account
 from identities.policy.actions import Action
 from identities.policy.principal import Scope
-from identities.services import accounts, changes, clock
+from identities.services import accounts, changes, clock, reissuing_accounts
 from identities.views import accounts_shown, editing, guards, htmx, shown
 from identities.views import history as histories
 
@@ -71,6 +72,7 @@ def detail(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
         nav=NAV,
         crumbs=shown.account_crumbs(account),
         can=guards.can(principal, accounts.scope(account), *accounts_shown.ACTIONS),
+        can_reissue=guards.may(principal, Action.ACCOUNT_REISSUE, reissuing_accounts.scope(account)),
         **accounts_shown.described(account, request, clock.unix()),
     )
     return htmx.render(request, "identities/accounts/detail.html", context)
@@ -124,18 +126,20 @@ def limits(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
         )
         return _saved(request, account, saved, f"Saved the limits of “{saved.name}”.")
 
-    answer = editing.answer(
-        request,
-        form,
-        account,
-        plan=lambda: accounts.plan_limits(account, wanted()),
-        save=save,
-        values_of=LimitsForm.values_of,
-    )
-    if answer is not None:
-        return answer
+    form.can_preview = True
+    if CONVERT not in request.POST:
+        answer = editing.answer(
+            request,
+            form,
+            account,
+            plan=lambda: accounts.plan_limits(account, wanted()),
+            save=save,
+            values_of=LimitsForm.values_of,
+        )
+        if answer is not None:
+            return answer
     context = _frame(account, "Limits", f"Limits of account {account.name}")
-    context["intro"] = "“unlimited” is -1; sizes as 64 KiB, 10 MB, 1.5 GiB."
+    context["intro"] = "“unlimited” is -1, “none” is 0; sizes as 64 KiB, 10 MB, 1.5 GiB."
     return htmx.render_form(request, form, "identities/accounts/limits_fields.html", context)
 
 
@@ -160,7 +164,7 @@ def delete(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
                 warning=accounts_shown.STILL_ON_SERVERS,
             )
     context = _frame(account, "Delete", f"Delete account {account.name}")
-    context |= accounts_shown.what_goes(account)
+    context |= accounts_shown.what_goes(principal, account)
     return htmx.render_form(request, form, "", context, panel=htmx.CONFIRM)
 
 
@@ -189,6 +193,7 @@ def history(request: HttpRequest, operator_key: str, account_key: str) -> HttpRe
             key=account.public_key,
             current=account.token_id,
             scope=accounts.scope(account),
+            keys=lookup.keys_of(account),
         ),
     }
     return htmx.render(request, "identities/shared/history.html", context)

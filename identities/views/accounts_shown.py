@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, Value
-from django.db.models.functions import StrIndex
 from django.http import HttpRequest, QueryDict
 
-from identities.claims import codec
+from identities.lookup import principal_for
 from identities.models import Account, Operator, User
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
-from identities.views import delivery, describing, paging, shown
+from identities.queries import sharing as neighbours
+from identities.views import account_settings_shown, delivery, describing, paging, shown
 
 ACTIONS = (
     Action.ACCOUNT_EDIT,
     Action.ACCOUNT_DELETE,
+    Action.ACCOUNT_REISSUE,
     Action.JWT_DOWNLOAD,
     Action.USER_CREATE,
 )
@@ -98,6 +98,7 @@ def described(account: Account, request: HttpRequest, now: int) -> dict[str, Any
         "operator_url": shown.operator_url("operator", operator),
         **shown.account_tabs(account),
         **describing.described(account, operator, request, now),
+        "settings": account_settings_shown.settings(account, principal_for(request)),
         "state": shown.state(account.expires, account.not_before, now),
         "changed": shown.moment(account.updated_at),
         "by": account.updated_by,
@@ -116,20 +117,22 @@ def described(account: Account, request: HttpRequest, now: int) -> dict[str, Any
                 ("delete", "account-delete"),
                 ("jwt", "account-jwt"),
                 ("history", "account-history"),
+                ("reissue", "account-reissue"),
+                ("sign_anew", "account-sign-anew"),
             )
         },
         "config_url": shown.operator_url("operator-config", operator),
     }
 
 
-def what_goes(account: Account) -> dict[str, Any]:
+def what_goes(principal: Principal, account: Account) -> dict[str, Any]:
     """What a deletion takes with it, in words, for `components/confirm.html`."""
     names = list(
         User.objects.live().filter(account=account).order_by("name").values_list("name", flat=True)[:NAMED]
     )
     named = ", ".join(f"“{name}”" for name in names) + (", …" if account.user_count > NAMED else "")
     users = shown.plural(account.user_count, "user")
-    importing = importers(account)
+    importing = [importer.row.name for importer in neighbours.importers(principal, account)]
     lines = []
     if names:
         lines.append(f"{users}: {named}; their creds can't be downloaded any more")
@@ -143,23 +146,3 @@ def what_goes(account: Account) -> dict[str, Any]:
         "intro": f"{STILL_ON_SERVERS} Its key, name and JWTs stay on record. With it go:",
         "consequences": tuple(lines),
     }
-
-
-def importers(account: Account) -> list[str]:
-    """The names of the other live accounts of the operator that import from this one."""
-    others = (
-        Account.objects.live()
-        .filter(operator_id=account.operator_id)
-        .exclude(pk=account.pk)
-        .alias(names_it=StrIndex(F("claims"), Value(account.public_key)))
-        .filter(names_it__gt=0)
-        .order_by("name")
-    )
-    return [
-        other.name
-        for other in others
-        if any(
-            found is not None and found.account == account.public_key
-            for found in codec.from_payload(other.claims).nats.imports
-        )
-    ]

@@ -15,16 +15,30 @@ WORDS = {
     Action.OPERATOR_CREATE: "Created operator",
     Action.OPERATOR_EDIT: "Edited operator",
     Action.OPERATOR_DELETE: "Deleted operator",
+    Action.OPERATOR_KEY_EDIT: "Changed an operator's signing keys",
     Action.ACCOUNT_CREATE: "Created account",
     Action.ACCOUNT_EDIT: "Edited account",
     Action.ACCOUNT_DELETE: "Deleted account",
+    Action.SIGNING_KEY_EDIT: "Edited signing keys",
+    Action.AUTH_CALLOUT_EDIT: "Edited auth callout",
+    Action.MAPPING_EDIT: "Edited mappings",
+    Action.REVOCATION_EDIT: "Cleared revocations",
     Action.USER_CREATE: "Created users",
     Action.USER_EDIT: "Edited user",
     Action.USER_DELETE: "Deleted user",
     Action.USER_REVOKE: "Revoked users",
     Action.JWT_ADOPT: "Imported JWTs",
+    Action.USER_SUSPEND: "Suspended users",
+    Action.USER_MOVE: "Moved users to another key",
+    Action.USER_ROTATE: "Gave users new keys",
     Action.BEARER_DOWNLOAD: "Handed out a bearer JWT",
     Action.CREDS_DOWNLOAD: "Handed out creds",
+    Action.KEY_GENERATE: "Generated a key",
+    Action.KEY_ADD_SEED: "Added a seed",
+    Action.KEY_EXPORT: "Handed out a seed",
+    Action.KEY_ERASE: "Erased a seed",
+    Action.OPERATOR_REISSUE: "Reissued operator",
+    Action.ACCOUNT_REISSUE: "Reissued account",
     Action.CLIENT_TEST: "Ran a client test",
     Action.PASSWORD_CHANGE: "Changed a password",
     Action.SIGN_IN: "Signed in",
@@ -40,8 +54,17 @@ _ICONS = {
     "delete": "trash-2",
     "revoke": "ban",
     "adopt": "plus",
+    "suspend": "lock",
+    "move": "arrow-right",
+    "rotate": "refresh-cw",
+    "edit-signing-keys": "key-round",
     "download": "download",
     "download-bearer": "download",
+    "generate": "plus",
+    "add-seed": "key-round",
+    "export-seed": "download",
+    "erase": "trash-2",
+    "reissue": "refresh-cw",
     "run": "play",
     "sign-in": "circle-user",
     "sign-out": "log-out",
@@ -144,7 +167,7 @@ def _object(target: AuditTarget, after: str, targets: Targets) -> ObjectShown:
         url = addresses.operator(target.key)
     elif target.kind == "account" and target.operator_key:
         url = addresses.account(target.operator_key, target.key)
-    elif target.kind in ("account", "user"):
+    elif target.kind in ("account", "user", "key"):
         url = addresses.find(target.key)
     else:
         url = ""

@@ -132,7 +132,7 @@ def _waiting(job: Job) -> str:
 def _no_worker(job: Job) -> bool:
     """Whether it waits for a worker that does not seem to be there."""
     waited = (clock.now() - job.created_at).total_seconds()
-    return job.state == JobState.QUEUED and waited > _WAITS_TOO_LONG and not jobs.worker_is_alive()
+    return job.state == JobState.QUEUED and waited > _WAITS_TOO_LONG and not jobs.workers_alive()
 
 
 def _shortened(text: str) -> str:

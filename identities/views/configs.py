@@ -12,7 +12,7 @@ from identities.lookup import principal_for
 from identities.models import Account, Operator
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import configs, installation
+from identities.services import configs, installation, reissuing_operators
 from identities.views import guards, htmx, shown
 
 MOST_ACCOUNTS = 200
@@ -38,6 +38,8 @@ def config(request: HttpRequest, operator_key: str) -> HttpResponse:
         file_name=configs.FILE_NAME,
         url=reverse("operator-config", args=[operator.public_key]),
         download_url=f"{reverse('operator-config-download', args=[operator.public_key])}?{query}",
+        rollover=bool(form.earlier),
+        both_url=f"{reverse('operator-config', args=[operator.public_key])}?{_both(request, form)}",
         loopback=installation.is_loopback() and form.resolver_kind == "url",
     )
     return htmx.render(
@@ -68,8 +70,23 @@ def _form(request: HttpRequest, operator: Operator) -> ConfigForm:
         )
     accounts.sort(key=lambda row: row[0] != own)
     return ConfigForm(
-        request.GET, accounts=accounts, own_url=installation.account_server_url(operator), system_account=own
+        request.GET,
+        accounts=accounts,
+        own_url=installation.account_server_url(operator),
+        system_account=own,
+        earlier=[
+            (token.subject, f"the new key and {shown.short(token.subject)}, of {shown.unix(token.iat).text}")
+            for token in reissuing_operators.earlier(operator)
+        ],
     )
+
+
+def _both(request: HttpRequest, form: ConfigForm) -> str:
+    """The query of the same file with the last key before trusted besides."""
+    query = request.GET.copy()
+    if form.earlier:
+        query["also_trusted"] = form.earlier[0][0]
+    return query.urlencode()
 
 
 def _written(principal: Principal, operator: Operator, form: ConfigForm) -> configs.Written | None:
@@ -77,7 +94,11 @@ def _written(principal: Principal, operator: Operator, form: ConfigForm) -> conf
         return None
     try:
         return configs.write(
-            principal=principal, operator=operator, wanted=form.to_config(), preload_all=form.preload_all
+            principal=principal,
+            operator=operator,
+            wanted=form.to_config(),
+            preload_all=form.preload_all,
+            earlier_key=form.earlier_key,
         )
     except IdentityError as refused:
         form.place_error(refused)

@@ -9,9 +9,9 @@ from typing import Any
 from django.http import HttpRequest
 
 from identities.claims import describe
-from identities.claims.report import Grade
+from identities.claims.report import Grade, Issue
 from identities.claims.scopes import SigningKey
-from identities.forms.base import sentence
+from identities.forms.refusals import sentence
 from identities.models import Account, Operator, User
 from identities.nkeys import kind_of
 from identities.services import changes
@@ -105,17 +105,21 @@ def tables(claims: changes.AnyClaims, names: shown.Names, now: int) -> tuple[Tab
     return tuple(_table(section, names, full=False) for section in sections)
 
 
+def scope(entry: SigningKey) -> tuple[Fact, ...]:
+    """What nsc says about a role, but its key and name."""
+    rows = describe.scope_section(entry).rows[2:]
+    return _facts(rows, str, full=False)
+
+
 def findings(claims: changes.AnyClaims, now: int) -> tuple[Finding, ...]:
     """What the Go library's rules and ours say about claims as they stand."""
-    return tuple(
-        Finding(
-            tone=_GRADES[one.grade][0],
-            word=_GRADES[one.grade][1],
-            path=one.path,
-            message=sentence(one.message),
-        )
-        for one in changes.check(claims, claims, now=now)
-    )
+    return tuple(finding(one) for one in changes.check(claims, claims, now=now))
+
+
+def finding(issue: Issue) -> Finding:
+    """One issue for people."""
+    tone, word = _GRADES[issue.grade]
+    return Finding(tone=tone, word=word, path=issue.path, message=sentence(issue.message))
 
 
 def _table(section: describe.Section, names: shown.Names, *, full: bool) -> Table:

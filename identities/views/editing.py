@@ -9,7 +9,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from identities.claims.diff import FieldChange
-from identities.forms.base import BaseForm, EditForm, Preview, sentence
+from identities.forms.base import BaseForm, EditForm, Preview
+from identities.forms.refusals import sentence
 from identities.models import Account, Key, Operator, Purpose, User
 from identities.services import changes, clock, signers
 from identities.views import guards, shown
@@ -19,6 +20,8 @@ PREVIEW = "preview"
 ACCEPT = "accept"
 """Sent by the tick under warnings: the code of what was read."""
 ACCEPT_FIRST = "Nothing was saved yet. Read what stands below, then accept it and save again."
+MOST_CHANGES = 200
+"""How many changed fields are shown at once."""
 Row = Operator | Account | User
 
 
@@ -64,14 +67,13 @@ def confirmed(
     plan: Callable[[], changes.Change],
     save: Callable[[], HttpResponse],
 ) -> HttpResponse | None:
-    """What a form with nothing to fill in answers: it shows the change when it is opened, and saves when it is sent."""
+    """What a form with nothing to judge answers: it shows the change when it is opened, and saves when it is sent."""
     offer_signers(form, row)
-    if request.method == "POST":
-        if not form.is_valid():
-            return None
+    sent = request.method == "POST" and form.is_valid()
+    if sent:
         _take_signer(form, row)
     with guards.errors_on(form):
-        if request.method == "POST":
+        if sent:
             if row.version != form.version:
                 raise changes.StaleWrite(row)
             return save()
@@ -104,13 +106,21 @@ def _label(key: Key) -> str:
     return f"{words} {shown.short(key.public_key)}"
 
 
+def preview(form: BaseForm, row: Row, plan: Callable[[], changes.Change]) -> None:
+    """Show at once, before anything was filled in, what sending the form as it stands would do, or why it can't."""
+    with guards.errors_on(form):
+        form.preview = preview_of(plan(), row=row)
+
+
 def preview_of(change: changes.Change, *, accepted: str = "", row: Row | None = None) -> Preview:
     """A change of `row` as a form shows it, a new signer with it; `accepted` is the code that came back."""
     warnings = tuple(sentence(message) for message in change.new_warnings(now=clock.unix()))
     lines = "\n".join((*warnings, *change.consequences))
     code = hashlib.sha256(lines.encode()).hexdigest()[:16] if lines else ""
+    more = len(change.diff) - MOST_CHANGES
     return Preview(
-        changes=_with_signer(change, row),
+        changes=_with_signer(change, row)[:MOST_CHANGES],
+        left_out=f"{more:,}" if more > 0 else "",
         warnings=warnings,
         consequences=change.consequences,
         code=code,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from functools import wraps
@@ -10,8 +10,10 @@ from typing import Any, Concatenate, ParamSpec, cast
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template import loader
 from django.template.exceptions import TemplateDoesNotExist
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from identities import lookup
@@ -32,7 +34,10 @@ View = Callable[Concatenate[HttpRequest, Parameters], HttpResponse]
 
 
 def page(*methods: str) -> Callable[[View[Parameters]], View[Parameters]]:
-    """A page that answers to `methods` (default GET): invisible → 404, not permitted → 403, sealed → 503."""
+    """A page that answers to `methods` (default GET): invisible → 404, not permitted → 403, sealed → 503.
+
+    A page of something under a key that it had before leads to the one under the key that it has.
+    """
 
     def decorate(view: View[Parameters]) -> View[Parameters]:
         @require_http_methods(
@@ -45,6 +50,8 @@ def page(*methods: str) -> Callable[[View[Parameters]], View[Parameters]]:
             try:
                 return view(request, *args, **kwargs)
             except lookup.NotFound as missing:
+                if (address := _moved_to(request, kwargs)) is not None:
+                    return redirect(address)
                 raise Http404(missing.user_message) from None
             except decisions.Forbidden as refused:
                 raise PermissionDenied(refused.user_message) from None
@@ -115,15 +122,25 @@ def _base(
     behind = current.version - form.version
     if not 0 < behind <= MOST_BEHIND:
         return None
-    older = IssuedToken.objects.filter(subject=current.public_key).order_by("-iat", "-pk")[
-        behind : behind + 1
-    ]
+    older = IssuedToken.objects.of([current.public_key]).order_by("-iat", "-pk")[behind : behind + 1]
     for token in older:
         if token.sealed is None:
             then = copy(current)
             then.claims = codec.decode(token.text).payload
             return values_of(then)
     return None
+
+
+def _moved_to(request: HttpRequest, arguments: Mapping[str, Any]) -> str | None:
+    """Where the page is since its operator, account or user was reissued under another key; only for looking."""
+    at = request.resolver_match
+    if at is None or request.method not in ("GET", "HEAD"):
+        return None
+    moved = lookup.moved(lookup.principal_for(request), arguments)
+    if moved is None:
+        return None
+    query = request.META.get("QUERY_STRING", "")
+    return reverse(at.view_name, kwargs=moved) + (f"?{query}" if query else "")
 
 
 def _sealed(request: HttpRequest, reason: str) -> HttpResponse:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
 from identities import lookup
+from identities.errors import IdentityError
 from identities.lookup import principal_for
 from identities.models import User
 from identities.policy.actions import Action
-from identities.services import clock, users
+from identities.policy.principal import Principal
+from identities.services import clock, kept_out, users
 from identities.services import creds as handing
 from identities.views import guards, handouts_shown, htmx, shown, users_shown
 
@@ -23,9 +25,11 @@ def creds(request: HttpRequest, operator_key: str, account_key: str, user_key: s
     try:
         handout = handing.creds_file(principal=principal, user=user)
     except handing.NoSeed as missing:
-        context = _frame(user, "Creds", f"No creds for {user.name}")
-        context |= {"can": users_shown.can(principal, user), "reason": missing.user_message}
+        context = _refused(principal, user, "Creds", f"No creds for {user.name}", missing)
         return htmx.render(request, "identities/users/no_seed.html", context, status=422)
+    except kept_out.Suspended as suspended:
+        context = _refused(principal, user, "Creds", f"No creds for {user.name}", suspended)
+        return htmx.render(request, "identities/users/not_now.html", context, status=422)
     return htmx.download(handouts_shown.file_name(handout.filename), handout.text, "application/x-nats-creds")
 
 
@@ -34,10 +38,14 @@ def jwt(request: HttpRequest, operator_key: str, account_key: str, user_key: str
     """The user's JWT alone. A bearer user's logs in by itself, so it is handed out by POST only, and recorded."""
     principal = principal_for(request)
     user = lookup.user(principal, operator_key, account_key, user_key)
-    if user.bearer and request.method != "POST":
+    if user.jwt_is_secret and request.method != "POST":
         guards.require(principal, Action.JWT_DOWNLOAD, users.scope(user))
         return HttpResponseNotAllowed(["POST"])
-    handout = handing.user_jwt(principal=principal, user=user)
+    try:
+        handout = handing.user_jwt(principal=principal, user=user)
+    except kept_out.Suspended as suspended:
+        context = _refused(principal, user, "JWT", f"No JWT for {user.name}", suspended)
+        return htmx.render(request, "identities/users/not_now.html", context, status=422)
     return htmx.download(handouts_shown.file_name(handout.filename), handout.text, "application/jwt")
 
 
@@ -57,6 +65,14 @@ def context(request: HttpRequest, operator_key: str, account_key: str, user_key:
         "tab": "context",
     }
     return htmx.render(request, "identities/users/context.html", page)
+
+
+def _refused(
+    principal: Principal, user: User, step: str, title: str, refused: IdentityError
+) -> dict[str, object]:
+    """The page that says why nothing is handed out."""
+    can = users_shown.can(principal, user)
+    return {**_frame(user, step, title), "can": can, "reason": refused.user_message}
 
 
 def _frame(user: User, step: str, title: str) -> dict[str, object]:

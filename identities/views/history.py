@@ -6,11 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from identities.claims import codec, diff
 from identities.errors import IdentityError
-from identities.models import AuditTarget, IssuedToken, Operator
+from identities.models import AuditTarget, IssuedToken, Key, Operator
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
 from identities.views import guards, paging, shown
@@ -72,18 +73,20 @@ def context(
     key: str,
     current: int | None,
     scope: Scope,
+    keys: QuerySet[Key, Any],
 ) -> dict[str, Any]:
     """What `identities/shared/history.html` shows of the object with public key `key`; `current` is its token's id.
+    `keys` are those that it has or had: a reissue does not end its history.
 
     Six queries or fewer. Scope decides whether the reader may see audit events.
     """
-    rows = IssuedToken.objects.filter(operator=operator, subject=key).select_related("replaces")
+    rows = IssuedToken.objects.of(keys).filter(operator=operator).select_related("replaces")
     page = paging.page(rows, request.GET, sorts=_SORTS, size=TOKENS)
     names = shown.key_names(operator, {token.issuer for token in page.rows})
     return {
         "page": page,
         "tokens": tuple(_token(token, names, current) for token in page.rows),
-        "events": _events(key) if guards.may(principal, Action.AUDIT_VIEW, scope) else (),
+        "events": _events(keys) if guards.may(principal, Action.AUDIT_VIEW, scope) else (),
         "subject": shown.chip(key),
     }
 
@@ -130,8 +133,9 @@ def _payload(text: str) -> dict[str, Any]:
     return payload
 
 
-def _events(key: str) -> tuple[EventShown, ...]:
-    targets = AuditTarget.objects.filter(key=key).select_related("event").order_by("-seq")[:EVENTS]
+def _events(keys: QuerySet[Key, Any]) -> tuple[EventShown, ...]:
+    held = AuditTarget.objects.filter(key__in=keys).select_related("event").order_by("-seq")[:EVENTS]
+    targets = {target.seq: target for target in held}.values()  # an event may be about several of the keys
     return tuple(
         EventShown(
             seq=str(target.seq),

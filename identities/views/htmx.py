@@ -80,8 +80,9 @@ def download(filename: str, text: str, content_type: str) -> HttpResponse:
 
 
 def _focus(form: BaseForm) -> None:
-    """Put the cursor on the first field that was refused, or on the first one."""
+    """Put the cursor on the first field that was refused, on the one that the form names, or on the first one."""
     visible = [field for field in form.visible_fields() if not field.field.disabled]
     wrong = [field for field in visible if form.is_bound and field.errors]
-    for field in (wrong or visible)[:1]:
+    named = [field for field in visible if field.name == form.focus]
+    for field in (wrong or named or visible)[:1]:
         field.field.widget.attrs["autofocus"] = True

@@ -19,7 +19,7 @@ from identities.services.import_items import Choices
 from identities.views import guards, htmx, importing_shown, shown
 from identities.views.uploading import SealingHandler
 
-NAV = "import"
+NAV = "importing"
 PASTED = "pasted text"
 
 
@@ -58,7 +58,7 @@ def _sent(request: HttpRequest) -> HttpResponse:
                 url=form.cleaned_data["url"].strip(),
                 under=form.cleaned_data["under"],
             )
-            return redirect("import-job", job.pk)
+            return redirect("importing-job", job.pk)
     return _page(request, form.emptied())
 
 
@@ -75,13 +75,13 @@ def start(request: HttpRequest, job_id: int) -> HttpResponse:
     principal = principal_for(request)
     plan = import_jobs.of(principal, job_id)
     if plan.kind != import_jobs.PLAN or plan.state != JobState.DONE:
-        return redirect("import-job", plan.pk)
+        return redirect("importing-job", plan.pk)
     form = ChoicesForm(request.POST, plan=importing_shown.plan_of(plan))
     if form.is_valid():
         with guards.errors_on(form):
             choices = Choices(renames=form.renames(), resign=form.resign(), leave=form.leave())
             started = import_jobs.start(principal=principal, plan=plan, choices=choices)
-            return redirect("import-job", started.pk)
+            return redirect("importing-job", started.pk)
     return _job_page(request, plan, form)
 
 
@@ -93,8 +93,8 @@ def discard(request: HttpRequest, job_id: int) -> HttpResponse:
     form = VersionForm()
     with guards.errors_on(form):
         import_jobs.discard(principal=principal, plan=plan)
-        return htmx.done(request, reverse("import"), "What was uploaded is gone. Nothing was imported.")
-    return redirect("import-job", plan.pk)
+        return htmx.done(request, reverse("importing"), "What was uploaded is gone. Nothing was imported.")
+    return redirect("importing-job", plan.pk)
 
 
 def _page(request: HttpRequest, form: ImportForm) -> HttpResponse:
@@ -109,13 +109,13 @@ def _page(request: HttpRequest, form: ImportForm) -> HttpResponse:
 
 
 def _job_page(request: HttpRequest, found: Job, form: ChoicesForm | None) -> HttpResponse:
-    crumbs = [shown.Crumb(label="Import", url=reverse("import")), shown.Crumb(label=f"No. {found.pk}")]
+    crumbs = [shown.Crumb(label="Import", url=reverse("importing")), shown.Crumb(label=f"No. {found.pk}")]
     context = {
         **shown.frame(title=importing_shown.title(found), nav=NAV, crumbs=crumbs),
         **importing_shown.outcome(found, form),
-        "url": reverse("import-job", args=[found.pk]),
-        "start_url": reverse("import-start", args=[found.pk]),
-        "discard_url": reverse("import-discard", args=[found.pk]),
+        "url": reverse("importing-job", args=[found.pk]),
+        "start_url": reverse("importing-start", args=[found.pk]),
+        "discard_url": reverse("importing-discard", args=[found.pk]),
     }
     status = 200 if form is None else form.status
     part = "identities/importing/outcome.html"

@@ -237,10 +237,10 @@ def _state(word: str, tone: str, icon: str) -> shown.State:
 
 
 def _url(job: Job) -> str:
-    return reverse("import-job", args=[job.pk])
+    return reverse("importing-job", args=[job.pk])
 
 
 def _no_worker(job: Job) -> bool:
     """Whether it waits for a worker that does not seem to be there."""
     waited = (clock.now() - job.created_at).total_seconds()
-    return job.state == JobState.QUEUED and waited > _WAITS_TOO_LONG and not jobs.worker_is_alive()
+    return job.state == JobState.QUEUED and waited > _WAITS_TOO_LONG and not jobs.workers_alive()

@@ -7,12 +7,13 @@ from django.urls import reverse
 
 from identities import lookup
 from identities.forms.base import ConfirmForm, VersionForm
+from identities.forms.operator_keys import SystemAccountForm
 from identities.forms.operators import OperatorCreateForm, OperatorEditForm
 from identities.lookup import principal_for
 from identities.models import Operator
 from identities.policy.actions import Action
 from identities.policy.principal import Scope
-from identities.services import clock, operators
+from identities.services import clock, operators, system_accounts
 from identities.views import editing, guards, htmx, operators_shown, shown
 from identities.views import history as histories
 
@@ -142,6 +143,39 @@ def add_system_account(request: HttpRequest, operator_key: str) -> HttpResponse:
     return htmx.render_form(request, form, "", context)
 
 
+@guards.page("GET", "POST")
+def choose_system_account(request: HttpRequest, operator_key: str) -> HttpResponse:
+    """Choose another account as the system account, or none."""
+    principal = principal_for(request)
+    operator = lookup.operator(principal, operator_key)
+    guards.require(principal, Action.OPERATOR_EDIT, _scope(operator))
+    initial = {**SystemAccountForm.values_of(operator), "version": operator.version}
+    form = SystemAccountForm(request.POST if request.method == "POST" else None, initial=initial)
+
+    def wanted() -> str:
+        return system_accounts.key_of(operator, form.cleaned_data["account"])
+
+    def save() -> HttpResponse:
+        saved = system_accounts.choose(
+            principal=principal, operator=operator, account=wanted(), version=form.version
+        )
+        return _saved(request, saved, operator.version, f"Saved the system account of “{saved.name}”.")
+
+    answer = editing.answer(
+        request,
+        form,
+        operator,
+        plan=lambda: system_accounts.plan_choose(operator, wanted()),
+        save=save,
+        values_of=SystemAccountForm.values_of,
+    )
+    if answer is not None:
+        return answer
+    context = _frame(operator, "System account", f"System account of {operator.name}")
+    context["choices"] = operators_shown.account_names(operator)
+    return htmx.render_form(request, form, "identities/operators/system_account_fields.html", context)
+
+
 @guards.page()
 def jwt(request: HttpRequest, operator_key: str) -> HttpResponse:
     """The operator's JWT as a file, as in nsc's store."""
@@ -167,6 +201,7 @@ def history(request: HttpRequest, operator_key: str) -> HttpResponse:
             key=operator.public_key,
             current=operator.token_id,
             scope=_scope(operator),
+            keys=lookup.keys_of(operator),
         ),
     }
     return htmx.render(request, "identities/shared/history.html", context)

@@ -12,12 +12,14 @@ from django.http import HttpRequest, QueryDict
 from identities.lookup import principal_for
 from identities.models import Account, Key, Operator, User
 from identities.policy.actions import Action
-from identities.policy.principal import Principal
-from identities.views import delivery, describing, paging, shown
+from identities.policy.principal import Principal, Scope
+from identities.services import changes
+from identities.views import delivery, describing, guards, paging, shown
 
 ACTIONS = (
     Action.OPERATOR_EDIT,
     Action.OPERATOR_DELETE,
+    Action.OPERATOR_REISSUE,
     Action.JWT_DOWNLOAD,
     Action.CONFIG_DOWNLOAD,
     Action.ACCOUNT_CREATE,
@@ -38,6 +40,8 @@ LATER_SYSTEM_ACCOUNT = (
     "Makes an account (SYS) with its user, and names it in the operator's JWT. Servers take it over with a new "
     "configuration and a restart, not before: a reload does not take over a changed operator."
 )
+MOST_CHOICES = 200
+"""How many accounts a form offers while somebody types a name."""
 NAMED = 5
 """How many accounts a confirmation names before it only counts."""
 
@@ -110,6 +114,7 @@ def described(operator: Operator, request: HttpRequest, now: int) -> dict[str, A
         "user_count": f"{below['users']:,}",
         "by": operator.updated_by,
         "has_system_account": bool(operator.system_account),
+        "settings": settings(operator, principal_for(request)),
         "just_changed": request.GET.get("changed") == "1",
         "ways": delivery.of_operator(operator),
         "urls": {
@@ -123,10 +128,53 @@ def described(operator: Operator, request: HttpRequest, now: int) -> dict[str, A
                 ("jwt", "operator-jwt"),
                 ("config", "operator-config"),
                 ("history", "operator-history"),
+                ("reissue", "operator-reissue"),
+                ("sign_anew", "operator-sign-anew"),
                 ("new_account", "account-create"),
             )
         },
     }
+
+
+def settings(operator: Operator, principal: Principal) -> tuple[shown.Setting, ...]:
+    """What of an operator has a dialog of its own, or is easily missed when it is not set; one query."""
+    body = changes.claims_of(operator).nats
+    key, version = body.system_account, body.assert_server_version
+    name = shown.names_in(operator, key)(key)
+    scope = Scope(operator=operator.pk)
+    may_edit = guards.may(principal, Action.OPERATOR_EDIT, scope)
+    keys = shown.plural(len(body.signing_keys), "signing key")
+    return (
+        shown.Setting(
+            title="System account",
+            lines=(f"{name} ({shown.short(key)})" if name else key,) if key else (),
+            note="Servers publish no events, and account JWTs can't be pushed to them.",
+            edit_url=shown.operator_url("operator-system-account-choose", operator),
+            may_edit=may_edit,
+        ),
+        shown.Setting(
+            title="Asserted server version",
+            lines=(f"{version} or later",) if version else (),
+            note="Any nats-server may run with this operator.",
+            edit_url=shown.operator_url("operator-edit", operator),
+            may_edit=may_edit,
+        ),
+        shown.Setting(
+            title="Signing keys",
+            lines=(f"{keys}, {'required' if body.strict_signing_key_usage else 'not required'}",)
+            if body.signing_keys
+            else (),
+            note="Accounts are signed by the identity key.",
+            edit_url=shown.operator_url("operator-key-create", operator),
+            may_edit=False,
+        ),
+    )
+
+
+def account_names(operator: Operator) -> tuple[str, ...]:
+    """Names of accounts that a form offers."""
+    rows = Account.objects.live().filter(operator=operator).order_by("name")
+    return tuple(rows.values_list("name", flat=True)[:MOST_CHOICES])
 
 
 def what_goes(operator: Operator) -> dict[str, Any]:

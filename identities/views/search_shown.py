@@ -20,6 +20,7 @@ _PURPOSES = {
     Purpose.SIGNING: "signing key",
     Purpose.ROLE: "role",
     Purpose.CURVE: "curve key",
+    Purpose.SPARE: "spare key",
 }
 _SOURCES = {
     Mode.RULES: "its own rules",
@@ -173,13 +174,16 @@ def _key(row: search.FoundKey) -> FoundKey:
     else:
         holder, path, url = row.operator, "operator", addresses.operator(row.operator_key)
     what = _PURPOSES[Purpose(row.purpose)]
+    gone = row.deleted and not row.replaced
+    if row.replaced:
+        what = "former key" if row.purpose == Purpose.IDENTITY else f"former {what}"
     return FoundKey(
         key=shown.chip(row.key, long=True),
         what=f"{what} {row.role}" if row.role else what,
         holder=holder,
-        url="" if row.deleted else url,
+        url="" if gone else url,
         path=path,
-        gone=row.deleted,
+        gone=gone,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from identities.models import Account, Key, Operator, Purpose, User
+from identities.models import LIVE_LAST, Account, Key, Operator, Purpose, User
 from identities.policy.principal import Principal
 
 DAY = 86_400
@@ -23,11 +23,19 @@ _KEY = re.compile(r"(?<![A-Z2-7])[OAUX][A-Z2-7]{55}(?![A-Z2-7])")
 OPERATOR_TABS = (
     ("Overview", "operator"),
     ("Accounts", "accounts"),
+    ("Signing keys", "operator-keys"),
+    ("Keys", "keys"),
+    ("Validate", "operator-validate"),
     ("History", "operator-history"),
 )
 ACCOUNT_TABS = (
     ("Overview", "account"),
     ("Users", "users"),
+    ("Exports", "exports"),
+    ("Imports", "imports"),
+    ("Signing keys", "signing-keys"),
+    ("Mappings", "mappings"),
+    ("Revocations", "revocations"),
     ("History", "account-history"),
 )
 """Label and route of each page of an operator and of an account."""
@@ -82,6 +90,17 @@ class Tab:
     label: str
     url: str
     count: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting: its lines (none: not set, and `note` says what that means), and the dialog it is edited in."""
+
+    title: str
+    lines: tuple[str, ...]
+    note: str
+    edit_url: str
+    may_edit: bool
 
 
 def short(key: str) -> str:
@@ -183,6 +202,7 @@ def user_tabs(user: User, *, client_test: bool) -> dict[str, Any]:
     pages = (
         ("Overview", "user"),
         *((("Client test", "user-test"),) if client_test else ()),
+        ("May it …?", "user-explain"),
         ("Context for nats", "user-context"),
         ("History", "user-history"),
     )
@@ -236,7 +256,7 @@ def key_names(operator: Operator, keys: Iterable[str]) -> dict[str, str]:
     wanted = set(keys)
     rows = (
         Key.objects.filter(operator=operator, public_key__in=wanted)
-        .order_by("-deleted_at")
+        .order_by(LIVE_LAST)
         .values_list("public_key", "purpose", "role", "account__name", "user__name")
     )
     return {
@@ -252,6 +272,8 @@ def _named(purpose: str, role: str, holder: str) -> str:
         return f"{holder} (role {role})" if role else f"{holder} (role)"
     if purpose == Purpose.CURVE:
         return f"{holder} (curve key)"
+    if purpose == Purpose.SPARE:
+        return f"{holder} (spare key)"
     return holder
 
 

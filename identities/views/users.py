@@ -11,7 +11,7 @@ from identities.lookup import principal_for
 from identities.models import User
 from identities.policy.actions import Action
 from identities.services import accounts, clock, users
-from identities.views import delivery, editing, guards, htmx, shown, users_shown
+from identities.views import delivery, editing, guards, htmx, shown, signing_keys_shown, users_shown
 from identities.views import history as histories
 
 NAV = "operators"
@@ -46,7 +46,12 @@ def create(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
     account = lookup.account(principal, operator_key, account_key)
     guards.require(principal, Action.USER_CREATE, accounts.scope(account))
     data = request.POST if request.method == "POST" else None
-    form = UserCreateForm(data, now=clock.unix(), signers=users_shown.signers(account))
+    form = UserCreateForm(
+        data,
+        now=clock.unix(),
+        signers=signing_keys_shown.signers(account),
+        initial={"signer": request.GET.get("signer", "")},
+    )
     if form.is_valid():
         with guards.errors_on(form):
             draft = form.to_draft()
@@ -118,9 +123,14 @@ def delete(request: HttpRequest, operator_key: str, account_key: str, user_key: 
     user = lookup.user(principal, operator_key, account_key, user_key)
     guards.require(principal, Action.USER_DELETE, users.scope(user))
     data = request.POST if request.method == "POST" else None
-    form = UserDeleteForm(data, name=user.name, initial={"version": user.version, "revoke": True})
+    form = UserDeleteForm(
+        data,
+        name=user.name,
+        suspended=user.suspended_at is not None,
+        initial={"version": user.version, "revoke": True},
+    )
     if form.is_valid():
-        revoke: bool = form.cleaned_data["revoke"]
+        revoke = form.revokes
         with guards.errors_on(form):
             users.delete(principal=principal, user=user, version=form.version, revoke=revoke)
             url = shown.account_url("users", user.account)
@@ -168,6 +178,7 @@ def history(request: HttpRequest, operator_key: str, account_key: str, user_key:
             key=user.public_key,
             current=user.token_id,
             scope=users.scope(user),
+            keys=lookup.keys_of(user),
         ),
     }
     return htmx.render(request, "identities/shared/history.html", context)

@@ -9,18 +9,21 @@ from typing import Any
 from django.db.models import Q
 from django.http import HttpRequest, QueryDict
 
-from identities.claims import names
-from identities.forms.users import Signer
-from identities.models import Account, IssuedToken, Key, Mode, Purpose, User
+from identities.claims import names, trust
+from identities.claims.account import AccountBody
+from identities.models import Account, IssuedToken, Mode, User
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.services import changes, users
-from identities.views import delivery, describing, guards, paging, shown
+from identities.views import delivery, describing, guards, paging, roles_shown, shown, signing_keys_shown
 
 ACTIONS = (
     Action.USER_EDIT,
     Action.USER_DELETE,
     Action.USER_REVOKE,
+    Action.USER_MOVE,
+    Action.USER_ROTATE,
+    Action.USER_SUSPEND,
     Action.JWT_DOWNLOAD,
     Action.BEARER_DOWNLOAD,
     Action.CREDS_DOWNLOAD,
@@ -48,11 +51,17 @@ _ROUTES = {
     "edit": "user-edit",
     "delete": "user-delete",
     "revoke": "user-revoke-earlier",
+    "move": "user-move",
+    "rotate": "user-rotate",
+    "suspend": "user-suspend",
+    "lift": "user-lift",
     "history": "user-history",
     "creds": "user-creds",
     "jwt": "user-jwt",
     "context": "user-context",
     "test": "user-test",
+    "explain": "user-explain",
+    "allow": "user-allow",
 }
 _REVOKED = shown.State(
     word="Revoked",
@@ -60,6 +69,31 @@ _REVOKED = shown.State(
     icon="ban",
     title="The account refuses every JWT of this user issued so far",
 )
+_SUSPENDED = shown.State(
+    word="Suspended", tone="warn", icon="lock", title="Kept out until the suspension is lifted"
+)
+_ORPHANED = shown.State(
+    word="Key removed",
+    tone="danger",
+    icon="circle-x",
+    title="Servers refuse it: the key that issued it is none of its account's (any more), or may not issue users",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What an account says about its users: whom it revokes, whose signature it takes, and names of its roles."""
+
+    revocations: Mapping[str, int]
+    issuers: Mapping[str, str]
+
+    @classmethod
+    def of(cls, account: Account) -> Standing:
+        """From the account's claims; its operator is loaded."""
+        body: AccountBody = changes.claims_of(account).nats
+        roles = {entry.key: entry.role for entry in body.signing_keys}
+        own = {} if account.operator.strict else {account.public_key: ""}
+        return cls(revocations=body.revocations, issuers={**own, **roles})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,45 +111,61 @@ class UserRow:
     by: str
 
 
-def table(account: Account, query: QueryDict, now: int) -> dict[str, Any]:
-    """Page, headings and rows of an account's users: one query, and one to count what a filter leaves."""
+def table(
+    account: Account, query: QueryDict, now: int, *, issuer: str = "", total: int | None = None
+) -> dict[str, Any]:
+    """Page, headings and rows of an account's users: one query, and one to count what a filter leaves.
+
+    `issuer` leaves those that this key issued, `total` in number.
+    """
     rows = User.objects.live().filter(account=account).defer("claims")
+    if issuer:
+        rows = rows.filter(issuer=issuer)
     q = query.get("q", "")
-    page = paging.page(
-        paging.matching(rows, q), query, sorts=SORTS, total=None if q.strip() else account.user_count
-    )
-    revocations = _revocations(account)
+    known = account.user_count if total is None else total
+    page = paging.page(paging.matching(rows, q), query, sorts=SORTS, total=None if q.strip() else known)
+    standing = Standing.of(account)
     base = shown.account_url("users", account)
     return {
         "page": page,
         "headings": paging.headings(query, SORTS, COLUMNS, page.sort),
-        "rows": tuple(_row(user, base, revocations, now) for user in page.rows),
+        "rows": tuple(_row(user, base, standing, now) for user in page.rows),
     }
 
 
-def _row(user: User, base: str, revocations: Mapping[str, int], now: int) -> UserRow:
+def _row(user: User, base: str, standing: Standing, now: int) -> UserRow:
+    role = standing.issuers.get(user.issuer, "")
     return UserRow(
         name=user.name,
         url=f"{base}{user.public_key}/",
         key=shown.chip(user.public_key),
-        publish=_MODES[Mode(user.pub_mode)],
-        subscribe=_MODES[Mode(user.sub_mode)],
+        publish=_may(user.pub_mode, role),
+        subscribe=_may(user.sub_mode, role),
         login="bearer JWT" if user.bearer else "creds" if user.has_seed else "its own key",
-        state=_state(user, revocations, now),
+        state=_state(user, standing, now),
         changed=shown.moment(user.updated_at),
         by=user.updated_by,
     )
 
 
+def _may(mode: str, role: str) -> str:
+    return f"as role “{role}” says" if mode == Mode.ROLE and role else _MODES[Mode(mode)]
+
+
 def described(user: User, request: HttpRequest, now: int) -> dict[str, Any]:
     """The user's page: description, findings, what was handed out before, and where to go from here."""
     account = user.account
-    claims = changes.claims_of(account)
-    revocations: Mapping[str, int] = claims.nats.revocations
-    role = next((key for key in claims.nats.signing_keys if key.key == user.issuer and key.is_scoped), None)
+    standing = Standing.of(account)
+    entry = trust.signing_key(changes.claims_of(account).nats, user.issuer)
+    role = entry if entry is not None and entry.is_scoped else None
+    template = role.template if role is not None else None
+    whom = roles_shown.of_user(user)
     return {
         **page_of(user, now),
         **describing.described(user, account.operator, request, now, scope=role),
+        "becomes": roles_shown.becomes(account, template, whom) if template is not None else None,
+        **signing_keys_shown.issuer_of(user, entry),
+        "state": _state(user, standing, now),
         "account": account.name,
         "account_url": shown.account_url("account", account),
         "login": "its JWT alone (bearer)"
@@ -126,7 +176,7 @@ def described(user: User, request: HttpRequest, now: int) -> dict[str, Any]:
         "changed": shown.moment(user.updated_at),
         "by": user.updated_by,
         "issued": shown.unix(user.last_iat),
-        "earlier": _earlier(user, _revoked_at(user, revocations), now),
+        "earlier": _earlier(user, _revoked_at(user, standing), now),
         "just_created": request.GET.get("created") == "1",
         "just_edited": request.GET.get("changed") == "1",
         "just_changed": request.GET.get("revoked") == "1",
@@ -139,37 +189,24 @@ def page_of(user: User, now: int) -> dict[str, Any]:
     return {
         "user_name": user.name,
         "key": shown.chip(user.public_key),
-        "state": _state(user, _revocations(user.account), now),
+        "state": _state(user, Standing.of(user.account), now),
         "has_seed": user.has_seed,
         "bearer": user.bearer,
+        "secret_jwt": user.jwt_is_secret,
+        "suspended": shown.moment(user.suspended_at),
         "urls": {name: shown.user_url(route, user) for name, route in _ROUTES.items()},
     }
+
+
+def form_frame(user: User, step: str, title: str) -> dict[str, Any]:
+    """What a form about a user stands in; cancelling leads back to it."""
+    url = shown.user_url("user", user)
+    return shown.frame(title=title, nav="operators", crumbs=shown.user_crumbs(user, step), cancel_url=url)
 
 
 def can(principal: Principal, user: User) -> dict[str, bool]:
     """What to offer on a user's pages."""
     return guards.can(principal, users.scope(user), *ACTIONS)
-
-
-def signers(account: Account) -> list[Signer]:
-    """The keys whose seed is here and that may sign users of the account; one query."""
-    rows = Key.objects.filter(account=account, user=None, deleted_at=None, sealed__isnull=False)
-    found = []
-    for key in rows.order_by("purpose", "role", "pk").only("public_key", "purpose", "role"):
-        short = shown.short(key.public_key)
-        if key.purpose == Purpose.IDENTITY and not account.operator.strict:
-            found.append(Signer(key=key.public_key, label=f"identity key {short}"))
-        elif key.purpose == Purpose.SIGNING:
-            found.append(Signer(key=key.public_key, label=f"signing key {short}"))
-        elif key.purpose == Purpose.ROLE:
-            found.append(
-                Signer(
-                    key=key.public_key,
-                    label=f"role “{key.role}” {short}" if key.role else f"role {short}",
-                    role=True,
-                )
-            )
-    return found
 
 
 def what_goes(user: User) -> dict[str, Any]:
@@ -182,7 +219,9 @@ def what_goes(user: User) -> dict[str, Any]:
         "consequences": (
             "With revoking (usual): the account's JWT changes, and servers refuse the user as soon as they have it.",
             "Without: whoever holds the creds can go on connecting until they expire.",
-        ),
+        )
+        if user.suspended_at is None
+        else ("It is suspended: its key stands revoked in the account, and stays so.",),
     }
 
 
@@ -193,20 +232,19 @@ def warned(name: str, tags: tuple[str, ...]) -> str:
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
-def _state(user: User, revocations: Mapping[str, int], now: int) -> shown.State:
-    if user.last_iat <= _revoked_at(user, revocations):
+def _state(user: User, standing: Standing, now: int) -> shown.State:
+    if user.suspended_at is not None:
+        return _SUSPENDED
+    if user.last_iat <= _revoked_at(user, standing):
         return _REVOKED
+    if user.issuer not in standing.issuers:
+        return _ORPHANED
     return shown.state(user.expires, user.not_before, now)
 
 
-def _revocations(account: Account) -> Mapping[str, int]:
-    held: Mapping[str, int] = changes.claims_of(account).nats.revocations
-    return held
-
-
-def _revoked_at(user: User, revocations: Mapping[str, int]) -> int:
+def _revoked_at(user: User, standing: Standing) -> int:
     """Every JWT of the user issued at or before this second is refused; 0 when none is."""
-    return max(revocations.get(user.public_key, 0), revocations.get("*", 0))
+    return max(standing.revocations.get(user.public_key, 0), standing.revocations.get("*", 0))
 
 
 def _earlier(user: User, revoked_at: int, now: int) -> str:

@@ -84,6 +84,13 @@ def test_a_queue_group_is_a_way_to_subscribe() -> None:
     assert [may_subscribe(effective, f"work.{name}") for name in "abc"] == [True, False, True]
 
 
+def test_a_full_wildcard_passes_a_partial_one_at_the_end_of_what_may_be_subscribed_to() -> None:
+    assert may_subscribe(Effective(sub_allow=("a.*",)), "a.b.c")
+    assert not may_subscribe(Effective(sub_allow=("a.*",), sub_deny=("a.>",)), "a.b.c")
+    assert not may_subscribe(Effective(sub_allow=("*.b",)), "a.b.c")
+    assert not may_publish(Effective(pub_allow=("a.*",)), "a.b.c")
+
+
 @given(st.lists(patterns, max_size=2), st.lists(patterns, max_size=3), patterns)
 def test_what_remains_is_what_trying_every_subject_finds(
     allow: list[str], deny: list[str], asked: str

@@ -80,6 +80,8 @@ def test_a_prefix_with_wildcards_is_refused() -> None:
         ("orders.new", "eu.new", None),
         ("orders.*", "", None),
         ("orders.*.*", "$1.$1", None),
+        ("orders.*", "eu.$2", None),
+        ("orders.*.*", "eu.$1", None),
     ],
 )
 def test_an_example_shows_where_each_token_goes(

@@ -184,6 +184,8 @@ def test_mappings_that_the_server_takes_raise_no_concern(source: str, target: st
         ("a.*", "b.{{wildcard(x)}}"),
         ("a.*", "b.{{partition(3)}}.{{joker(1)}}"),
         ("a.*", "b.{{partition(3,2)}}"),
+        ("a.*", "b.{{WILDCARD(1)}}"),
+        ("a.*", "b.{{splitFROMleft(1,2)}}"),
     ],
 )
 def test_mappings_that_the_server_drops_silently_are_errors(source: str, target: str) -> None:
@@ -194,6 +196,11 @@ def test_mappings_that_the_server_drops_silently_are_errors(source: str, target:
 def test_a_target_may_stand_only_once_even_for_other_clusters() -> None:
     targets = (WeightedMapping(subject="b", cluster="east"), WeightedMapping(subject="b", cluster="west"))
     assert _found(_account(mappings={"a": targets})) == [("error", "nats.mappings.a[1].subject")]
+
+
+def test_sources_that_overlap_are_advised_against() -> None:
+    mappings = {"a.*": (WeightedMapping(subject="b.$1"),), "a.x": (WeightedMapping(subject="c"),)}
+    assert _found(_account(mappings=mappings)) == [("warning", "nats.mappings.a.*")]
 
 
 def test_grades_are_those_of_the_report() -> None:
@@ -208,6 +215,33 @@ def test_a_subject_that_no_server_line_and_no_index_holds_is_an_error_when_new()
     found = [issue.path for issue in stricter_issues(claims, None) if issue.grade is Grade.ERROR]
     assert found == ["nats.pub.allow[1]", "nats.sub.deny[0]"]
     assert all(issue.grade is Grade.WARNING for issue in stricter_issues(claims, claims))
+
+
+def test_a_tag_is_as_long_as_a_name_at_most() -> None:
+    fits, too_long = "é" * 127 + "x", "é" * 128
+    assert _found(_user(tags=(fits,))) == []
+    for claims in (
+        _user(tags=("a", too_long)),
+        _account(tags=("a", too_long)),
+        Claims(nats=OperatorBody(tags=("a", too_long))),
+    ):
+        assert _found(claims) == [("error", "nats.tags[1]")]
+        assert _found(claims, claims) == [("warning", "nats.tags[1]")]
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "ftp://h", "nats://", "https:///jwt/v1", "nats://me:secret@h:4222"]
+)
+def test_an_account_server_is_an_address_that_takes_accounts_and_holds_no_password(url: str) -> None:
+    claims = Claims(nats=OperatorBody(account_server_url=url))
+    assert not validate(claims, now=0).issues
+    assert _found(claims) == [("error", "nats.account_server_url")]
+    assert _found(claims, claims) == [("warning", "nats.account_server_url")]
+
+
+@pytest.mark.parametrize("url", ["", "nats://h", "wss://h:443", "http://h/jwt/v1", "https://h:1/jwt/v1"])
+def test_an_account_server_that_can_be_reached_raises_no_concern(url: str) -> None:
+    assert _found(Claims(nats=OperatorBody(account_server_url=url))) == []
 
 
 def test_a_renaming_that_loses_a_wildcard_is_an_error_when_new_and_a_warning_when_it_was_there() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from identities.claims.permissions import Permission, UserPermissionLimits
-from identities.claims.templates import LoginRefused, expand_template, template_problem
+from identities.claims.templates import Expansion, LoginRefused, expand_template, expansions, template_problem
 
 
 def _expand(
@@ -74,3 +74,32 @@ def test_too_many_combinations_refuse_the_login() -> None:
 
 def test_a_name_is_pasted_raw() -> None:
     assert _expand(allow=("a.{{name()}}",), name=">").allow == ("a.>",)
+
+
+def _told(*, allow: tuple[str, ...] = (), deny: tuple[str, ...] = (), name: str = "bob") -> list[Expansion]:
+    limits = UserPermissionLimits(pub=Permission(allow=allow, deny=deny))
+    return list(expansions(limits, name, "UKEY", "Orders", "AKEY", ("team:blue", "team:red"), ()))
+
+
+def test_each_subject_is_told_with_what_it_becomes() -> None:
+    assert _told(allow=("plain.>", "a.{{tag(team)}}")) == [
+        Expansion(place="pub.allow", subject="plain.>", becomes=("plain.>",)),
+        Expansion(place="pub.allow", subject="a.{{tag(team)}}", becomes=("a.blue", "a.red")),
+    ]
+
+
+def test_what_is_dropped_is_told_and_so_is_a_missing_tag() -> None:
+    dropped, missing, queue = _told(
+        allow=("a.{{name()}}", "{{account-tag(tier)}}", "jobs workers"), name="two words"
+    )
+    assert (dropped.becomes, dropped.dropped) == ((), ("a.two words",))
+    assert (missing.becomes, missing.dropped, missing.refused) == ((), (), "")
+    assert queue.dropped == ("jobs workers",)
+
+
+def test_what_would_refuse_the_login_is_told_and_the_rest_goes_on() -> None:
+    unknown, fine = _told(allow=("{{user()}}", "x.{{name()}}"))
+    assert "nats-server does not know" in unknown.refused
+    assert fine.becomes == ("x.bob",)
+    assert "needs a tag that is not there" in _told(deny=("{{tag(none)}}",))[0].refused
+    assert "which is no subject" in _told(deny=("a.{{name()}}",), name="two words")[0].refused

@@ -12,7 +12,13 @@ from identities.claims.common import Claims
 from identities.claims.operator import OperatorBody
 from identities.claims.permissions import Permission, ResponsePermission, UserPermissionLimits
 from identities.claims.scopes import USER_SCOPE, SigningKey
-from identities.claims.trust import did_sign, has_empty_permissions, scoped_signer_issues, signing_key
+from identities.claims.trust import (
+    did_sign,
+    has_empty_permissions,
+    scoped_signer_issues,
+    signing_key,
+    without_rights,
+)
 from identities.claims.user import UserBody
 
 SCOPE = SigningKey(kind=USER_SCOPE, key="ASCOPE", role="r", template=UserPermissionLimits())
@@ -99,3 +105,17 @@ def test_null_and_absent_are_the_same_to_a_server(inner: str) -> None:
 def test_a_signing_key_is_found_by_its_public_key() -> None:
     assert signing_key(ACCOUNT.nats, "ASCOPE") is SCOPE
     assert signing_key(ACCOUNT.nats, "A") is None
+
+
+def test_taking_the_rights_away_leaves_what_a_role_s_user_carries_and_nothing_unknown_is_lost() -> None:
+    payload = (
+        '{"iat":1,"iss":"A","sub":"U","x_top":1,"nats":{"pub":{"allow":["a"],"x_pub":1},"sub":{"deny":[]},'
+        '"resp":{"max":1,"ttl":0},"src":[],"times":[],"subs":-1,"data":-1,"payload":-1,"x_new":true,'
+        '"tags":["t"],"type":"user","version":2}}'
+    )
+    bare = without_rights(codec.from_payload(payload))
+    assert has_empty_permissions(bare)
+    assert codec.payload_text(bare) == (
+        '{"iat":1,"iss":"A","sub":"U","x_top":1,"nats":{"pub":{"x_pub":1},"sub":{},"x_new":true,'
+        '"tags":["t"],"type":"user","version":2}}'
+    )

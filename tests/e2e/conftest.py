@@ -82,6 +82,12 @@ def page(open_context: Callable[..., BrowserContext]) -> Page:
 
 
 @pytest.fixture
+def plain_page(open_context: Callable[..., BrowserContext]) -> Page:
+    """A page with JavaScript switched off."""
+    return open_context(java_script_enabled=False).new_page()
+
+
+@pytest.fixture
 def accessible() -> Callable[..., None]:
     """Asserts that axe-core finds nothing on the page as it stands; given rules, only these are asked."""
     axe = Axe()

@@ -5,14 +5,45 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from typing import Any
 
 from django.core.management import call_command
+from django.db import transaction
+from django.urls import reverse
 
+from identities.claims.account import ExternalAuthorization, MsgTrace
+from identities.claims.drafts import ActivationDraft, RoleDraft, SigningKeyDraft
+from identities.claims.exports import Export, ServiceLatency
+from identities.claims.imports import Import
 from identities.claims.limits import NO_LIMIT, JetStreamLimits, OperatorLimits
-from identities.claims.permissions import Permission, ResponsePermission, TimeRange, UserPermissionLimits
+from identities.claims.mappings import WeightedMapping
+from identities.claims.permissions import (
+    Permission,
+    Permissions,
+    ResponsePermission,
+    TimeRange,
+    UserPermissionLimits,
+)
+from identities.claims.sharing import export_handles, import_handles
 from identities.models import Account, Job, Operator, User
 from identities.nkeys import KeyKind, KeyPair
-from identities.services import accounts, client_tests, clock, users
+from identities.services import (
+    accounts,
+    activations,
+    changes,
+    client_tests,
+    clock,
+    jobs,
+    keys,
+    mappings,
+    operator_keys,
+    reissuing,
+    reissuing_operators,
+    signing_keys,
+    suspensions,
+    user_keys,
+    users,
+)
 from identities.services.client_tests import Trial, Wish
 from tests import make
 
@@ -27,12 +58,19 @@ def fill() -> User:
     operator = Operator.objects.get(name="Test")
     account = Account.objects.get(name="TestAccount")
     user = User.objects.get(name="TestService")
+    operator_keys.add(principal=make.COMMAND, operator=operator, version=operator.version)
     make.operator("Strict", require_signing_keys=True, tags=("env:prod",), expires=clock.unix() + 20 * DAY)
     make.operator("Bare", system_account=False, generate_signing_key=False)
     _accounts(operator)
+    _settings(account)
+    _shared(operator, account)
     _users(account)
+    _roles()
     user = _history(account, user)
     _tests(user)
+    _keys(operator)
+    _findings(operator)
+    _reissued()
     return user
 
 
@@ -48,6 +86,108 @@ def _accounts(operator: Operator) -> None:
     make.account(operator, "Own key", public_key=KeyPair.create(KeyKind.ACCOUNT).public.text)
     gone = make.account(operator, "Gone")
     accounts.delete(principal=make.COMMAND, account=gone, version=gone.version)
+
+
+def _settings(account: Account) -> None:
+    """Everything that an account and an operator can say beside that, on the account that is visited first."""
+
+    def again() -> dict[str, Any]:
+        row = Account.objects.get(pk=account.pk)
+        return {"principal": make.COMMAND, "account": row, "version": row.version}
+
+    ways = [
+        WeightedMapping(subject="orders.new.$1", weight=60),
+        WeightedMapping(subject="orders.old.$1", weight=30),
+    ]
+    clusters = [WeightedMapping(subject="eu.{{partition(3,1)}}", cluster="eu-central-1")]
+    mappings.put(**again(), source="orders.*", targets=ways)
+    mappings.put(
+        **again(), source="jobs.*", targets=[*clusters, WeightedMapping(subject="jobs.all.$1", weight=40)]
+    )
+    made = {
+        "authorization": ExternalAuthorization(
+            auth_users=(User.objects.get(name="TestClient").public_key,),
+            allowed_accounts=(
+                Account.objects.get(name="Orders").public_key,
+                KeyPair.create(KeyKind.ACCOUNT).public.text,
+            ),
+            xkey=KeyPair.create(KeyKind.CURVE).public.text,
+        ),
+        "default_permissions": Permissions(
+            pub=Permission(allow=("public.>", f"{LONG}.>")), resp=ResponsePermission(max=-1, ttl=0)
+        ),
+        "trace": MsgTrace(dest="traces.shop", sampling=25),
+        "cluster_traffic": "owner",
+    }
+    row = Account.objects.get(pk=account.pk)
+    change = changes.plan(row, changes.edit_body(**made), now=clock.unix())
+    with transaction.atomic():
+        accounts.commit(row, change, principal=make.COMMAND, done="Set")
+    entries = {KeyPair.create(KeyKind.USER).public.text: clock.unix() - number * DAY for number in range(60)}
+    accounts.revoke(principal=make.COMMAND, account=row, entries={**entries, "*": clock.unix() - 50 * DAY})
+
+
+def _shared(operator: Operator, account: Account) -> None:
+    """What accounts share, good and bad: `account` offers and takes, and has issued activations."""
+    stock, reports = make.account(operator, "Stock"), make.account(operator, "Reports")
+    elsewhere = KeyPair.create(KeyKind.ACCOUNT).public.text
+    latency = ServiceLatency(sampling=50, results="latency.stock")
+    offered = (
+        Export(name="stock levels", subject="stock.*.*", type="stream", description="How much of what is where."),
+        Export(name="ask for stock", subject="stock.ask.>", type="service", token_req=True, response_type="Stream",
+               response_threshold=5_000_000_000, service_latency=latency, info_url="https://example.com"),
+        Export(name=LONG, subject=f"{LONG.replace('.', '-')}.*", type="stream", account_token_position=2),
+    )  # fmt: skip
+    _signed(stock, exports=offered)
+    _signed(
+        account,
+        exports=(
+            Export(name="events", subject="orders.>", type="stream", token_req=True,
+                   revocations={"*": 1_650_000_000, elsewhere: 1_650_000_001}),
+            Export(name="api", subject="orders.api.*", type="service", description="Prices and dates."),
+        ),
+        imports=(
+            Import(name="far", subject="far.>", account=elsewhere, type="stream"),
+            Import(name="gone", subject="gone", account=stock.public_key, type="stream"),
+        ),
+    )  # fmt: skip
+    make.imported(account, "stock.*.*", of=stock, name="levels", local_subject="here.$2.$1")
+    make.imported(account, "stock.ask.>", of=stock, name="ask", type="service", share=True)
+    make.imported(reports, "orders.eu.>", of=account)
+    make.imported(reports, "orders.api.*", of=account, type="service")
+    handle = export_handles(changes.claims_of(account).nats.exports)[0]
+    for draft in (
+        ActivationDraft(target=elsewhere, subject="orders.us.>", expires=clock.unix() + 20 * DAY),
+        ActivationDraft(target=elsewhere, subject="orders.>"),
+    ):
+        activations.issue(principal=make.COMMAND, account=account, handle=handle, draft=draft)
+
+
+def shared_pages() -> tuple[str, ...]:
+    """Addresses of lists and entries of what accounts share that have most to show."""
+    account = Account.objects.select_related("operator").get(name="TestAccount")
+    body = changes.claims_of(account).nats
+    export = export_handles(body.exports)[[one.name for one in body.exports].index("events")]
+    imported = import_handles(body.imports)[[one.name for one in body.imports].index("ask")]
+    base = (account.operator.public_key, account.public_key)
+    return (
+        *(reverse(name, args=base) for name in ("exports", "imports", "activations")),
+        reverse("export", args=[*base, export]),
+        reverse("import", args=[*base, imported]),
+    )
+
+
+def _signed(account: Account, *, exports: tuple[Export, ...] = (), imports: tuple[Import, ...] = ()) -> None:
+    accounts.rewrite(
+        principal=make.COMMAND,
+        account=account,
+        plan=lambda row: changes.plan(
+            row, changes.edit_body(exports=exports, imports=imports), now=clock.unix()
+        ),
+        version=account.version,
+        done="Shared by account",
+    )
+    account.refresh_from_db()
 
 
 def _users(account: Account) -> None:
@@ -72,6 +212,38 @@ def _users(account: Account) -> None:
     make.many_users(account, [f"device-{number:03}" for number in range(60)])
     revoked = make.user(account, "revoked")
     users.delete(principal=make.COMMAND, user=revoked, version=revoked.version)
+
+
+def _roles() -> None:
+    """Signing keys of every kind, users of a role, one of a removed key, one with a new key, one that is suspended."""
+    template = replace(
+        UNLIMITED,
+        pub=Permission(allow=("orders.{{name()}}.>", "{{tag(team)}}.reports"), deny=("orders.*.secret",)),
+        sub=Permission(allow=("replies.{{subject()}}.>", "region.{{tag(region)}}")),
+        proxy_required=True,
+    )
+    worker = RoleDraft(role="worker", description="What works on orders.", template=template)
+    orders, tiers = Account.objects.get(name="Orders"), Account.objects.get(name="Tiers")
+    role = _key(orders, role=worker)
+    orders = Account.objects.get(pk=orders.pk)
+    make.user(orders, "picker", signer=role, tags=("team:blue", "team:red"))
+    make.user(orders, "packer", signer=role)
+    rotated = make.user(orders, "rotated", signer=role)
+    user_keys.rotate(principal=make.COMMAND, user=rotated, version=rotated.version)
+    out = make.user(orders, "on leave", signer=role)
+    suspensions.suspend(principal=make.COMMAND, user=out, version=out.version)
+    _key(tiers)
+    _key(tiers, public_key=KeyPair.create(KeyKind.ACCOUNT).public.text)
+    former = _key(tiers, role=RoleDraft(role="former"))
+    tiers = Account.objects.get(pk=tiers.pk)
+    make.user(tiers, "orphan", signer=former)
+    signing_keys.remove(principal=make.COMMAND, account=tiers, public_key=former, version=tiers.version)
+
+
+def _key(account: Account, **draft: Any) -> str:
+    row = Account.objects.get(pk=account.pk)
+    made = SigningKeyDraft(**draft)
+    return signing_keys.add(principal=make.COMMAND, account=row, draft=made, version=row.version).public_key
 
 
 def _history(account: Account, user: User) -> User:
@@ -107,3 +279,48 @@ def _tests(user: User) -> None:
     ]  # fmt: skip
     result = {"ok": False, "summary": events[-1][1], "seconds": 0.25, "server": "demo 2.15.1", "events": told}
     Job.objects.filter(pk=job.pk).update(state="done", result=json.dumps(result), finished_at=clock.now())
+
+
+def _keys(operator: Operator) -> None:
+    for kind in (KeyKind.ACCOUNT, KeyKind.CURVE):
+        keys.generate(principal=make.COMMAND, operator=operator, kind=kind)
+
+
+def _findings(operator: Operator) -> None:
+    """What the validation has to say: imports that find nothing, users that are revoked."""
+    account = make.account(operator, "Importer")
+    users_there = make.many_users(account, [f"old-{number}" for number in range(8)])
+    entries = {user.public_key: user.last_iat for user in users_there}
+    accounts.revoke(principal=make.COMMAND, account=account, entries=entries)
+    exporter, stranger = Account.objects.get(name="Orders"), KeyPair.create(KeyKind.ACCOUNT).public.text
+    imports = (
+        Import(name="missing", subject="orders.>", account=exporter.public_key, type="stream"),
+        Import(name="elsewhere", subject="news", account=stranger, type="stream"),
+    )
+    row = Account.objects.get(pk=account.pk)
+    accounts.rewrite(
+        principal=make.COMMAND,
+        account=row,
+        plan=lambda held: changes.plan(held, changes.edit_body(imports=imports), now=clock.unix()),
+        version=row.version,
+        done="Added imports",
+    )
+
+
+def _reissued() -> None:
+    """An operator that servers come over to, and bulk work of the worker: half done, and done with some left."""
+    rolled = make.operator("Rolled", generate_signing_key=False)
+    account = make.account(rolled, "Moved")
+    make.user(account, "ann")
+    rolled = reissuing_operators.reissue(
+        principal=make.COMMAND, operator=rolled, version=Operator.objects.get(pk=rolled.pk).version
+    ).operator
+    payload = {"old": "", "source": "", "target": "", "reason": "", "total": 40_000}
+    below = {"operator": rolled.pk, "source": "", "target": "", "reason": "", "total": 120}
+    running = jobs.enqueue(
+        principal=make.COMMAND, kind=reissuing.KIND, payload={"account": account.pk, **payload}
+    )
+    Job.objects.filter(pk=running.pk).update(state="running", done=12_500, total=40_000)
+    over = jobs.enqueue(principal=make.COMMAND, kind=reissuing.KIND, payload=below)
+    left = json.dumps({"signed": 118, "left": ["Orders", "Tiers"], "left_count": 2})
+    Job.objects.filter(pk=over.pk).update(state="done", result=left, finished_at=clock.now())

@@ -33,7 +33,7 @@ def account(live_server: Any) -> Account:
     ).row
 
 
-def edit(page: Page, account: Account, *, script: bool) -> str:
+def edit(page: Page, account: Account, *, script: bool, look: Callable[..., None] | None = None) -> str:
     """Describe the account, forget to choose, choose; the key that was chosen."""
     crawl.sign_in(page, "alice", make.PASSWORD)
     page.goto(reverse("account", args=[account.operator.public_key, account.public_key]))
@@ -42,6 +42,8 @@ def edit(page: Page, account: Account, *, script: bool) -> str:
     page.get_by_label("Description").fill("Orders of the shop")
     page.get_by_role("button", name="Save").click()
     page.get_by_text("Choose the key that signs it.").wait_for()
+    if look is not None:
+        look(page)
     crawl.shoot(page, f"signed-by-{'script' if script else 'plain'}")
     chooser = page.get_by_label("Signed by")
     chosen = chooser.locator("option").nth(1).get_attribute("value") or ""
@@ -61,7 +63,7 @@ def check(account: Account, chosen: str) -> None:
 def test_with_a_script_the_new_issuer_is_shown_before_saving(
     page: Page, account: Account, accessible: Callable[..., None]
 ) -> None:
-    check(account, edit(page, account, script=True))
+    check(account, edit(page, account, script=True, look=accessible))
     accessible(page)
 
 

@@ -199,3 +199,24 @@ def test_starting_is_told_for_each_platform(full_resolver: ServerConfig, memory:
     assert "--network host" in dict(start_instructions(url))["Docker"]
     by_path = dict(start_instructions(replace(full_resolver, operator_path="./Op.jwt", dir="/data/jwt")))
     assert '-v "$PWD"/Op.jwt:/etc/nats/Op.jwt:ro -v nats-jwt:/data/jwt' in by_path["Docker"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_second_operator_is_trusted_in_a_list(name: str) -> None:
+    text, config = golden(name)
+    other = golden("full/out/server-mem-resolver.conf")[1].operator_jwt
+    both = render(replace(config, also_trusted=(other,)))
+    assert f"operator: [\n  {other},\n  {config.operator_jwt}\n]\n" in both
+    assert both.replace(f"[\n  {other},\n  {config.operator_jwt}\n]", config.operator_jwt) == text
+
+
+def test_the_list_takes_a_path_for_the_present_operator(memory: ServerConfig) -> None:
+    config = replace(memory, operator_path="/etc/nats/op.jwt", also_trusted=(memory.operator_jwt,))
+    assert f"operator: [\n  {memory.operator_jwt},\n  '/etc/nats/op.jwt'\n]\n" in render(config)
+
+
+@pytest.mark.parametrize("jwt", ["", "no jwt", "a.b", "a.b.c]\noperator: x"])
+def test_a_damaged_second_operator_is_refused(memory: ServerConfig, jwt: str) -> None:
+    with pytest.raises(FormatError) as refused:
+        render(replace(memory, also_trusted=(jwt,)))
+    assert refused.value.field == "also_trusted"

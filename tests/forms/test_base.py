@@ -6,8 +6,10 @@ import pytest
 from django.http import QueryDict
 
 from identities.claims.report import Grade, Issue, Report
-from identities.forms.accounts import AccountCreateForm, AccountEditForm, LimitsForm
-from identities.forms.base import SEED_REFUSED, ConfirmForm
+from identities.errors import IdentityError
+from identities.forms.accounts import AccountCreateForm, AccountEditForm
+from identities.forms.base import SEED_REFUSED, ConfirmForm, VersionForm
+from identities.forms.limits import LimitsForm
 from identities.forms.operators import OperatorCreateForm, OperatorEditForm
 from identities.nkeys import KeyKind, KeyPair
 
@@ -52,7 +54,8 @@ def test_each_error_of_a_report_stands_at_its_field_and_the_rest_above_the_form(
             ]
         )
     )
-    assert form.errors["service_urls"] == ["Bad url"]
+    remedy = OperatorCreateForm.remedies["service_urls"]
+    assert form.errors["service_urls"] == [f"Bad url. {remedy}"]
     assert form.non_field_errors() == ["Odd"]
     assert form.warnings == ["A warning"]
     assert form.status == 422
@@ -126,3 +129,10 @@ def test_300_kilobytes_are_refused_and_not_shown_in_the_message() -> None:
     form = AccountCreateForm(data(name="a" * 300_000))
     assert not form.is_valid()
     assert len(form.errors["name"][0]) < 200
+
+
+def test_a_refusal_can_be_placed_on_a_form_that_was_not_sent_yet() -> None:
+    form = VersionForm(initial={"version": 1})
+    form.place_error(IdentityError("Nothing to revoke."))
+    assert "Nothing to revoke." in str(form.non_field_errors())
+    assert form.status == 200

@@ -99,3 +99,10 @@ def test_a_text_keeps_plain_line_ends() -> None:
     field = fields.TextField(rows=2)
     assert field.clean("a\r\nb") == "a\nb"
     assert not field.has_changed("a\nb", "a\r\nb")
+
+
+def test_a_name_is_the_same_in_what_a_browser_sends_back_of_it() -> None:
+    field = fields.NameField()
+    assert not field.has_changed("a\tb\nc\0", "a\tbc\ufffd")
+    assert field.has_changed("a\tb", "a b")
+    assert field.has_changed("", "a")

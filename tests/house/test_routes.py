@@ -9,12 +9,19 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from identities.claims import sharing
+from identities.claims.drafts import ActivationDraft, RoleDraft, SigningKeyDraft
+from identities.claims.handles import handle
+from identities.claims.mappings import WeightedMapping
 from identities.models import Account, Operator, User
+from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import READING
 from identities.policy.routes import ROUTES, Access
+from identities.services import accounts, activations, changes, mappings, signing_keys
 from tests import make
 
 pytestmark = pytest.mark.django_db
+ELSEWHERE = KeyPair.create(KeyKind.ACCOUNT).public.text
 
 
 @dataclass(frozen=True)
@@ -24,27 +31,64 @@ class Sample:
     operator: Operator
     account: Account
     user: User
+    role: str
+    export_handle: str
+    import_handle: str
+    token_id: int
 
     def url(self, name: str) -> str:
         arguments = {
             "operator_key": self.operator.public_key,
             "account_key": self.account.public_key,
             "user_key": self.user.public_key,
+            "signing_key": self.role,
             "job_id": 1,
+            "mapping": handle("orders"),
+            "entry": handle("*"),
+            "operator_signing_key": handle(changes.claims_of(self.operator).nats.signing_keys[0]),
+            "export_handle": self.export_handle,
+            "import_handle": self.import_handle,
+            "token_id": self.token_id,
+            "revoked": "*",
             "token": "not-a-token",
             "key": self.account.public_key,
+            "key_key": self.account.public_key,
             "rest": "nowhere",
         }
         needed = next(iter(get_resolver().reverse_dict.getlist(name)))[0][0][1]
         return reverse(name, kwargs={argument: arguments[argument] for argument in needed})
 
 
+def mapped(account: Account) -> Account:
+    targets = [WeightedMapping(subject="orders.new", weight=40)]
+    return mappings.put(
+        principal=make.COMMAND, account=account, source="orders", targets=targets, version=account.version
+    )
+
+
 @pytest.fixture
 def sample(db: None) -> Sample:
     make.installation()
     operator = make.operator()
-    account = make.account(operator)
-    return Sample(operator, account, make.user(account))
+    account = mapped(make.account(operator))
+    account = accounts.revoke(principal=make.COMMAND, account=account, entries={"*": 1})
+    draft = SigningKeyDraft(role=RoleDraft(role="service"))
+    role = signing_keys.add(principal=make.COMMAND, account=account, draft=draft, version=account.version)
+    account.refresh_from_db()
+    export = make.export(account, "orders.>", token_req=True, revocations={"*": 1})
+    imported = make.imported(account, "other.>", of=ELSEWHERE)
+    shared = sharing.export_handles((export,))[0]
+    wanted = ActivationDraft(target=ELSEWHERE, subject="orders.>")
+    token = activations.issue(principal=make.COMMAND, account=account, handle=shared, draft=wanted)
+    return Sample(
+        operator,
+        account,
+        make.user(account),
+        role.public_key,
+        export_handle=shared,
+        import_handle=sharing.import_handles((imported,))[0],
+        token_id=token.pk,
+    )
 
 
 def names(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+import structlog
+from django.db import OperationalError, connection
 from django.test import Client
 
+from identities.models import WorkerBeat
+from identities.services import clock, jobs
 from nscweb import health
+from tests import make
 
 pytestmark = pytest.mark.django_db
 
@@ -20,7 +25,9 @@ def test_alive_says_ok_without_asking_the_database(client: Client, django_assert
 def test_ready_names_each_thing_it_has_asked(client: Client, unsealed: None) -> None:
     response = client.get("/readyz")
     assert response.status_code == 200
-    assert response.json() == {"status": "ok", "checks": {"database": "ok", "migrations": "ok", "keys": "ok"}}
+    answer = response.json()
+    assert answer.pop("worker").startswith("silent")
+    assert answer == {"status": "ok", "checks": {"database": "ok", "migrations": "ok", "keys": "ok"}}
 
 
 def test_not_ready_without_a_master_key(client: Client) -> None:
@@ -30,6 +37,74 @@ def test_not_ready_without_a_master_key(client: Client) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM nscweb_cache")
         assert cursor.fetchone()[0] == 0  # sealed: not even the probe writes
+
+
+def test_a_silent_worker_is_named_and_the_web_server_is_ready_all_the_same(
+    client: Client, unsealed: None
+) -> None:
+    seen = []
+    with structlog.testing.capture_logs() as logged:
+        for change in (_nothing, _enqueue, _nothing, _enqueue, lambda: jobs.beat("one"), _silence):
+            change()
+            health._last = (
+                float("-inf"),
+                *health._last[1:],
+            )  # the answer that is kept for two seconds is old
+            response = client.get("/readyz")
+            assert (response.status_code, response.json()["status"]) == (200, "ok")
+            seen.append(response.json()["worker"])
+    silent = "silent: no worker was seen for 60 seconds"
+    assert seen == [
+        silent,
+        f"{silent}, and 1 job waits. Start one: manage.py worker",
+        f"{silent}, and 1 job waits. Start one: manage.py worker",
+        f"{silent}, and 2 jobs wait. Start one: manage.py worker",
+        "ok",
+        f"{silent}, and 2 jobs wait. Start one: manage.py worker",
+    ]
+    assert [line["error"] for line in logged if line["event"] == "readiness"] == [seen[1], seen[5]]
+
+
+def test_a_sealed_web_server_knows_nothing_of_the_worker(client: Client) -> None:
+    assert client.get("/readyz").json()["worker"] == "unknown while sealed"
+
+
+def test_the_figures_count_workers_and_what_waits_for_them(client: Client, unsealed: None) -> None:
+    def figures() -> list[str]:
+        lines = client.get("/metrics").content.decode().splitlines()
+        return [line for line in lines if line.startswith(("nscweb_workers_alive", "nscweb_jobs_waiting"))]
+
+    assert figures() == ["nscweb_workers_alive 0.0", "nscweb_jobs_waiting 0.0"]
+    _enqueue()
+    jobs.beat("one")
+    jobs.beat("two")
+    assert figures() == ["nscweb_workers_alive 2.0", "nscweb_jobs_waiting 1.0"]
+    jobs.claim({"any": jobs.Handler(run=lambda lease: {})})
+    assert figures() == ["nscweb_workers_alive 2.0", "nscweb_jobs_waiting 0.0"]
+
+
+def test_figures_of_requests_come_also_while_the_database_is_away(
+    client: Client, unsealed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> int:
+        raise OperationalError
+
+    monkeypatch.setattr(jobs, "due", away)
+    text = client.get("/metrics").content.decode()
+    assert "nscweb_requests_total" in text
+    assert "nscweb_jobs_waiting" not in text
+
+
+def _nothing() -> None:
+    pass
+
+
+def _enqueue() -> None:
+    jobs.enqueue(principal=make.COMMAND, kind="any", payload={})
+
+
+def _silence() -> None:
+    WorkerBeat.objects.update(at=clock.now() - jobs.ALIVE - timedelta(seconds=1))
 
 
 def test_not_ready_when_migrations_are_missing(

@@ -13,7 +13,18 @@ CREDS = f"-----BEGIN NATS USER JWT-----\n{JWT}\n------END NATS USER JWT------\n"
 
 
 @pytest.mark.parametrize(
-    "secret", [SEED, JWT, JWT[:40], "P" + "B" * 107, CREDS, "-----BEGIN PRIVATE KEY-----\nabc"]
+    "secret",
+    [
+        SEED,
+        SEED.lower(),
+        SEED[:50],
+        SEED[:50].lower(),
+        JWT,
+        JWT[:40],
+        "P" + "B" * 107,
+        CREDS,
+        "-----BEGIN PRIVATE KEY-----\nabc",
+    ],
 )
 def test_a_secret_is_cut_out_of_text(secret: str) -> None:
     redacted = nscweb_logging.redact(f"before {secret} after")

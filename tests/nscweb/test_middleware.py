@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import include, path
 
 from identities.models import Person
+from identities.nkeys import KeyKind, KeyPair
 from identities.policy import routes
 from identities.policy.actions import Action
 from identities.services import secrets
@@ -23,6 +24,8 @@ def _page(request: HttpRequest) -> HttpResponse:
 def _broken(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("SU" + "A" * 56)
 
+
+SEED = KeyPair.create(KeyKind.USER).seed().reveal().decode()
 
 urlpatterns = [
     path("page", _page, name="t-page"),
@@ -156,6 +159,57 @@ def test_sealed_answers_503_before_sessions(
         assert client.get("/jwt/v1/operator").status_code == 200
         assert client.get("/livez").status_code == 200
     assert client.get("/readyz").status_code == 503
+
+
+@pytest.mark.parametrize(
+    "query", ["q={}", "sort={}", "{}=1", "next=/search?q={}", "a=key:%20{}", "a=1&a={}", "a=%53{tail}"]
+)
+@pytest.mark.parametrize("address", ["/page", "/open", "/account/login/", "/livez", "/jwt/v1/operator"])
+def test_a_seed_in_an_address_is_refused_and_not_shown_again(
+    signed_in: Client, address: str, query: str
+) -> None:
+    seed = KeyPair.create(KeyKind.USER).seed().reveal().decode()
+    response = signed_in.get(f"{address}?{query.format(seed, tail=seed[1:])}")
+    page = response.content.decode()
+    assert response.status_code == 400
+    assert "That is a seed" in page
+    assert "<p data-error>" in page  # what htmx shows
+    assert seed not in f"{page}{response.headers}"
+
+
+def test_a_seed_is_refused_before_the_redirect_to_https(client: Client, settings: Any) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    assert client.get("/open", {"q": SEED}).status_code == 400
+
+
+def test_a_query_that_holds_keys_and_long_names_is_no_seed(signed_in: Client) -> None:
+    query = {"q": KeyPair.create(KeyKind.ACCOUNT).public.text, "after": f"production-{'x' * 60}~7"}
+    assert signed_in.get("/page", query).status_code == 200
+
+
+@pytest.mark.parametrize(("field", "shown"), [("login", False), ("next", False), ("password", True)])
+def test_a_seed_in_the_sign_in_form_is_refused_except_as_a_wrong_password(
+    client: Client, field: str, shown: bool
+) -> None:
+    response = client.post("/account/login/", {"login": "alice", "password": "x", field: SEED})
+    assert response.status_code == (200 if shown else 400)
+    assert SEED not in response.content.decode()
+
+
+def test_a_csrf_token_that_looks_like_a_seed_is_none(client: Client) -> None:
+    sent = {"login": "alice", "password": "x", "csrfmiddlewaretoken": SEED}
+    assert client.post("/account/login/", sent).status_code == 200
+
+
+def test_who_searched_for_a_seed_is_sent_to_sign_in_and_back_without_it(client: Client) -> None:
+    assert client.get("/search", {"q": SEED})["Location"] == "/account/login/?next=/search"
+    headers = {"HX-Request": "true", "HX-Current-URL": f"http://testserver/search?q={SEED}"}
+    assert client.get("/page", headers=headers)["HX-Redirect"] == "/account/login/?next=%2Fsearch"
+
+
+def test_the_search_box_says_itself_what_is_wrong_with_a_seed(signed_in: Client) -> None:
+    assert signed_in.get("/search", {"q": SEED}).status_code == 422
+    assert signed_in.get("/search", {"q": "a", "look": SEED}).status_code == 400
 
 
 def test_signing_out_empties_the_browser_cache(signed_in: Client) -> None:

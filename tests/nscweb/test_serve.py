@@ -120,6 +120,32 @@ def test_a_wrong_or_missing_master_key_seals_and_writes_nothing(tmp_path: Path) 
 
 @pytest.mark.server
 @pytest.mark.slow
+def test_web_workers_end_at_once_also_while_they_are_loading(tmp_path: Path) -> None:
+    (tmp_path / "loads_for_long.py").write_text(
+        "import os, pathlib, time\npathlib.Path(f'{os.getpid()}.loading').touch()\ntime.sleep(60)\n"
+    )
+    *command, _application = serve.web_command("127.0.0.1", natsserver.free_port())
+    with subprocess.Popen(
+        [*command, "loads_for_long:application"],
+        cwd=tmp_path,
+        env={**_environ(tmp_path), "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+        stderr=subprocess.STDOUT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            natsserver.eventually(
+                lambda: len(list(tmp_path.glob("*.loading"))) == 2, "loading in both workers", 30
+            )
+        finally:
+            process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "Killing" not in said
+
+
+@pytest.mark.server
+@pytest.mark.slow
 def test_the_whole_server_starts_answers_and_ends_cleanly(tmp_path: Path) -> None:
     port = natsserver.free_port()
     environ = _environ(tmp_path, PORT=str(port), NSCWEB_WORKERS="2")
@@ -146,10 +172,17 @@ def test_the_whole_server_starts_answers_and_ends_cleanly(tmp_path: Path) -> Non
             with urllib.request.urlopen(f"{address}/metrics", timeout=5) as figures:
                 text = figures.read().decode()
             assert _livez_count(text) >= 10
+            kept = socket.create_connection(("127.0.0.1", port), timeout=5)
+            kept.sendall(
+                b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            )  # and stays open, as a browser's does
+            assert kept.recv(100).startswith(b"HTTP/1.1 200")
         finally:
             process.send_signal(signal.SIGTERM)
             said += process.stdout.readlines()
+        kept.close()
         assert process.wait(20) == 0, "".join(said)
+        assert "illing" not in "".join(said), said  # everything ended by itself
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=1)
 

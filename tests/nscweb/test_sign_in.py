@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
@@ -74,16 +75,57 @@ def test_somebody_switched_off_gets_in_no_more(client: Client, alice: Person) ->
 def test_a_session_ends_at_its_hour_however_busy_it_was(
     client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    began = int(sessions.time.time())
+    monkeypatch.setattr(sessions.time, "time", lambda: began)
     assert _try(client, "alice", PASSWORD)
-    began = sessions.time.time()
-    for hours, status in [(6, 200), (11.9, 200), (12.1, 302), (12.2, 302)]:
+    for minutes in range(30, 12 * 60, 30):
+        monkeypatch.setattr(sessions.time, "time", lambda: began + minutes * 60)  # noqa: B023
+        assert client.get("/account/password/").status_code == 200
+    for hours in (12.1, 12.2):
         monkeypatch.setattr(sessions.time, "time", lambda: began + hours * 3600)  # noqa: B023
-        session = client.session
-        if status == 200:
-            session["touched"] = hours
-            session.save()
-        assert client.get("/account/password/").status_code == status
+        assert client.get("/account/password/").status_code == 302
     assert "_auth_user_id" not in client.session
+
+
+def test_a_session_that_is_left_alone_ends_and_so_does_its_row(
+    client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = int(sessions.time.time())
+    monkeypatch.setattr(sessions.time, "time", lambda: began)
+    assert _try(client, "alice", PASSWORD)
+    for minutes, status in [(59, 200), (59 + 59, 200), (59 + 59 + 61, 302), (59 + 59 + 62, 302)]:
+        monkeypatch.setattr(sessions.time, "time", lambda: began + minutes * 60)  # noqa: B023
+        key = client.session.session_key
+        assert client.get("/account/password/").status_code == status
+        assert Session.objects.filter(pk=key).exists() is (status == 200)
+    assert "_auth_user_id" not in client.session
+
+
+def test_looking_around_writes_the_session_once_a_minute(
+    client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = int(sessions.time.time())
+    monkeypatch.setattr(sessions.time, "time", lambda: began)
+    assert _try(client, "alice", PASSWORD)
+    seen = []
+    for seconds in (1, 30, 59, 61, 90, 122):
+        monkeypatch.setattr(sessions.time, "time", lambda: began + seconds)  # noqa: B023
+        client.get("/account/password/")
+        seen.append(client.session["seen_at"] - began)
+    assert seen == [0, 0, 0, 61, 61, 122]
+
+
+def test_a_public_page_does_not_prolong_a_session(
+    client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = int(sessions.time.time())
+    monkeypatch.setattr(sessions.time, "time", lambda: began)
+    assert _try(client, "alice", PASSWORD)
+    monkeypatch.setattr(sessions.time, "time", lambda: began + 59 * 60)
+    for public in ("/livez", "/account/login/", "/jwt/v1/help"):
+        client.get(public)  # these pages are nobody's: they prove no person
+    monkeypatch.setattr(sessions.time, "time", lambda: began + 61 * 60)
+    assert client.get("/account/password/").status_code == 302
 
 
 def test_the_key_of_a_session_changes_at_sign_in(client: Client, alice: Person) -> None:

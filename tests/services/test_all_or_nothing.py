@@ -9,35 +9,65 @@ from typing import Any
 import pytest
 from django.apps import apps
 
-from identities.claims import codec
+from identities.claims import codec, sharing
+from identities.claims.account import ExternalAuthorization, MsgTrace
 from identities.claims.common import Claims
 from identities.claims.drafts import (
     AccountDraft,
     AccountEdit,
+    ActivationDraft,
+    ImportDraft,
+    Minting,
     OperatorDraft,
     OperatorEdit,
+    RoleDraft,
+    SigningKeyDraft,
     UserDraft,
     UserEdit,
 )
-from identities.claims.permissions import UserPermissionLimits
+from identities.claims.exports import Export
+from identities.claims.imports import Import
+from identities.claims.mappings import WeightedMapping
+from identities.claims.permissions import Permission, Permissions, UserPermissionLimits
+from identities.claims.recipes import Task, Wish
 from identities.claims.user import UserBody
 from identities.models import Account, Key, Operator, Person, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
 from identities.services import (
+    account_settings,
     accounts,
+    activations,
     adopting,
     adopting_users,
+    allowing,
     audit,
+    auth_callout,
     changes,
     client_tests,
     creds,
+    exports,
+    imports,
     installation,
+    keys,
+    mappings,
+    moves,
+    operator_keys,
     operators,
     people,
+    reissuing_accounts,
+    reissuing_operators,
+    resigning,
+    resigning_accounts,
+    revocations,
     rotation,
     secrets,
     signing,
+    signing_keys,
+    signing_over,
+    suspensions,
+    system_accounts,
+    user_keys,
     users,
 )
 from tests import goldens, make
@@ -45,7 +75,12 @@ from tests import goldens, make
 pytestmark = pytest.mark.django_db(transaction=True)
 
 BEARER = replace(UserPermissionLimits.unlimited(), bearer_token=True)
+RULES = Permissions(pub=Permission(allow=("a",)))
 WHO = {"principal": make.COMMAND}
+KEY = KeyPair.create(KeyKind.USER).public.text
+
+
+ELSEWHERE = KeyPair.create(KeyKind.ACCOUNT).public.text
 
 
 @dataclass(frozen=True)
@@ -58,8 +93,13 @@ class Sample:
     bearer: User
     person: Person
     bare: Operator
+    seedless: Key
+    spare: Key
     elsewhere: str
     """A JWT of a user of the account that was signed elsewhere."""
+    role: str
+    out: User
+    other: Account
 
 
 Work = Callable[[Sample], object]
@@ -79,6 +119,55 @@ def _client_test(at: Sample) -> object:
     return client_tests.start(**WHO, user=at.user, wish=wish)
 
 
+def _reissue_account(at: Sample) -> object:
+    return reissuing_accounts.reissue(**WHO, account=at.account, version=at.account.version)
+
+
+def _reissue_operator(at: Sample) -> object:
+    return reissuing_operators.reissue(**WHO, operator=at.operator, version=at.operator.version)
+
+
+def _users_over(at: Sample) -> object:
+    system = Account.objects.get(operator=at.operator, name="SYS")
+    source = User.objects.get(account=system).issuer
+    return signing_over.users(**WHO, account=system, source=source, target=system.public_key)
+
+
+def _accounts_over(at: Sample) -> object:
+    target = at.operator.public_key
+    return signing_over.accounts_of(**WHO, operator=at.operator, source=at.account.issuer, target=target)
+
+
+def _sign_users(at: Sample) -> object:
+    wanted = resigning.Wanted(source=at.account.public_key)
+    return resigning.sign_chunk(**WHO, account=at.account, wanted=wanted, reason="test")
+
+
+def _sign_accounts(at: Sample) -> object:
+    return resigning_accounts.sign_chunk(**WHO, operator=at.operator, source=at.account.issuer, reason="test")
+
+
+def _private(at: Sample) -> str:
+    """The handle of a private export with one revocation."""
+    return sharing.export_handles(changes.claims_of(at.account).nats.exports)[0]
+
+
+def _import(at: Sample) -> dict[str, Any]:
+    """The one import, and who asks."""
+    handle = sharing.import_handles(changes.claims_of(at.account).nats.imports)[0]
+    return {**WHO, "account": at.account, "handle": handle, "version": at.account.version}
+
+
+def _export(at: Sample) -> dict[str, Any]:
+    return {**WHO, "account": at.account, "handle": _private(at), "version": at.account.version}
+
+
+def _import_with_token(at: Sample) -> object:
+    imported = Import(subject="orders.new", account=at.account.public_key, type="stream")
+    draft = ImportDraft(imported=imported, minting=Minting.IF_ASKED)
+    return imports.add(**WHO, account=at.other, draft=draft, version=at.other.version)
+
+
 def _adopt_operator(at: Sample) -> object:
     store = goldens.store("basics", "Test")
     return adopting.adopt_operator(**WHO, text=store.text, seeds=goldens.seeds())
@@ -95,6 +184,24 @@ def _adopt_users(at: Sample) -> object:
 
 
 WORKS: dict[str, Work] = {
+    "exports.add": lambda at: exports.add(
+        **WHO, account=at.account, export=Export(subject="new", type="stream"), version=at.account.version
+    ),
+    "exports.edit": lambda at: exports.edit(export=Export(subject="new", type="stream"), **_export(at)),
+    "exports.delete": lambda at: exports.delete(**_export(at)),
+    "exports.revoke": lambda at: exports.revoke(target=ELSEWHERE, at=5, **_export(at)),
+    "exports.clear": lambda at: exports.clear(target="*", **_export(at)),
+    "activations.issue": lambda at: activations.issue(
+        **WHO,
+        account=at.account,
+        handle=_private(at),
+        draft=ActivationDraft(target=ELSEWHERE, subject="orders.>"),
+    ),
+    "imports.add": _import_with_token,
+    "imports.edit": lambda at: imports.edit(
+        draft=ImportDraft(imported=Import(subject="a", account=ELSEWHERE, type="service")), **_import(at)
+    ),
+    "imports.delete": lambda at: imports.delete(**_import(at)),
     "operators.create": lambda at: operators.create(**WHO, draft=OperatorDraft(name="New")),
     "operators.update": lambda at: operators.update(
         **WHO, operator=at.operator, edit=OperatorEdit(name="New"), version=at.operator.version
@@ -103,6 +210,26 @@ WORKS: dict[str, Work] = {
     "operators.add_system_account": lambda at: operators.add_system_account(
         **WHO, operator=at.bare, version=at.bare.version
     ),
+    "operator_keys.add": lambda at: operator_keys.add(
+        **WHO, operator=at.operator, version=at.operator.version
+    ),
+    "operator_keys.remove": lambda at: operator_keys.remove(
+        **WHO,
+        operator=at.operator,
+        public_key=at.account.issuer,
+        version=at.operator.version,
+        resign_by=at.operator.public_key,
+    ),
+    "operator_keys.resign": lambda at: operator_keys.resign(
+        **WHO,
+        operator=at.operator,
+        by=at.account.issuer,
+        to=at.operator.public_key,
+        version=at.operator.version,
+    ),
+    "system_accounts.choose": lambda at: system_accounts.choose(
+        **WHO, operator=at.operator, account=at.account.public_key, version=at.operator.version
+    ),
     "accounts.create": lambda at: accounts.create(
         **WHO, operator=at.operator, draft=AccountDraft(name="New")
     ),
@@ -110,13 +237,63 @@ WORKS: dict[str, Work] = {
         **WHO, account=at.account, edit=AccountEdit(name="New"), version=at.account.version
     ),
     "accounts.update_limits": _limits,
-    "accounts.revoke": lambda at: accounts.revoke(**WHO, account=at.account, entries={"*": 1}),
+    "mappings.put": lambda at: mappings.put(
+        **WHO,
+        account=at.account,
+        source="a",
+        targets=[WeightedMapping(subject="b")],
+        version=at.account.version,
+    ),
+    "mappings.remove": lambda at: mappings.remove(
+        **WHO, account=at.account, source="orders", version=at.account.version
+    ),
+    "account_settings.update_default_permissions": lambda at: account_settings.update_default_permissions(
+        **WHO, account=at.account, permissions=RULES, version=at.account.version
+    ),
+    "account_settings.update_tracing": lambda at: account_settings.update_tracing(
+        **WHO, account=at.account, trace=MsgTrace(dest="a"), version=at.account.version
+    ),
+    "account_settings.update_cluster_traffic": lambda at: account_settings.update_cluster_traffic(
+        **WHO, account=at.account, traffic="owner", version=at.account.version
+    ),
+    "auth_callout.update": lambda at: auth_callout.update(
+        **WHO,
+        account=at.account,
+        callout=ExternalAuthorization(auth_users=(KEY,)),
+        version=at.account.version,
+        new_xkey=True,
+    ),
+    "accounts.revoke": lambda at: accounts.revoke(**WHO, account=at.account, entries={"*": 5}),
     "accounts.delete": lambda at: accounts.delete(**WHO, account=at.account, version=at.account.version),
+    "revocations.clear": lambda at: revocations.clear(
+        **WHO, account=at.account, key="*", version=at.account.version
+    ),
+    "revocations.compact": lambda at: revocations.compact(
+        **WHO, account=at.account, version=at.account.version
+    ),
     "users.create": lambda at: users.create(**WHO, account=at.account, draft=UserDraft(name="New")),
+    "allowing.allow": lambda at: allowing.allow(
+        **WHO, user=at.user, wish=Wish(task=Task.REQUEST, subject="new"), version=at.user.version
+    ),
     "users.update": lambda at: users.update(
         **WHO, user=at.user, edit=UserEdit(name="New"), version=at.user.version
     ),
     "users.revoke_earlier": _revoke_earlier,
+    "signing_keys.add": lambda at: signing_keys.add(
+        **WHO, account=at.account, draft=SigningKeyDraft(), version=at.account.version
+    ),
+    "signing_keys.edit": lambda at: signing_keys.edit(
+        **WHO, account=at.account, public_key=at.role, draft=RoleDraft(role="new"), version=at.account.version
+    ),
+    "signing_keys.remove": lambda at: signing_keys.remove(
+        **WHO, account=at.account, public_key=at.role, version=at.account.version
+    ),
+    "moves.move": lambda at: moves.move(
+        **WHO, user=at.user, wanted=moves.Move(signer=at.role, revoke=True), version=at.user.version
+    ),
+    "suspensions.suspend": lambda at: suspensions.suspend(**WHO, user=at.user, version=at.user.version),
+    "suspensions.lift": lambda at: suspensions.lift(**WHO, user=at.out, version=at.out.version),
+    "user_keys.rotate": lambda at: user_keys.rotate(**WHO, user=at.user, version=at.user.version),
     "users.delete": lambda at: users.delete(**WHO, user=at.user, version=at.user.version),
     "adopting.adopt_operator": _adopt_operator,
     "adopting.adopt_account": _adopt_account,
@@ -125,6 +302,16 @@ WORKS: dict[str, Work] = {
     "creds.creds_files": lambda at: creds.creds_files(**WHO, account=at.account, users=[at.user]),
     "creds.issue": lambda at: creds.issue(**WHO, account=at.account, drafts=[UserDraft(name="New")]),
     "creds.user_jwt": lambda at: creds.user_jwt(**WHO, user=at.bearer),
+    "reissuing_accounts.reissue": _reissue_account,
+    "reissuing_operators.reissue": _reissue_operator,
+    "signing_over.users": _users_over,
+    "signing_over.accounts_of": _accounts_over,
+    "resigning.sign_chunk": _sign_users,
+    "resigning_accounts.sign_chunk": _sign_accounts,
+    "keys.generate": lambda at: keys.generate(**WHO, operator=at.operator, kind=KeyKind.CURVE),
+    "keys.add_seed": lambda at: keys.add_seed(**WHO, key=at.seedless, seed=SEEDLESS.seed()),
+    "keys.export_seed": lambda at: keys.export_seed(**WHO, key=at.spare),
+    "keys.erase": lambda at: keys.erase(**WHO, key=at.spare),
     "client_tests.start": _client_test,
     "installation.choose_default_operator": lambda at: installation.choose_default_operator(
         **WHO, operator=at.operator
@@ -140,19 +327,50 @@ WORKS: dict[str, Work] = {
     "rotation.reseal_all": lambda at: rotation.reseal_all(**WHO),
 }
 TOKEN: list[str] = []
+SEEDLESS = KeyPair.create(KeyKind.ACCOUNT)
 
 
 @pytest.fixture
-def sample() -> Sample:
+def sample(monkeypatch: pytest.MonkeyPatch) -> Sample:
+    monkeypatch.setattr(signing, "MOST_AHEAD", 100)  # all of it is signed within a second
     make.installation()
     operator = make.operator()
     account = make.account(operator)
+    ways = [WeightedMapping(subject="orders.new")]
+    account = mappings.put(**WHO, account=account, source="orders", targets=ways, version=account.version)
+    account = accounts.revoke(**WHO, account=account, entries={"*": 2, KEY: 1})
+    draft = SigningKeyDraft(role=RoleDraft(role="service"))
+    role = signing_keys.add(**WHO, account=account, draft=draft, version=account.version).public_key
+    out = make.user(account)
+    out = suspensions.suspend(**WHO, user=out, version=out.version)
     user = make.user(account)
     user = users.update(**WHO, user=user, edit=UserEdit(name="edited"), version=user.version)
     bearer = make.user(account, limits=BEARER)
+    account.refresh_from_db()
+    make.export(account, "orders.>", token_req=True, revocations={"*": 1})
+    make.imported(account, "other.>", of=ELSEWHERE)
     TOKEN[:] = [people.first_admin_token(**WHO)]
+    account = Account.objects.select_related("operator").get(pk=account.pk)
+    out = User.objects.select_related("account__operator").get(pk=out.pk)
     bare = make.operator(system_account=False)
-    return Sample(operator, account, user, bearer, make.person(None), bare, _signed_elsewhere(account))
+    make.account(operator, public_key=SEEDLESS.public.text)
+    seedless = keys.find(make.COMMAND, operator, SEEDLESS.public.text)
+    spare = keys.generate(**WHO, operator=operator, kind=KeyKind.CURVE)
+    person, elsewhere = make.person(None), _signed_elsewhere(account)
+    return Sample(
+        operator,
+        account,
+        user,
+        bearer,
+        person,
+        bare,
+        seedless,
+        spare,
+        elsewhere,
+        role,
+        out,
+        make.account(operator),
+    )
 
 
 def _signed_elsewhere(account: Account) -> str:
@@ -195,22 +413,29 @@ def differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [table for table in before if before[table] != after[table]]
 
 
-STEPS = {"users.create_many", "users.commit", "accounts.commit", "operators.commit"}
+STEPS = {
+    "users.rewrite",
+    "users.sign",
+    "accounts.commit_revocations",
+    "resigning_accounts.sign_unaudited",
+    "users.create_many",
+    "users.commit",
+    "accounts.commit",
+    "accounts.rewrite",
+    "accounts.revoke_unaudited",
+    "operators.commit",
+    "operators.rewrite",
+    "activations.record",
+}
 """What the services above go through, in their transaction."""
 
 
 def test_every_service_that_writes_an_event_is_tried() -> None:
     modules = (
-        operators,
-        accounts,
-        users,
-        adopting,
-        adopting_users,
-        creds,
-        client_tests,
-        installation,
-        people,
-        rotation,
+        *(operators, operator_keys, system_accounts, accounts, account_settings, auth_callout, mappings),
+        *(revocations, users, adopting, adopting_users, creds, client_tests, installation, keys),
+        *(people, rotation, reissuing_accounts, reissuing_operators, resigning, resigning_accounts),
+        *(signing_over, signing_keys, moves, suspensions, user_keys, exports, imports, activations),
     )
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
@@ -219,7 +444,8 @@ def test_every_service_that_writes_an_event_is_tried() -> None:
         if getattr(function, "__module__", "") == module.__name__
         and not name.startswith("_")
         and callable(function)
-        and {"record", "_audit", "create_many"} & set(getattr(function, "__code__", fail.__code__).co_names)
+        and {"record", "_audit", "create_many", "rewrite", "_rewrite", "_write", "commit"}
+        & set(getattr(function, "__code__", fail.__code__).co_names)
     }
     assert writing <= set(WORKS) | STEPS
 

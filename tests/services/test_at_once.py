@@ -7,12 +7,20 @@ from dataclasses import replace
 
 import pytest
 
-from identities.claims.drafts import AccountDraft, AccountEdit, OperatorDraft, UserDraft
+from identities.claims.drafts import (
+    AccountDraft,
+    AccountEdit,
+    ImportDraft,
+    Minting,
+    OperatorDraft,
+    UserDraft,
+)
+from identities.claims.imports import Import
 from identities.errors import IdentityError
 from identities.models import Account, AuditEvent, Operator, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
-from identities.services import accounts, audit, changes, operators, users
+from identities.services import accounts, audit, changes, imports, operators, users
 from tests import make
 from tests.together import at_once
 
@@ -137,3 +145,21 @@ def test_of_two_edits_of_one_version_one_is_stale() -> None:
     assert [type(error) for error in raised] == [changes.StaleWrite]
     account.refresh_from_db()
     assert account.version == 2
+
+
+def test_two_accounts_that_import_from_each_other_with_tokens_do_not_wait_in_a_ring() -> None:
+    operator = make.operator()
+    one, other = make.account(operator, "One"), make.account(operator, "Other")
+    make.export(one, "of.one", token_req=True)
+    make.export(other, "of.other", token_req=True)
+
+    def take(into: Account, of: Account, subject: str) -> Account:
+        imported = Import(subject=subject, account=of.public_key, type="stream")
+        draft = ImportDraft(imported=imported, minting=Minting.IF_ASKED)
+        return imports.add(principal=make.COMMAND, account=into, draft=draft, version=into.version)
+
+    raised = at_once(lambda: take(one, other, "of.other"), lambda: take(other, one, "of.one"))
+    assert raised == []
+    for account in (one, other):
+        account.refresh_from_db()
+        assert changes.claims_of(account).nats.imports[0].token

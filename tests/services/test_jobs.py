@@ -186,15 +186,15 @@ def test_a_worker_goes_on_when_its_lease_was_taken_while_it_worked() -> None:
 
 
 def test_beats_tell_whether_a_worker_is_alive() -> None:
-    assert not jobs.worker_is_alive()
+    assert not jobs.workers_alive()
     jobs.beat("one")
     jobs.beat("one")
-    assert jobs.worker_is_alive()
+    assert jobs.workers_alive()
     WorkerBeat.objects.update(at=clock.now() - jobs.ALIVE - timedelta(seconds=1))
-    assert not jobs.worker_is_alive()
+    assert not jobs.workers_alive()
     jobs.beat("two")
     jobs.leave("two")
-    assert not jobs.worker_is_alive()
+    assert not jobs.workers_alive()
 
 
 def test_a_beat_forgets_workers_that_are_long_gone() -> None:

@@ -9,8 +9,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from identities.claims.imports import Import
 from identities.claims.limits import JetStreamLimits, OperatorLimits
-from identities.forms.accounts import LimitsForm
 from identities.forms.base import THEIRS_TAKEN
+from identities.forms.limits import LimitsForm
 from identities.models import Account, IssuedToken, Operator, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.principal import Role
@@ -255,6 +255,7 @@ def test_limits_are_read_in_words_and_stored_as_numbers(admin: Client, orders: A
         disk_storage="-1",
         streams="10",
         max_bytes_required="on",
+        jetstream="on",
     )
     typed.pop("wildcards")
     assert admin.post(url("account-limits", orders), typed).status_code == 302
@@ -269,7 +270,8 @@ def test_limits_are_read_in_words_and_stored_as_numbers(admin: Client, orders: A
 
 def test_a_jetstream_tier_is_set_and_cleared(admin: Client, orders: Account) -> None:
     admin.post(
-        url("account-limits", orders), limited(orders, **{"R3-disk_storage": "10GB", "R3-streams": "5"})
+        url("account-limits", orders),
+        limited(orders, jetstream="on", layout="tiers", **{"R3-disk_storage": "10GB", "R3-streams": "5"}),
     )
     assert limits_of(orders).tiered_limits == {"R3": JetStreamLimits(disk_storage=10**10, streams=5)}
     cleared = limited(orders, **{"R3-disk_storage": "disabled", "R3-streams": "0"})
@@ -284,7 +286,8 @@ def test_a_jetstream_tier_is_set_and_cleared(admin: Client, orders: Account) -> 
         ("conn", "", "Write a number"),
         ("payload", "12 parsecs", "no number"),
         ("data", "9" * 20, "too large"),
-        ("R1-streams", "5", "Give the tier R1"),
+        ("R1-streams", "5", "JetStream is off: switch it on"),
+        ("disk_storage", "5", "JetStream is off: switch it on"),
     ],
 )
 def test_a_bad_limit_is_refused_at_its_field(
@@ -299,15 +302,18 @@ def test_a_bad_limit_is_refused_at_its_field(
 
 
 def test_jetstream_whole_and_by_tier_exclude_each_other(admin: Client, orders: Account) -> None:
-    both = limited(orders, **{"disk_storage": "1GB", "R1-disk_storage": "1GB"})
-    answer = admin.post(url("account-limits", orders), both)
-    assert answer.status_code == 422
-    assert "mutually exclusive" in answer.content.decode()
+    for layout in ("whole", "tiers"):
+        both = limited(
+            orders, jetstream="on", layout=layout, **{"disk_storage": "1GB", "R1-disk_storage": "1GB"}
+        )
+        answer = admin.post(url("account-limits", orders), both)
+        assert answer.status_code == 422
+        assert "mutually exclusive" in answer.context["form"].errors["layout"][0]
 
 
 def test_the_system_account_gets_no_jetstream(admin: Client, operator: Operator) -> None:
     system = Account.objects.get(name="SYS")
-    answer = admin.post(url("account-limits", system), limited(system, disk_storage="1GB"))
+    answer = admin.post(url("account-limits", system), limited(system, jetstream="on", disk_storage="1GB"))
     assert answer.status_code == 422
     assert "system account" in answer.context["form"].errors["mem_storage"][0]
 
@@ -377,6 +383,16 @@ def test_what_was_deleted_meanwhile_is_not_found(admin: Client, orders: Account)
     typed = edited(orders, description="x")
     accounts.delete(principal=make.COMMAND, account=orders, version=orders.version)
     assert admin.post(url("account-edit", orders), typed).status_code == 404
+
+
+def test_a_deletion_names_importing_accounts_only_to_those_who_may_see_them(orders: Account) -> None:
+    billing = make.account(orders.operator, "Billing")
+    make.export(orders, "orders.>")
+    make.imported(billing, "orders.new", of=orders)
+    narrow = make.client(account=orders).get(url("account-delete", orders)).content.decode()
+    assert "Billing" not in narrow
+    wide = make.client(operator=orders.operator).get(url("account-delete", orders)).content.decode()
+    assert "1 other account imports: Billing" in wide
 
 
 def test_a_deletion_names_nothing_that_is_not_there(admin: Client, orders: Account) -> None:

@@ -181,8 +181,14 @@ def test_the_pages_of_an_object_are_tabs_of_each_other() -> None:
     account = make.account(make.operator())
     user = make.user(account)
     tabs = shown.user_tabs(user, client_test=True)["tabs"]
-    assert [tab.label for tab in tabs] == ["Overview", "Client test", "Context for nats", "History"]
-    assert len(shown.user_tabs(user, client_test=False)["tabs"]) == 3
+    assert [tab.label for tab in tabs] == [
+        "Overview",
+        "Client test",
+        "May it …?",
+        "Context for nats",
+        "History",
+    ]
+    assert len(shown.user_tabs(user, client_test=False)["tabs"]) == 4
     number = '<span class="count">{}</span>'
     for name, url in ((f"Accounts {number.format(2)}", "accounts"), ("History", "operator-history")):
         page = make.client().get(shown.operator_url(url, account.operator)).content.decode()

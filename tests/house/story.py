@@ -1,0 +1,294 @@
+"""Everything that a person can do through the pages, done once, by somebody whose every answer is kept."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+from django.urls import NoReverseMatch, Resolver404, get_resolver, resolve, reverse
+
+from identities.models import Account, Job, Operator, User
+from identities.nkeys import KeyKind, KeyPair
+from tests import make, natsserver
+from tests.house.canary import Answer, WatchedClient
+from tests.pages import Page, Visitor
+
+NEW_PASSWORD = "quite another passphrase of mine"
+NO_PAGES = {
+    "account_logout",
+    "operator-jwt",
+    "account-jwt",
+    "user-creds",
+    "user-jwt",
+    "operator-config-download",
+}
+"""Routes that are posted to, or that answer with a file."""
+MOST_OF_A_KIND = 2
+MAY_GET_SEEDS = {"inspector", "account_login", "account_change_password"}
+"""Pages that don't refuse a seed: one is made to be given seeds, the others take it for a wrong password."""
+
+
+USERS: dict[str, dict[str, Any]] = {
+    "plain": {"pub_allow": "hello\norders.>", "expires": "30d"},
+    "sensor": {"bearer_token": True},
+    "turned": {},
+    "turned back": {"bearer_token": True},
+    "full": {
+        "sub_allow": "req.a q",
+        "can_answer": True,
+        "src": "192.0.2.0/24",
+        "times": "8:00-18:00",
+        "subs": "5",
+    },
+}
+EDITS: dict[str, dict[str, Any]] = {
+    "plain": {"pub_deny": "secret.>"},
+    "sensor": {"sub_allow": "updates.>"},
+    "turned": {"bearer_token": True},
+    "turned back": {"bearer_token": False},
+}
+
+
+@dataclass
+class Story:
+    """Ann does it. `pasted` are the seeds that came into a form, `taken` the fields that did not refuse one."""
+
+    nats: natsserver.Stable
+    folder: Path
+    answers: list[Answer] = field(default_factory=list)
+    ann: Visitor = field(init=False)
+    pasted: list[str] = field(default_factory=list)
+    results: list[str] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
+    token: str = ""
+
+    def __post_init__(self) -> None:
+        self.ann = Visitor(WatchedClient(self.answers))
+
+    def stranger(self) -> Visitor:
+        """Somebody new at the pages, not signed in."""
+        return Visitor(WatchedClient(self.answers))
+
+    def paste(self, kind: KeyKind = KeyKind.USER) -> str:
+        """A seed that somebody has in the clipboard."""
+        seed = KeyPair.create(kind).seed().reveal().decode()
+        self.pasted.append(seed)
+        return seed
+
+    def become_administrator(self) -> None:
+        """By the one-time link, not at the first attempt."""
+        printed = io.StringIO()
+        call_command("first_admin", stdout=printed)
+        link = urlsplit(printed.getvalue().split()[-1]).path
+        self.token = link.rpartition("/")[2]
+        page = self.ann.open(link)
+        for attempt in ({"username": self.paste()}, {"password": self.paste()}, {"again": self.paste()}):
+            typed = {"username": "ann", "password": make.PASSWORD, "again": make.PASSWORD} | attempt
+            assert self.ann.send(page, **typed).status == 422
+        page = self.ann.send(page, username="ann", password=make.PASSWORD, again=make.PASSWORD)
+        assert "You administer this installation" in page.text
+
+    def made(self, route: str, *keys: str, **typed: Any) -> Page:
+        """Fill in a form and send it: it is taken."""
+        url = reverse(route, args=keys)
+        page = self.ann.send(self.ann.open(url), action=url, **typed)
+        assert page.status == 200, page.text
+        return page
+
+    def make_everything(self) -> None:
+        """Operators, accounts and users of every kind, edited."""
+        self.made("operator-create", name="Main", service_urls="nats://127.0.0.1:4222", tags="env:test")
+        self.made("operator-create", name="Strict", require_signing_keys=True)
+        self.made("operator-create", name="Bare", system_account=False, generate_signing_key=False)
+        self.made("operator-create", name="Barer", system_account=False)
+        self.made("operator-create", name="Gone")
+        main, bare = key(Operator, "Main"), key(Operator, "Bare")
+        self.made("operator-edit", main, expires="5y")
+        self.made("operator-system-account", bare)
+        self.made("account-create", main, name="Orders", description="Orders of the shop.")
+        self.made("account-create", main, name="Far", public_key=public(KeyKind.ACCOUNT))
+        self.made("account-create", main, name="Doomed")
+        self.made("account-create", key(Operator, "Strict"), name="Strictly")
+        orders = (main, key(Account, "Orders"))
+        self.made("account-edit", *orders, tags="team:a")
+        self.made("account-limits", *orders, conn="100", payload="64 KiB")
+        for name, typed in USERS.items():
+            self.made("user-create", *orders, name=name, **typed)
+        self.made("user-create", *orders, name="own", public_key=public(KeyKind.USER))
+        self.made("user-create", main, key(Account, "Doomed"), name="lost", bearer_token=True)
+        for name, typed in EDITS.items():
+            self.made("user-edit", *orders, key(User, name), **typed)
+        self.made("user-revoke-earlier", *orders, key(User, "plain"))
+        self.made("installation-default-operator", operator=main)
+        assert (
+            "Every event fits"
+            in self.ann.send(self.ann.open(reverse("installation")), action="/installation").text
+        )
+
+    def hand_out(self) -> dict[str, Path]:
+        """Every file that can be taken away; the creds by the user's name."""
+        files = {}
+        for user in User.objects.live().filter(account__name="Orders").order_by("pk"):
+            page = self.ann.open(address(user))
+            if user.has_seed:
+                files[user.name] = self.ann.download(page, "/creds", self.folder)
+            self.ann.download(page, "/jwt", self.folder)
+            self.ann.open(address(user, "user-context"), {"download": "1"})
+        for account in Account.objects.live():
+            self.ann.open(reverse("account-jwt", args=[account.operator.public_key, account.public_key]))
+        for operator in Operator.objects.live():
+            self.ann.open(reverse("operator-jwt", args=[operator.public_key]))
+            for resolver in ("memory", "full", "cache", "url"):
+                self.ann.open(
+                    reverse("operator-config-download", args=[operator.public_key]), {"resolver": resolver}
+                )
+        return files
+
+    def inspect(self, files: dict[str, Path]) -> None:
+        """Creds with their seeds, bearer JWTs, seeds alone, pasted and uploaded."""
+        inspector = reverse("inspector")
+        texts = [path.read_text() for path in files.values()]
+        texts += [self.paste(), f"-----BEGIN USER NKEY SEED-----\n{self.paste()}\n------END", texts[0][:-400]]
+        for text in texts:
+            answer = self.ann.client.post(inspector, {"text": text})
+            assert answer.status_code in (200, 422)
+            self.ann.client.post(
+                inspector, {"file": SimpleUploadedFile(f"{self.paste()}.creds", text.encode())}
+            )
+
+    def try_clients(self) -> None:
+        """As a user with a seed, as a bearer, as a pair, and where nobody answers; the worker does it."""
+        main = Operator.objects.get(name="Main")
+        config = self.ann.open(
+            reverse("operator-config-download", args=[main.public_key]), {"resolver": "memory"}
+        )
+        url = self.nats.start(config.html).url
+        for name, typed in {
+            "plain": {"trial": "publish", "url": url, "subject": "hello", "payload": "x"},
+            "sensor": {"trial": "subscribe-publish", "url": url, "subject": "updates.a", "other": "plain"},
+            "turned": {
+                "trial": "publish",
+                "url": f"nats://127.0.0.1:{natsserver.free_port()}",
+                "subject": "a",
+            },
+        }.items():
+            waiting = self.ann.send(self.ann.open(address(User.objects.get(name=name), "user-test")), **typed)
+            assert waiting.status == 200, waiting.text
+            call_command("worker", "--once")
+            self.results.append(self.ann.open(waiting.url).url)
+        assert [job.state for job in Job.objects.order_by("pk")] == ["done"] * 3
+
+    def sign_in_and_out(self) -> None:
+        """A seed typed as name, as password and as where to go on; then a new password."""
+        somebody, login = self.stranger(), reverse("account_login")
+        somebody.send(somebody.open(login), login=self.paste(), password="wrong")
+        somebody.send(somebody.open(login), login="ann", password=self.paste())
+        somebody.open(login, {"next": f"/search?q={self.paste()}"})
+        somebody.open(reverse("search"), {"q": self.paste()})
+        headers = {"HX-Request": "true", "HX-Current-URL": f"http://testserver/search?q={self.paste()}"}
+        somebody.client.get(reverse("dashboard"), headers=headers)
+        change = self.ann.open(reverse("account_change_password"))
+        self.ann.send(change, oldpassword=self.paste(), password1=NEW_PASSWORD, password2=NEW_PASSWORD)
+        self.ann.send(change, oldpassword=make.PASSWORD, password1=self.paste(), password2=NEW_PASSWORD)
+        done = self.ann.send(
+            change, oldpassword=make.PASSWORD, password1=NEW_PASSWORD, password2=NEW_PASSWORD
+        )
+        assert done.status == 200, done.text
+        self.ann.send(self.ann.open("/"), action=reverse("account_logout"))
+        self.ann.send(self.ann.open(login), login="ann", password=NEW_PASSWORD)
+
+    def delete(self) -> None:
+        """Users with and without revocation, an account, an operator."""
+        for name in ("turned", "turned back"):
+            user = User.objects.get(name=name)
+            page = self.ann.open(address(user, "user-delete"))
+            self.ann.send(page, confirm=name, revoke=name == "turned")
+        doomed = Account.objects.get(name="Doomed")
+        self.made("account-delete", doomed.operator.public_key, doomed.public_key, confirm="Doomed")
+        self.made("operator-delete", key(Operator, "Gone"), confirm="Gone")
+        assert not User.objects.live().filter(name__in=["turned", "turned back", "lost"]).exists()
+
+    def starts(self) -> list[str]:
+        """Where to begin a walk: pages that no link leads to, or of which the first of a kind holds too little."""
+        main, orders = key(Operator, "Main"), key(Account, "Orders")
+        return [
+            "/",
+            *(address(user, name) for user in User.objects.live() for name in ("user", "user-edit")),
+            *self.results,
+            reverse("operator-system-account", args=[key(Operator, "Barer")]),
+            reverse("account-delete", args=[main, orders]),
+            reverse("installation-default-operator"),
+        ]
+
+    def walk(self, visitor: Visitor, *starts: str) -> Iterator[tuple[str, Page]]:
+        """Every page that links lead to, some of each kind, whole and in parts; with the name of its route."""
+        seen: Counter[str] = Counter()
+        known, waiting = set(starts), list(starts)
+        while waiting:
+            url = waiting.pop(0)
+            name = route(url)
+            if name is None or name in NO_PAGES or seen[name] >= MOST_OF_A_KIND:
+                continue
+            seen[name] += 1
+            page = visitor.open(url)
+            visitor.client.get(url, headers={"HX-Request": "true"})
+            yield name, page
+            found = {urljoin(page.url, link) for _, link in page.links} - known
+            known |= found
+            waiting += sorted(found)
+
+    def paste_everywhere(self, visitor: Visitor, name: str, page: Page) -> None:
+        """Each field of each form of a page gets a seed, one after the other, in the ways in which it gets there."""
+        ways = ("{}", "key: {} ", "{}\n")
+        for form in page.forms:
+            for number, held in enumerate(sorted(form.names - {"csrfmiddlewaretoken"})):
+                sent = {**form.values, held: ways[number % len(ways)].format(self.paste())}
+                status = getattr(visitor.client, form.method)(
+                    urljoin(page.url, form.action), sent
+                ).status_code
+                if status not in (400, 422) and name not in MAY_GET_SEEDS:
+                    self.taken.append(f"{name}: {held} ({status})")
+
+
+def key(model: Any, name: str) -> str:
+    return str(model.objects.live().get(name=name).public_key)
+
+
+def public(kind: KeyKind) -> str:
+    return KeyPair.create(kind).public.text
+
+
+def address(user: User, name: str = "user") -> str:
+    return reverse(name, args=[user.operator.public_key, user.account.public_key, user.public_key])
+
+
+def route(url: str) -> str | None:
+    try:
+        return resolve(urlsplit(url).path).url_name
+    except Resolver404:
+        return None
+
+
+def some_address(name: str, user: User) -> str:
+    """The page of this route about a user, its account or its operator."""
+    keys = [user.operator.public_key, user.account.public_key, user.public_key]
+    for number in range(4):
+        try:
+            return reverse(name, args=keys[:number])
+        except NoReverseMatch:
+            continue
+    raise AssertionError(f"{name} has no page")
+
+
+def public_address(name: str, user: User, key: str) -> str:
+    """A page that is open to everybody, asked for `key`."""
+    held = {"operator_key": user.operator.public_key, "key": key, "rest": key, "token": key}
+    needed = get_resolver().reverse_dict.getlist(name)[0][0][0][1]
+    return reverse(name, kwargs={argument: held[argument] for argument in needed})
