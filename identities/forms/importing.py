@@ -22,6 +22,15 @@ class _SeveralFiles(forms.FileInput):
     allow_multiple_selected = True
 
 
+class _FilesField(forms.FileField):
+    """Any number of files."""
+
+    def clean(self, data: Any, initial: Any = None) -> Any:
+        """Each of them."""
+        given = data if isinstance(data, list) else [data]
+        return [super(_FilesField, self).clean(one, initial) for one in given or [None]]
+
+
 class ImportForm(BaseForm):
     """What is to be imported. Seeds may come along in files and in the text; nothing of it is shown again."""
 
@@ -50,7 +59,7 @@ class ImportForm(BaseForm):
         help_text="The folder of keys and creds, packed likewise. Without it nothing can be signed here until seeds "
         "are added. It is sealed while it is uploaded, and removed once it was read.",
     )
-    more = forms.FileField(
+    more = _FilesField(
         required=False,
         max_length=255,
         label="Further files",

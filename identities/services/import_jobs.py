@@ -87,11 +87,11 @@ def discard(*, principal: Principal, plan: Job) -> None:
     asked = jobs.payload_of(plan)
     if _of_upload(asked["upload"]).filter(state__in=[JobState.QUEUED, JobState.RUNNING]).exists():
         raise IdentityError("It is being imported right now.")
-    uploads.forget(asked["upload"])
     with transaction.atomic():
         audit.record(
             principal, Action.JWT_ADOPT, [], f"Threw away the upload of {', '.join(asked['labels'])}"
         )
+    uploads.forget(asked["upload"])
 
 
 def of(principal: Principal, number: int) -> Job:

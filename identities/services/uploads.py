@@ -91,6 +91,11 @@ class Writer:
         self._put(about, "about")
         self._file.close()
         self._path.rename(self._path.with_suffix(_SUFFIX))
+        return self.part
+
+    @property
+    def part(self) -> Part:
+        """The file as it is so far."""
         return Part(self.number, self.label, self.size)
 
     def discard(self) -> None:
@@ -104,10 +109,12 @@ class Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            self.close()
-        else:
-            self.discard()
+        try:
+            if error is None:
+                self.close()
+        finally:
+            if not self._file.closed:
+                self.discard()
 
     def _piece(self, data: bytes) -> None:
         self._put(data, str(self._pieces))
@@ -120,9 +127,9 @@ class Writer:
 
 def add(upload: str, label: str, data: bytes) -> Part:
     """One more file of an upload, whole."""
-    writer = Writer(upload, label)
-    writer.write(data)
-    return writer.close()
+    with Writer(upload, label) as writer:
+        writer.write(data)
+    return writer.part
 
 
 def parts(upload: str) -> list[Part]:

@@ -29,7 +29,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _installed(db: None) -> None:
+def _installed(db: None, settings: Any, tmp_path: Path) -> None:
+    """An installation with a data directory of this test's own: other processes upload too."""
+    settings.NSCWEB_DATA_DIR = tmp_path / "data"
     make.installation()
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -52,13 +53,23 @@ call_command("import_nsc", sys.argv[2], keystore=Path(sys.argv[3]), json=True)
 """
 
 
+@pytest.fixture(autouse=True)
+def _own_uploads(settings: Any, tmp_path: Path) -> None:
+    """A data directory of this test's own: other processes upload too."""
+    settings.NSCWEB_DATA_DIR = tmp_path / "data"
+
+
 @contextmanager
 def running(script: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A process that is ready to do what the script says; it is killed at the end of the block, if it still runs."""
     process = subprocess.Popen(
         [sys.executable, "-c", script, str(connection.settings_dict["NAME"]), *arguments],
         cwd=ROOT,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "NSCWEB_DATA_DIR": str(settings.NSCWEB_DATA_DIR),
+        },
         stdout=subprocess.PIPE,
         text=True,
     )
