@@ -34,6 +34,7 @@ from identities.services import (
     changes,
     client_tests,
     clock,
+    import_jobs,
     jobs,
     keys,
     mappings,
@@ -43,11 +44,12 @@ from identities.services import (
     signing,
     signing_keys,
     suspensions,
+    uploads,
     user_keys,
     users,
 )
 from identities.services.client_tests import Trial, Wish
-from tests import make
+from tests import goldens, make, nscfiles
 
 UNLIMITED = UserPermissionLimits.unlimited()
 DAY = 86_400
@@ -81,7 +83,17 @@ def _filled() -> User:
     _keys(operator)
     _findings(operator)
     _reissued()
+    _brought()
     return user
+
+
+def _brought() -> None:
+    """An nsc store that somebody uploaded, planned: its operator is called as one that is here."""
+    upload = uploads.begin()
+    uploads.add(upload, "stores.tar.gz", nscfiles.packed(goldens.GOLDEN / "basics" / "stores"))
+    import_jobs.begin(principal=make.COMMAND, upload=upload)
+    while jobs.work_once(import_jobs.HANDLERS):
+        pass
 
 
 def _accounts(operator: Operator) -> None:
