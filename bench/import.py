@@ -5,8 +5,8 @@
 Ours: `manage.py import_nsc` in a process of its own, into a file database (SQLite, synchronous=FULL): every file of
 store and keystore (seeds and creds) read, every signature verified, every seed derived and sealed, rows, ledger, audit.
 Meanwhile another process writes to the same database, and tells how long it had to wait. Then the same import again,
-which must change nothing. The limits: 5 times nsc's time where nsc is on the path (NSC names it), 300 MB, 5 s of waiting;
-the exit status says so.
+which must change nothing. The limits: 5 times nsc's time where nsc is on the path (NSC names it), 300 MB, 5 s of
+waiting; the exit status says so.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys

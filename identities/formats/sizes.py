@@ -11,7 +11,7 @@ from identities.formats.errors import FormatError, shown
 NO_LIMIT = -1
 _POWERS = "KMGTPE"
 _NUMBER = re.compile(
-    r"(-?)([0-9]{1,25}(?:\.[0-9]{1,25})?)\s*(?:([kmgtpe])(i?))?(b?)", re.ASCII | re.IGNORECASE
+    r"(-?)([0-9]{1,60}(?:\.[0-9]{1,60})?)\s*(?:([kmgtpe])(i?))?(b?)", re.ASCII | re.IGNORECASE
 )
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 _WORDS = {"": 0, "none": 0, "unlimited": NO_LIMIT, "no limit": NO_LIMIT}

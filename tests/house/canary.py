@@ -68,7 +68,8 @@ class Songs:
 
     def heard_in(self, text: bytes) -> set[str]:
         """The names of the secrets that `text` holds."""
-        found = {name for secret, name in self.raw.items() if secret in text}
+        binary = not _is_text(text)  # what is text holds no bytes that are none
+        found = {name for secret, name in self.raw.items() if (binary or _is_text(secret)) and secret in text}
         for run in _RUN.findall(text):
             upper = run.upper()
             for start in range(len(run) - ENOUGH + 1):
@@ -77,6 +78,14 @@ class Songs:
                 if name is not None:
                     found.add(name)
         return found
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @dataclass

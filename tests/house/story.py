@@ -14,7 +14,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.urls import NoReverseMatch, Resolver404, get_resolver, resolve, reverse
 
-from identities.models import Account, Job, Operator, User
+from identities.models import Account, Job, Key, Operator, User
 from identities.nkeys import KeyKind, KeyPair
 from tests import make, natsserver
 from tests.house.canary import Answer, WatchedClient
@@ -25,22 +25,27 @@ NO_PAGES = {
     "account_logout",
     "operator-jwt",
     "account-jwt",
+    "activation-jwt",
     "user-creds",
     "user-jwt",
     "operator-config-download",
+    "importing-start",
+    "importing-discard",
 }
 """Routes that are posted to, or that answer with a file."""
 MOST_OF_A_KIND = 2
-MAY_GET_SEEDS = {"inspector", "account_login", "account_change_password"}
+BUTTONS = {"convert", "more", "preview"}
+"""They show the form again and save nothing, whatever it holds."""
+MAY_GET_SEEDS = {"importing", "inspector", "account_login", "account_change_password"}
 """Pages that don't refuse a seed: one is made to be given seeds, the others take it for a wrong password."""
 
 
 USERS: dict[str, dict[str, Any]] = {
     "plain": {"pub_allow": "hello\norders.>", "expires": "30d"},
-    "sensor": {"bearer_token": True},
+    "beeper": {"bearer_token": True},
     "turned": {},
     "turned back": {"bearer_token": True},
-    "full": {
+    "limited": {
         "sub_allow": "req.a q",
         "can_answer": True,
         "src": "192.0.2.0/24",
@@ -50,7 +55,7 @@ USERS: dict[str, dict[str, Any]] = {
 }
 EDITS: dict[str, dict[str, Any]] = {
     "plain": {"pub_deny": "secret.>"},
-    "sensor": {"sub_allow": "updates.>"},
+    "beeper": {"sub_allow": "updates.>"},
     "turned": {"bearer_token": True},
     "turned back": {"bearer_token": False},
 }
@@ -105,23 +110,23 @@ class Story:
     def make_everything(self) -> None:
         """Operators, accounts and users of every kind, edited."""
         self.made("operator-create", name="Main", service_urls="nats://127.0.0.1:4222", tags="env:test")
-        self.made("operator-create", name="Strict", require_signing_keys=True)
-        self.made("operator-create", name="Bare", system_account=False, generate_signing_key=False)
-        self.made("operator-create", name="Barer", system_account=False)
+        self.made("operator-create", name="Anns strict", require_signing_keys=True)
+        self.made("operator-create", name="Anns bare", system_account=False, generate_signing_key=False)
+        self.made("operator-create", name="Anns barer", system_account=False)
         self.made("operator-create", name="Gone")
-        main, bare = key(Operator, "Main"), key(Operator, "Bare")
+        main, bare = key(Operator, "Main"), key(Operator, "Anns bare")
         self.made("operator-edit", main, expires="5y")
         self.made("operator-system-account", bare)
-        self.made("account-create", main, name="Orders", description="Orders of the shop.")
+        self.made("account-create", main, name="Shop", description="Orders of the shop.")
         self.made("account-create", main, name="Far", public_key=public(KeyKind.ACCOUNT))
         self.made("account-create", main, name="Doomed")
-        self.made("account-create", key(Operator, "Strict"), name="Strictly")
-        orders = (main, key(Account, "Orders"))
+        self.made("account-create", key(Operator, "Anns strict"), name="Strictly")
+        orders = (main, key(Account, "Shop"))
         self.made("account-edit", *orders, tags="team:a")
         self.made("account-limits", *orders, conn="100", payload="64 KiB")
         for name, typed in USERS.items():
             self.made("user-create", *orders, name=name, **typed)
-        self.made("user-create", *orders, name="own", public_key=public(KeyKind.USER))
+        self.made("user-create", *orders, name="foreign", public_key=public(KeyKind.USER))
         self.made("user-create", main, key(Account, "Doomed"), name="lost", bearer_token=True)
         for name, typed in EDITS.items():
             self.made("user-edit", *orders, key(User, name), **typed)
@@ -135,7 +140,7 @@ class Story:
     def hand_out(self) -> dict[str, Path]:
         """Every file that can be taken away; the creds by the user's name."""
         files = {}
-        for user in User.objects.live().filter(account__name="Orders").order_by("pk"):
+        for user in User.objects.live().filter(account__name="Shop").order_by("pk"):
             page = self.ann.open(address(user))
             if user.has_seed:
                 files[user.name] = self.ann.download(page, "/creds", self.folder)
@@ -145,11 +150,31 @@ class Story:
             self.ann.open(reverse("account-jwt", args=[account.operator.public_key, account.public_key]))
         for operator in Operator.objects.live():
             self.ann.open(reverse("operator-jwt", args=[operator.public_key]))
-            for resolver in ("memory", "full", "cache", "url"):
+            for resolver in ("memory", "limited", "cache", "url"):
                 self.ann.open(
                     reverse("operator-config-download", args=[operator.public_key]), {"resolver": resolver}
                 )
         return files
+
+    def keep_keys(self) -> None:
+        """A key made ahead and erased again, a seed taken away by password, and one that comes in later."""
+        main, shop = key(Operator, "Main"), key(Account, "Shop")
+        self.made("key-generate", main, kind="account")
+        spare = Key.objects.filter(account=None, kind="account").latest("pk").public_key
+        export = reverse("key-export", args=[main, shop])
+        for password in ("wrong", self.paste()):
+            assert self.ann.send(self.ann.open(export), action=export, password=password).status == 422
+        taken = self.ann.client.post(export, {"password": make.PASSWORD})
+        assert taken["Content-Disposition"].startswith("attachment"), taken.content
+        later = KeyPair.create(KeyKind.ACCOUNT)
+        self.made("account-create", main, name="Later", public_key=later.public.text)
+        seed, add = later.seed().reveal().decode(), reverse("key-seed", args=[main, later.public.text])
+        for text in (self.paste(KeyKind.ACCOUNT), f"{seed} {self.paste()}", seed[:-1], seed.lower()):
+            assert self.ann.send(self.ann.open(add), action=add, seed=text).status == 422
+            file = SimpleUploadedFile(f"{self.paste()}.nk", text.encode())
+            assert self.ann.client.post(add, {"file": file}).status_code == 422
+        assert "Added the seed" in self.ann.send(self.ann.open(add), action=add, seed=f" {seed}\n").text
+        self.made("key-erase", main, spare, confirm=spare[-8:])
 
     def inspect(self, files: dict[str, Path]) -> None:
         """Creds with their seeds, bearer JWTs, seeds alone, pasted and uploaded."""
@@ -172,7 +197,7 @@ class Story:
         url = self.nats.start(config.html).url
         for name, typed in {
             "plain": {"trial": "publish", "url": url, "subject": "hello", "payload": "x"},
-            "sensor": {"trial": "subscribe-publish", "url": url, "subject": "updates.a", "other": "plain"},
+            "beeper": {"trial": "subscribe-publish", "url": url, "subject": "updates.a", "other": "plain"},
             "turned": {
                 "trial": "publish",
                 "url": f"nats://127.0.0.1:{natsserver.free_port()}",
@@ -217,12 +242,12 @@ class Story:
 
     def starts(self) -> list[str]:
         """Where to begin a walk: pages that no link leads to, or of which the first of a kind holds too little."""
-        main, orders = key(Operator, "Main"), key(Account, "Orders")
+        main, orders = key(Operator, "Main"), key(Account, "Shop")
         return [
             "/",
             *(address(user, name) for user in User.objects.live() for name in ("user", "user-edit")),
             *self.results,
-            reverse("operator-system-account", args=[key(Operator, "Barer")]),
+            reverse("operator-system-account", args=[key(Operator, "Anns barer")]),
             reverse("account-delete", args=[main, orders]),
             reverse("installation-default-operator"),
         ]
@@ -248,13 +273,15 @@ class Story:
         """Each field of each form of a page gets a seed, one after the other, in the ways in which it gets there."""
         ways = ("{}", "key: {} ", "{}\n")
         for form in page.forms:
-            for number, held in enumerate(sorted(form.names - {"csrfmiddlewaretoken"})):
+            send = getattr(visitor.client, form.method)
+            target = urljoin(page.url, form.action)
+            for number, held in enumerate(sorted(form.names - BUTTONS - {"csrfmiddlewaretoken"})):
                 sent = {**form.values, held: ways[number % len(ways)].format(self.paste())}
-                status = getattr(visitor.client, form.method)(
-                    urljoin(page.url, form.action), sent
-                ).status_code
+                status = send(target, sent).status_code
                 if status not in (400, 422) and name not in MAY_GET_SEEDS:
                     self.taken.append(f"{name}: {held} ({status})")
+                for button in form.names & BUTTONS:
+                    send(target, {**sent, button: "1"})
 
 
 def key(model: Any, name: str) -> str:

@@ -1,0 +1,59 @@
+"""Where a walk through the whole sample begins: pages that few links lead to, and those that have most to show."""
+
+from __future__ import annotations
+
+from django.urls import reverse
+
+from identities.models import Account, Job, Operator, User
+from identities.services import client_tests, import_jobs, reissuing
+from tests.e2e import sample
+
+
+def everywhere(user: User) -> tuple[str, ...]:
+    """The account whose lists are full, and pages that have more to show than the first of their kind."""
+    full = User.objects.get(name="full")
+    job = Job.objects.filter(kind=client_tests.KIND).latest("pk")
+    here = [user.operator.public_key, user.account.public_key]
+    lists = [reverse(name, args=here) for name in ("account", "mappings", "revocations")]
+    signing = reverse("operator-keys", args=here[:1])
+    bare = reverse("operator-system-account", args=[Operator.objects.get(name="Bare").public_key])
+    of_role, suspended = User.objects.get(name="picker"), User.objects.get(name="on leave")
+    orphan = User.objects.get(name="orphan")
+    role = [of_role.operator.public_key, of_role.account.public_key, of_role.issuer]
+    keys = [orphan.operator.public_key, orphan.account.public_key]
+    return (
+        "/",
+        url(user, "user-test-result", job.pk),
+        url(full),
+        url(full, "user-edit"),
+        *lists,
+        signing,
+        bare,
+        url(of_role, "user-move"),
+        url(suspended, "user-lift"),
+        reverse("signing-keys", args=keys),
+        reverse("signing-key", args=role),
+        reverse("role-edit", args=role),
+        reverse("signing-key-remove", args=role),
+        f"{url(of_role, 'user-explain')}?verb=subscribe&subject=orders.%3E",
+        *sample.shared_pages(),
+        *reissues(),
+        reverse("importing-job", args=[Job.objects.filter(kind=import_jobs.PLAN).latest("pk").pk]),
+        reverse("operator-validate", args=here[:1]),
+    )
+
+
+def reissues() -> tuple[str, ...]:
+    """An operator's configuration after a reissue, and how far the worker is with what follows one."""
+    account = Account.objects.get(name="Moved")
+    keys = [account.operator.public_key, account.public_key]
+    below, of_account = Job.objects.filter(kind=reissuing.KIND).order_by("-pk")
+    return (
+        reverse("operator-config", args=keys[:1]),
+        reverse("operator-reissue-progress", args=[*keys[:1], below.pk]),
+        reverse("account-reissue-progress", args=[*keys, of_account.pk]),
+    )
+
+
+def url(user: User, name: str = "user", *more: object) -> str:
+    return reverse(name, args=[user.operator.public_key, user.account.public_key, user.public_key, *more])
