@@ -49,7 +49,7 @@ class ImportForm(BaseForm):
         required=False,
         max_length=255,
         label="Store",
-        help_text="The folder that `nsc env` calls the stores, packed as zip, tar, tar.gz or tar.xz: "
+        help_text="The folder of stores (nsc env says where it is), packed as zip, tar, tar.gz or tar.xz: "
         "tar -czf stores.tar.gz stores. Any other folder of JWTs will do as well.",
     )
     keys = forms.FileField(

@@ -47,7 +47,9 @@ from identities.services import (
     users,
 )
 from identities.services.client_tests import Trial, Wish
-from tests import goldens, make, nscfiles
+from identities.services.import_items import Choices
+from tests import goldens, make
+from tests.elsewhere import Elsewhere
 
 UNLIMITED = UserPermissionLimits.unlimited()
 DAY = 86_400
@@ -73,17 +75,8 @@ def fill() -> User:
     _keys(operator)
     _findings(operator)
     _reissued()
-    _brought()
+    _imports(operator)
     return user
-
-
-def _brought() -> None:
-    """An nsc store that somebody uploaded, planned: its operator is called as one that is here."""
-    upload = uploads.begin()
-    uploads.add(upload, "stores.tar.gz", nscfiles.packed(goldens.GOLDEN / "basics" / "stores"))
-    import_jobs.begin(principal=make.COMMAND, upload=upload)
-    while jobs.work_once(import_jobs.HANDLERS):
-        pass
 
 
 def _accounts(operator: Operator) -> None:
@@ -336,3 +329,35 @@ def _reissued() -> None:
     over = jobs.enqueue(principal=make.COMMAND, kind=reissuing.KIND, payload=below)
     left = json.dumps({"signed": 118, "left": ["Orders", "Tiers"], "left_count": 2})
     Job.objects.filter(pk=over.pk).update(state="done", result=left, finished_at=clock.now())
+
+
+def _imports(operator: Operator) -> None:
+    """An import that was carried out, and the plan of another that asks for a name, a signature and a choice."""
+    there = Elsewhere()
+    bad = Permission(allow=("a.>.b",))
+    moved = [
+        there.operator_jwt(name="Moved"),
+        there.account_jwt(),
+        there.user_jwt(limits=replace(UNLIMITED, pub=bad)),
+    ]
+    plan = _planned("\n".join(moved).encode(), under="")
+    import_jobs.start(principal=make.COMMAND, plan=plan, choices=Choices())
+    assert jobs.work_once(import_jobs.HANDLERS)
+    other = Elsewhere()
+    newer = there.account_jwt(name="Acc", description="newer")
+    texts = [
+        other.operator_jwt(name="moved"),
+        other.account_jwt(by=other.account, name="Self-signed"),
+        *(path.read_text() for path in (goldens.GOLDEN / "basics/stores").rglob("*.jwt")),
+        newer,
+    ]
+    _planned("\n".join(texts).encode(), under=operator.public_key)
+
+
+def _planned(text: bytes, *, under: str) -> Job:
+    upload = uploads.begin()
+    uploads.add(upload, "pasted text", text)
+    job = import_jobs.begin(principal=make.COMMAND, upload=upload, under=under)
+    assert jobs.work_once(import_jobs.HANDLERS)
+    job.refresh_from_db()
+    return job

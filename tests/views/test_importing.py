@@ -86,7 +86,6 @@ def test_a_store_is_uploaded_planned_imported_and_reported(
     plan = looked(visitor, url)
     assert "This is what would happen. Nothing was changed yet." in plan.text
     assert "3 new" in plan.text
-    assert "There is nothing to decide." in plan.text
     assert not Operator.objects.exists()
     going = visitor.send(plan, action="/start")
     assert "Waiting for a worker" in going.text

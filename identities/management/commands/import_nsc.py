@@ -17,6 +17,7 @@ from identities.policy.principal import Principal
 from identities.services import import_sources, importing
 from identities.services.import_items import Choices
 from identities.services.import_reading import Collected, Collector
+from identities.services.import_staging import EVERY
 from identities.services.import_summaries import Summary
 
 EVERY_SECONDS = 1.0
@@ -53,6 +54,14 @@ class Command(BaseCommand):
             "--operator", metavar="NAME", default="", help="of several operators this one alone; or the operator here "
             "that accounts without a known operator are to belong to",
         )  # fmt: skip
+        parser.add_argument(
+            "--rename", metavar="KEY=NAME", action="append", default=[],
+            help="a name for what would otherwise stay out, as its own is taken; may be given several times",
+        )  # fmt: skip
+        parser.add_argument(
+            "--resign", metavar="KEY", action="append", default=[],
+            help="an account that its operator did not sign, to be signed anew; all: every one",
+        )  # fmt: skip
         parser.add_argument("--dry-run", action="store_true", help="show the plan and change nothing")
         parser.add_argument("--json", action="store_true", help="the plan or report as one JSON document")
 
@@ -61,7 +70,7 @@ class Command(BaseCommand):
         principal = Principal.command("import_nsc")
         try:
             collected = self._read(options)
-            choices = self._choices(options["operator"], collected)
+            choices = self._choices(options, collected)
             if options["dry_run"]:
                 report = importing.plan(principal=principal, collected=collected, choices=choices)
             else:
@@ -92,14 +101,24 @@ class Command(BaseCommand):
                 import_sources.folder(collector, folder.resolve(), tick)
         return collector.finished()
 
-    def _choices(self, operator: str, collected: Collected) -> Choices:
-        if not operator:
-            return Choices()
-        if any(operator in (one.key, one.name) for one in collected.operators.values()):
-            return Choices(only=operator)
-        if importing.is_here(operator):
-            return Choices(under=operator)
-        raise CommandError(f"There is no operator “{operator}” in this store, and none here.")
+    def _choices(self, options: dict[str, Any], collected: Collected) -> Choices:
+        operator = options["operator"]
+        brought = any(operator in (one.key, one.name) for one in collected.operators.values())
+        if operator and not brought and not importing.is_here(operator):
+            raise CommandError(f"There is no operator “{operator}” in this store, and none here.")
+        return Choices(
+            only=operator if brought else "",
+            under="" if brought else operator,
+            renames=dict(_pair(text) for text in options["rename"]),
+            resign=frozenset(EVERY if key == "all" else key for key in options["resign"]),
+        )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, sign, name = text.partition("=")
+    if not sign:
+        raise CommandError(f"--rename {text}: write it as KEY=NAME.")
+    return key, name
 
 
 def _told(report: Summary, *, planned: bool) -> Iterator[str]:
