@@ -18,6 +18,7 @@ from identities.views import (
     explaining,
     exports,
     handouts,
+    importing,
     imports,
     inspector,
     installation,
@@ -102,6 +103,10 @@ urlpatterns = [
     path(
         "installation/default-operator", installation.default_operator, name="installation-default-operator"
     ),
+    path("import", importing.index, name="importing"),
+    path("import/<int:job_id>", importing.job, name="importing-job"),
+    path("import/<int:job_id>/start", importing.start, name="importing-start"),
+    path("import/<int:job_id>/discard", importing.discard, name="importing-discard"),
     path("first/<str:token>", people.first_admin, name="first-admin"),
     path("operators/", operators.index, name="operators"),
     path("operators/new", operators.create, name="operator-create"),

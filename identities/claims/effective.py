@@ -90,12 +90,12 @@ def may_subscribe(effective: Effective, subject: str) -> bool:
     passes a `*` at the end of what is allowed (nats-server takes it for an ordinary token), unless a deny has it too.
     """
     deny = [entry for entry in effective.sub_deny if " " not in entry]
-    allow = [_reach(entry.partition(" ")[0], deny) for entry in effective.sub_allow]
+    allow = [subscription_reach(entry.partition(" ")[0], deny) for entry in effective.sub_allow]
     return _permitted(allow, deny, subject)
 
 
-def _reach(allowed: str, deny: Sequence[str]) -> str:
-    """The widest subscription that an entry lets through."""
+def subscription_reach(allowed: str, deny: Sequence[str] = ()) -> str:
+    """The widest subscription that a subject to allow lets through: `a.>` for `a.*`, unless it is denied."""
     if allowed != "*" and not allowed.endswith(".*"):
         return allowed
     wider = f"{allowed[:-1]}>"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from identities.claims import codec
 from identities.claims.drafts import AccountDraft, AccountEdit
 from identities.forms.base import BaseForm, EditForm, Group
 from identities.forms.fields import MomentField, NameField, PublicKeyField, TagsField, TextField
@@ -76,7 +75,7 @@ class AccountEditForm(EditForm, _AccountFields):
     @staticmethod
     def values_of(account: Account) -> dict[str, Any]:
         """The account's values by field."""
-        claims = codec.from_payload(account.claims)
+        claims = account.document()
         return {
             "name": claims.name,
             "description": claims.nats.description,

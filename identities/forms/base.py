@@ -275,6 +275,7 @@ class EditForm(BaseForm):
             error_messages={"required": "Choose the key that signs it."},
         )
         self.fields[SIGNED_BY].word = "iss"  # type: ignore[attr-defined]  # for components/field.html
+        self._errors = None  # whoever asked before this field was there asks again
 
     def field_of(self, path: str) -> str:
         """The field of a JSON path, that of the issuer among them."""

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from django import forms
 
-from identities.claims import codec
 from identities.claims.drafts import OperatorDraft, OperatorEdit
 from identities.forms.base import BaseForm, EditForm, Group
 from identities.forms.fields import MomentField, NameField, TagsField, TextField, UrlsField
@@ -114,7 +113,7 @@ class OperatorEditForm(EditForm, _OperatorFields):
     @staticmethod
     def values_of(operator: Operator) -> dict[str, Any]:
         """The operator's values by field."""
-        claims = codec.from_payload(operator.claims)
+        claims = operator.document()
         return {
             "name": claims.name,
             "account_server_url": claims.nats.account_server_url,

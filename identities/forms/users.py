@@ -81,7 +81,7 @@ class UserEditForm(EditForm, UserFields):
     @staticmethod
     def values_of(user: User) -> dict[str, Any]:
         """The user's values by field."""
-        claims = codec.from_payload(user.claims)
+        claims = user.document()
         return {
             "name": claims.name,
             **rights_of(claims.nats.limits),

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from django.db import models
 from django.db.models import F
+
+from identities.claims import codec
+from identities.claims.common import Claims
 
 LIVE_FIRST = F("deleted_at").asc(nulls_first=True)
 LIVE_LAST = F("deleted_at").desc(nulls_last=True)
@@ -41,3 +47,13 @@ class Aggregate(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def document(self) -> Claims[Any]:
+        """The typed claims of the current JWT.
+
+        An import may have given the row a name of its own, where the JWT's was taken: the next edit puts it into the
+        JWT. (A row whose JWT has no name is called by its key.)
+        """
+        claims: Claims[Any] = codec.from_payload(self.claims)
+        said = (claims.name or claims.sub).replace("\0", "\ufffd")
+        return claims if self.name == said else replace(claims, name=self.name)

@@ -32,8 +32,7 @@ class SecretBytes:
 
     def wipe(self) -> None:
         """Overwrite the secret with zeros and forget it; may be called twice."""
-        for index in range(len(self._held)):
-            self._held[index] = 0
+        self._held[:] = bytes(len(self._held))  # of the same length, so it is written over in place
         self._held = bytearray()
         self._wiped = True
 

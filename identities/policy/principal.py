@@ -47,6 +47,11 @@ class HeldRole:
     operator: int | None = None
     account: int | None = None
 
+    @property
+    def scope(self) -> Scope:
+        """Where the grant reaches."""
+        return Scope(operator=self.operator, account=self.account)
+
     def covers(self, scope: Scope) -> bool:
         """True when the grant's scope contains `scope`."""
         if self.kind is ScopeKind.INSTALLATION:

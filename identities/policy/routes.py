@@ -62,6 +62,11 @@ ROUTES: Mapping[str, Route] = {
     "denied": _session(Action.VIEW),
     "installation": _session(Action.VIEW),
     "installation-default-operator": _session(Action.INSTALLATION_EDIT),
+    # imports
+    "importing": _session(Action.JWT_ADOPT),
+    "importing-job": _session(Action.JWT_ADOPT),
+    "importing-start": _session(Action.JWT_ADOPT),
+    "importing-discard": _session(Action.JWT_ADOPT),
     # operators
     "operators": _session(Action.VIEW),
     "operator-create": _session(Action.OPERATOR_CREATE),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from identities.claims.effective import subscription_reach as reach
 from identities.models import Account, Mode, Operator, Permission
 from identities.policy.principal import Principal
 from identities.queries import candidates, patterns, search
@@ -121,7 +122,8 @@ def _judge(candidate: Candidate, known: _Known, subject: str, direction: Directi
         rules = known.defaults[candidate.account_id] if by_default else known.users[candidate.user_id]
         mode = candidate.default_mode if by_default else candidate.mode
         allow, deny = [">"] if mode == Mode.OPEN else rules.allow, rules.deny
-    granted = coverage(subject, allow, deny)
+    reaching = {rule: reach(rule, deny) if direction == "sub" else rule for rule in allow}
+    granted = coverage(subject, reaching.values(), deny)
     if granted is Coverage.NONE:
         return None
     everywhere = tuple(allow) == (">",)
@@ -130,6 +132,8 @@ def _judge(candidate: Candidate, known: _Known, subject: str, direction: Directi
         coverage=granted,
         source=source,
         role=role,
-        allowed=() if everywhere else patterns.met(subject, allow),
+        allowed=()
+        if everywhere
+        else tuple(rule for rule in reaching if patterns.met(subject, [reaching[rule]])),
         denied=patterns.met(subject, deny),
     )

@@ -8,7 +8,7 @@ from itertools import product
 
 from django.db.models import Exists, OuterRef, Q
 
-from identities.claims import subjects
+from identities.claims import effective, subjects
 from identities.models import Permission, SubjectPattern
 from identities.queries import prefixes
 
@@ -36,6 +36,8 @@ class Meeting:
     def of(cls, subject: str, direction: str) -> Meeting:
         """Look them up, in one query; `is_rare` counts permissions to allow in `direction` (pub, sub)."""
         exact, beginnings = _meeting(subject)
+        if direction == "sub":  # a subscription's `>` passes a `*` at the end of what is allowed
+            exact += tuple(f"{text[:-1]}*" for text in exact if text.endswith(">"))
         texts = Q(text__in=exact)
         for beginning in beginnings:
             texts |= prefixes.begins("text", beginning) if beginning else Q(text__gt="")
@@ -45,7 +47,7 @@ class Meeting:
         found = list(rows.values_list("pk", "text", "much_used")[: MOST + 1])
         if len(found) > MOST:
             return cls(ids=None, is_rare=False, exact=exact, beginnings=beginnings)
-        met = [(pk, often) for pk, text, often in found if subjects.overlaps(subject, text)]
+        met = [(pk, often) for pk, text, often in found if _overlaps(subject, text, direction)]
         return cls(
             ids=tuple(pk for pk, _ in met),
             is_rare=not any(often for _, often in met),
@@ -86,6 +88,10 @@ def _meeting(subject: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def met(subject: str, rules: Iterable[str]) -> tuple[str, ...]:
     """Those of `rules` that share a literal subject with `subject`."""
     return tuple(rule for rule in rules if subjects.overlaps(subject, rule))
+
+
+def _overlaps(subject: str, text: str, direction: str) -> bool:
+    return subjects.overlaps(subject, effective.subscription_reach(text) if direction == "sub" else text)
 
 
 def _generalised(tokens: list[str]) -> list[str]:

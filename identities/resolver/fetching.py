@@ -37,6 +37,12 @@ class FetchFailed(ResolverError):
     code = "fetch-failed"
 
 
+class NotThere(FetchFailed):
+    """A server that answered, with another status than 200."""
+
+    code = "not-there"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebURL:
     """A well-formed address of a text; `target` is its path with the query."""
@@ -95,6 +101,7 @@ def fetch(
     seconds: float = SECONDS,
     lookup: Lookup = system_lookup,
     trust: ssl.SSLContext | None = None,
+    largest: int = LARGEST,
 ) -> str:
     """The text at `url`. The host is looked up once, and only the address that was checked is connected to.
 
@@ -102,7 +109,7 @@ def fetch(
 
     Raises:
         AddressRefused: it leads where nothing may be fetched from. FetchFailed: no answer in time, another answer than
-            200, more than `LARGEST` bytes, or no text.
+            200 (NotThere), more than `largest` bytes, or no text.
     """
     deadline = time.monotonic() + seconds
     try:
@@ -110,7 +117,7 @@ def fetch(
         with _connected(url, address, deadline, trust) as connection:
             head = f"GET {url.target} HTTP/1.0\r\nHost: {url.authority}\r\nAccept: application/jwt, text/plain\r\n\r\n"
             connection.sendall(head.encode("ascii"))
-            answer = _read(connection, deadline, url, field)
+            answer = _read(connection, deadline, url, field, largest)
     except TimeoutError:
         raise FetchFailed(
             f"{url.authority} did not answer within {seconds:g} seconds.", field=field
@@ -119,7 +126,7 @@ def fetch(
         raise FetchFailed(f"{url.authority} has no certificate that is trusted here.", field=field) from None
     except OSError:
         raise FetchFailed(f"{url.authority} can't be reached.", field=field) from None
-    return _text(answer, url, field)
+    return _text(answer, url, field, largest)
 
 
 def _looked_up(url: WebURL, *, allow_loopback: bool, field: str, seconds: float, lookup: Lookup) -> str:
@@ -152,7 +159,7 @@ def _left(deadline: float) -> float:
     return left
 
 
-def _read(connection: socket.socket, deadline: float, url: WebURL, field: str) -> bytes:
+def _read(connection: socket.socket, deadline: float, url: WebURL, field: str, largest: int) -> bytes:
     """All that the server sends until it hangs up (which HTTP/1.0 asks for), never more than fits."""
     answer = bytearray()
     while True:
@@ -161,8 +168,8 @@ def _read(connection: socket.socket, deadline: float, url: WebURL, field: str) -
         if not part:
             return bytes(answer)
         answer += part
-        if len(answer) > LARGEST + _LONGEST_HEAD:
-            raise FetchFailed(f"{url.authority} sent more than {LARGEST // 1024} KiB.", field=field)
+        if len(answer) > largest + _LONGEST_HEAD:
+            raise FetchFailed(f"{url.authority} sent more than {largest // 1024} KiB.", field=field)
 
 
 class _Received:
@@ -175,7 +182,7 @@ class _Received:
         return io.BytesIO(self.answer)
 
 
-def _text(answer: bytes, url: WebURL, field: str) -> str:
+def _text(answer: bytes, url: WebURL, field: str, largest: int) -> str:
     response = HTTPResponse(cast("socket.socket", _Received(answer)))
     try:
         response.begin()
@@ -186,9 +193,9 @@ def _text(answer: bytes, url: WebURL, field: str) -> str:
         words = f"{url.authority} sends on to another address, which is not followed: give that one."
         raise FetchFailed(words, field=field)
     if response.status != 200:
-        raise FetchFailed(f"{url.authority} answered {response.status}, not 200.", field=field)
-    if len(body) > LARGEST:
-        raise FetchFailed(f"{url.authority} sent more than {LARGEST // 1024} KiB.", field=field)
+        raise NotThere(f"{url.authority} answered {response.status}, not 200.", field=field)
+    if len(body) > largest:
+        raise FetchFailed(f"{url.authority} sent more than {largest // 1024} KiB.", field=field)
     try:
         return body.decode()
     except UnicodeDecodeError:

@@ -82,13 +82,18 @@ class Change:
 
 def claims_of(row: Operator | Account | User) -> AnyClaims:
     """The typed claims of a row's current document."""
-    return codec.from_payload(row.claims)
+    return row.document()
 
 
 def document(claims: AnyClaims) -> dict[str, object]:
     """The payload of claims, parsed: what diffs compare."""
     parsed: dict[str, object] = json.loads(codec.payload_text(claims))
     return parsed
+
+
+def difference(before: AnyClaims, after: AnyClaims) -> tuple[diff.FieldChange, ...]:
+    """What differs between two claims, field by field."""
+    return diff.diff(document(before), document(after))
 
 
 def plan(row: Operator | Account | User, edit: Callable[[AnyClaims], AnyClaims], *, now: int) -> Change:
@@ -99,7 +104,7 @@ def plan(row: Operator | Account | User, edit: Callable[[AnyClaims], AnyClaims],
         before=before,
         after=after,
         report=check(after, before, now=now),
-        diff=diff.diff(document(before), document(after)),
+        diff=difference(before, after),
     )
 
 

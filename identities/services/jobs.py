@@ -49,9 +49,12 @@ Result = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handler:
-    """How one kind of job is done. `attempts` bounds how often it is begun; 1 for what must not happen twice."""
+    """How one kind of job is done. `attempts` bounds how often it is begun; 1 for what must not happen twice.
 
-    run: Callable[[Lease], Result]
+    `run` gives the result, or None when it has called `finish` itself, in the transaction of what it did.
+    """
+
+    run: Callable[[Lease], Result | None]
     attempts: int = 5
 
 
@@ -198,7 +201,9 @@ def forget_old() -> int:
 
 def _perform(lease: Lease, handler: Handler) -> None:
     try:
-        finish(lease, handler.run(lease))
+        result = handler.run(lease)
+        if result is not None:
+            finish(lease, result)
     except LostLease:
         raise
     except IdentityError as refused:

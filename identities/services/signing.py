@@ -209,10 +209,15 @@ def ledger_row(
 
 def kept_text(token: codec.Token, *, credential: bool) -> tuple[str, bytes | None]:
     """How the ledger keeps a token: its text, or "" and an envelope when the text alone logs in."""
+    return kept(token.text, token.claims.sub, credential=credential)
+
+
+def kept(text: str, subject: str, *, credential: bool) -> tuple[str, bytes | None]:
+    """The same for the text of a token that says `subject`."""
     if not credential:
-        return token.text, None
-    plain = SecretBytes(token.text.encode())
-    return "", secrets.seal(plain, table="token", public_key=token.claims.sub, purpose="bearer")
+        return text, None
+    plain = SecretBytes(text.encode())
+    return "", secrets.seal(plain, table="token", public_key=subject, purpose="bearer")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from identities import lookup
 from identities.claims import explain
 from identities.forms.explaining import DenialForm, QuestionForm
 from identities.lookup import principal_for
-from identities.models import User
+from identities.models import Mode, User
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
@@ -44,6 +44,7 @@ def user(request: HttpRequest, operator_key: str, account_key: str, user_key: st
         can=users_shown.can(principal, found),
         tab="explain",
         form=form,
+        by_role=found.pub_mode == Mode.ROLE,
         answer=explaining_shown.answer(answer, found, principal) if answer is not None else None,
         **users_shown.page_of(found, clock.unix()),
     )

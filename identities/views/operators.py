@@ -29,7 +29,7 @@ def index(request: HttpRequest) -> HttpResponse:
         title="Operators",
         nav=NAV,
         crumbs=[shown.Crumb(label="Operators")],
-        can=guards.can(principal, None, Action.OPERATOR_CREATE),
+        can=guards.can(principal, None, Action.OPERATOR_CREATE, Action.JWT_ADOPT),
         **operators_shown.table(principal, request.GET, clock.unix()),
     )
     return htmx.render(request, "identities/operators/index.html", context, part=TABLE)

@@ -6,7 +6,6 @@ import io
 import json
 from dataclasses import replace
 from typing import Any
-from unittest import mock
 
 from django.core.management import call_command
 from django.db import transaction
@@ -34,20 +33,23 @@ from identities.services import (
     changes,
     client_tests,
     clock,
+    import_jobs,
     jobs,
     keys,
     mappings,
     operator_keys,
     reissuing,
     reissuing_operators,
-    signing,
     signing_keys,
     suspensions,
+    uploads,
     user_keys,
     users,
 )
 from identities.services.client_tests import Trial, Wish
-from tests import make
+from identities.services.import_items import Choices
+from tests import goldens, make
+from tests.elsewhere import Elsewhere
 
 UNLIMITED = UserPermissionLimits.unlimited()
 DAY = 86_400
@@ -55,15 +57,7 @@ LONG = "a-name-that-somebody-made-by-putting-the-whole-path-of-the-service-into-
 
 
 def fill() -> User:
-    """Operators, accounts, users, history and a client test; the user that has most to show.
-
-    One account is issued more often than people can click: its times of issue run ahead of the clock.
-    """
-    with mock.patch.object(signing, "MOST_AHEAD", 60):
-        return _filled()
-
-
-def _filled() -> User:
+    """Operators, accounts, users, history and a client test; the user that has most to show."""
     call_command("demo", stdout=io.StringIO())
     operator = Operator.objects.get(name="Test")
     account = Account.objects.get(name="TestAccount")
@@ -81,6 +75,7 @@ def _filled() -> User:
     _keys(operator)
     _findings(operator)
     _reissued()
+    _imports(operator)
     return user
 
 
@@ -334,3 +329,35 @@ def _reissued() -> None:
     over = jobs.enqueue(principal=make.COMMAND, kind=reissuing.KIND, payload=below)
     left = json.dumps({"signed": 118, "left": ["Orders", "Tiers"], "left_count": 2})
     Job.objects.filter(pk=over.pk).update(state="done", result=left, finished_at=clock.now())
+
+
+def _imports(operator: Operator) -> None:
+    """An import that was carried out, and the plan of another that asks for a name, a signature and a choice."""
+    there = Elsewhere()
+    bad = Permission(allow=("a.>.b",))
+    moved = [
+        there.operator_jwt(name="Moved"),
+        there.account_jwt(),
+        there.user_jwt(limits=replace(UNLIMITED, pub=bad)),
+    ]
+    plan = _planned("\n".join(moved).encode(), under="")
+    import_jobs.start(principal=make.COMMAND, plan=plan, choices=Choices())
+    assert jobs.work_once(import_jobs.HANDLERS)
+    other = Elsewhere()
+    newer = there.account_jwt(name="Acc", description="newer")
+    texts = [
+        other.operator_jwt(name="moved"),
+        other.account_jwt(by=other.account, name="Self-signed"),
+        *(path.read_text() for path in (goldens.GOLDEN / "basics/stores").rglob("*.jwt")),
+        newer,
+    ]
+    _planned("\n".join(texts).encode(), under=operator.public_key)
+
+
+def _planned(text: bytes, *, under: str) -> Job:
+    upload = uploads.begin()
+    uploads.add(upload, "pasted text", text)
+    job = import_jobs.begin(principal=make.COMMAND, upload=upload, under=under)
+    assert jobs.work_once(import_jobs.HANDLERS)
+    job.refresh_from_db()
+    return job

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import reverse
 
 from identities.models import Account, Job, Operator, User
-from identities.services import client_tests, reissuing
+from identities.services import client_tests, import_jobs, reissuing
 from tests.e2e import sample
 
 
@@ -38,6 +38,7 @@ def everywhere(user: User) -> tuple[str, ...]:
         f"{url(of_role, 'user-explain')}?verb=subscribe&subject=orders.%3E",
         *sample.shared_pages(),
         *reissues(),
+        reverse("importing-job", args=[Job.objects.filter(kind=import_jobs.PLAN).latest("pk").pk]),
         reverse("operator-validate", args=here[:1]),
     )
 

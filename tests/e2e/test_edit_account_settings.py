@@ -10,7 +10,7 @@ from identities.claims.limits import JetStreamLimits
 from identities.models import Account
 from identities.services import changes
 from tests import make
-from tests.e2e.dialogs import BOTH_WAYS, address, opened, saved, shown, signed_in
+from tests.e2e.dialogs import BOTH_WAYS, address, opened, quiet, saved, shown, signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,6 +33,7 @@ def test_each_setting_has_a_dialog_of_its_own(request: pytest.FixtureRequest, sc
     saved(page, "Save", "Saved: default permissions")
     form = opened(page, "Edit Message tracing")
     form.get_by_label("Sampling in %").fill("5")
+    quiet(page)
     form.get_by_role("button", name="Save", exact=True).click()
     expect(form.get_by_text("Give the subject that traces are sent to")).to_be_visible()
     form.get_by_label("Destination").fill("traces")
@@ -71,6 +72,7 @@ def test_jetstream_is_switched_on_and_its_limits_are_moved_to_a_tier(
     expect(storage).to_be_visible()
     storage.fill("1 GiB")
     shown(page, form, "nats.limits.disk_storage", script=script)
+    quiet(page)
     form.get_by_role("button", name="Move these to the tier R3").click()
     expect(form.get_by_text("JetStream tier R3")).to_be_visible()
     expect(form.get_by_label("Max disk storage").first).to_be_hidden()

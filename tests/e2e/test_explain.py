@@ -19,6 +19,10 @@ from tests.e2e import crawl
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+LONG = (
+    "a-subject-of-one-token-that-is-longer-than-half-of-the-window-is-wide-and-has-no-place-to-break-it-" * 2
+)
+
 
 @pytest.fixture
 def user(live_server: Any) -> User:
@@ -59,6 +63,12 @@ def asks_about(page: Page, user: User, look: Callable[[str], None]) -> None:
     page.goto(reverse("user", args=keys))
     page.get_by_role("link", name="May it …?").click()
     expect(page.get_by_role("heading", name="What is looked at")).to_be_visible()
+    ask(page, "publish to", f"orders.{LONG}")
+    expect(page.get_by_role("heading", name="Yes: ann may publish")).to_be_visible()
+    ask(page, "subscribe to", LONG)
+    expect(page.get_by_role("heading", name="No: ann may not subscribe")).to_be_visible()
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, f"a long subject makes the page {wide} px too wide"
     ask(page, "publish to", "orders.new")
     expect(page.get_by_role("heading", name="Yes: ann may publish to orders.new.")).to_be_visible()
     look("tester yes")

@@ -94,11 +94,14 @@ LIMIT: Bad = {
     "9" * 61: ("at most 60",),
 }
 SAME_LIMIT: Bad = {
+    "": ("Write a number",),
     "-3": ("below -1", "Write -1"),
     "few": ("no number", "Write digits"),
     "9" * 20: ("too large",),
 }
 """For the fields that are all alike."""
+OPEN_LIMIT: Bad = {typed: words for typed, words in SAME_LIMIT.items() if typed}
+"""For JetStream's, where nothing typed means not set."""
 URLS: Bad = {
     "http://example.com": ("protocol not supported", "Write addresses"),
     "javascript:alert(1)": ("protocol not supported", "Write addresses"),
@@ -154,11 +157,6 @@ DURATION: Bad = {
     "9999999999h": ("no duration", "Write a number with a unit"),
     "-5s": ("can't be negative", "Write a time such as"),
 }
-VERSION: Bad = {
-    "2.10": ("major", "Write a version such as 2.10.0"),
-    "two.ten.0": ("parse two", "Write a version such as 2.10.0"),
-    "2.10.-1": ("negative", "Write a version such as 2.10.0"),
-}
 TAGS: Bad = {"a\x00b": ("cannot be seen", "Type it anew"), "t" * 256: ("256 bytes long", "shorten it")}
 TEXT: Bad = {"a\x00b": ("cannot be seen", "Type it anew"), "x" * 8193: ("at most 8192",)}
 
@@ -180,6 +178,7 @@ class Sheet:
     filled: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
+SERVER_VERSION: Bad = {"2.x": ("version",), "-1.2.3": ("version",), "1.2": ("version",)}
 OPERATOR_FIELDS: Mapping[str, Bad] = {
     "name": {**NAME, **TAKEN_FOLDED},
     "account_server_url": ACCOUNT_SERVER,
@@ -265,7 +264,7 @@ ANYTHING_GOES = {"payload", "reply"}
 
 SHEETS: Mapping[str, Sheet] = {
     "operator-create": Sheet(fields=OPERATOR_FIELDS, filled={"name": "new"}),
-    "operator-edit": Sheet(fields={**OPERATOR_FIELDS, "assert_server_version": VERSION}),
+    "operator-edit": Sheet(fields={**OPERATOR_FIELDS, "assert_server_version": SERVER_VERSION}),
     "operator-delete": Sheet(fields={"confirm": CONFIRM}),
     "account-create": Sheet(
         fields={**ACCOUNT_FIELDS, "public_key": key_of(KeyKind.ACCOUNT)}, filled={"name": "new"}
@@ -273,10 +272,10 @@ SHEETS: Mapping[str, Sheet] = {
     "account-edit": Sheet(fields=ACCOUNT_FIELDS),
     "account-limits": Sheet(
         fields={
-            **{name: {**SAME_LIMIT, "": ("Write a number",)} for name in LIMITS},
-            **dict.fromkeys(JETSTREAM, SAME_LIMIT),
-            **{f"R{number}-{name}": SAME_LIMIT for number in range(1, 6) for name in JETSTREAM},
-            **{name: {**LIMIT, **SAME_LIMIT} for name in ("conn", "mem_storage")},
+            **dict.fromkeys(LIMITS, SAME_LIMIT),
+            **dict.fromkeys(JETSTREAM, OPEN_LIMIT),
+            **{f"{tier}-{name}": OPEN_LIMIT for tier in ("R1", "R2", "R3", "R4", "R5") for name in JETSTREAM},
+            "conn": {**LIMIT, **SAME_LIMIT},
         }
     ),
     "account-delete": Sheet(fields={"confirm": CONFIRM}),

@@ -29,12 +29,14 @@ NO_PAGES = {
     "user-creds",
     "user-jwt",
     "operator-config-download",
+    "importing-start",
+    "importing-discard",
 }
 """Routes that are posted to, or that answer with a file."""
 MOST_OF_A_KIND = 2
 BUTTONS = {"convert", "more", "preview"}
 """They show the form again and save nothing, whatever it holds."""
-MAY_GET_SEEDS = {"inspector", "account_login", "account_change_password"}
+MAY_GET_SEEDS = {"importing", "inspector", "account_login", "account_change_password"}
 """Pages that don't refuse a seed: one is made to be given seeds, the others take it for a wrong password."""
 
 

@@ -197,14 +197,13 @@ MAKE_BAD: Mapping[str, tuple[str, Callable[[User], dict[str, Any]], str]] = {
     "storage whole and by tier": (
         "account-limits",
         lambda user: {"jetstream": True, "disk_storage": "1 GiB", "R1-disk_storage": "1 GiB"},
-        "mutually exclusive",
+        "one or the other",
     ),
-    "a tier without storage": (
+    "limits of JetStream that is off": (
         "account-limits",
-        lambda user: {"jetstream": True, "layout": "tiers", "R1-streams": "5"},
-        "Give the tier R1",
+        lambda user: {"R1-streams": "5"},
+        "JetStream is off",
     ),
-    "limits of what is off": ("account-limits", lambda user: {"disk_storage": "1 GiB"}, "JetStream is off"),
 }
 
 

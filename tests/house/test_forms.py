@@ -51,7 +51,7 @@ def kind_of(form: type[BaseForm]) -> str:
         return "activation"
     if any("operator" in name for name in called):
         return "operator"
-    return "user" if any(name.startswith("user") for name in called) else "account"
+    return "user" if any(name.startswith(("user", "allow")) for name in called) else "account"
 
 
 def in_forms(kind: str) -> set[str]:

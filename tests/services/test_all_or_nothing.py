@@ -31,7 +31,7 @@ from identities.claims.mappings import WeightedMapping
 from identities.claims.permissions import Permission, Permissions, UserPermissionLimits
 from identities.claims.recipes import Task, Wish
 from identities.claims.user import UserBody
-from identities.models import Account, Key, Operator, Person, User
+from identities.models import Account, Job, Key, Operator, Person, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
 from identities.services import (
@@ -47,8 +47,12 @@ from identities.services import (
     client_tests,
     creds,
     exports,
+    import_jobs,
+    import_writing,
+    importing,
     imports,
     installation,
+    jobs,
     keys,
     mappings,
     moves,
@@ -67,10 +71,12 @@ from identities.services import (
     signing_over,
     suspensions,
     system_accounts,
+    uploads,
     user_keys,
     users,
 )
-from tests import goldens, make
+from identities.services.import_items import Choices
+from tests import goldens, make, nscfiles
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -100,6 +106,7 @@ class Sample:
     role: str
     out: User
     other: Account
+    plan: Job
 
 
 Work = Callable[[Sample], object]
@@ -183,7 +190,32 @@ def _adopt_users(at: Sample) -> object:
     return adopting_users.adopt_users(**WHO, account=at.account, texts=[text])
 
 
+def _whole_import(at: Sample) -> object:
+    collected = nscfiles.texts(goldens.store("basics", "Test").text)
+    return importing.perform(**WHO, collected=collected)
+
+
+def _begin_import(at: Sample) -> Job:
+    upload = uploads.begin()
+    uploads.add(upload, "a.jwt", goldens.store("basics", "Test").text.encode())
+    return import_jobs.begin(**WHO, upload=upload)
+
+
+def _planned() -> Job:
+    """A plan that a worker has made."""
+    upload = uploads.begin()
+    uploads.add(upload, "a.jwt", goldens.store("basics", "Test").text.encode())
+    job = import_jobs.begin(**WHO, upload=upload)
+    assert jobs.work_once(import_jobs.HANDLERS)
+    job.refresh_from_db()
+    return job
+
+
 WORKS: dict[str, Work] = {
+    "importing.perform": _whole_import,
+    "import_jobs.begin": _begin_import,
+    "import_jobs.start": lambda at: import_jobs.start(**WHO, plan=at.plan, choices=Choices()),
+    "import_jobs.discard": lambda at: import_jobs.discard(**WHO, plan=at.plan),
     "exports.add": lambda at: exports.add(
         **WHO, account=at.account, export=Export(subject="new", type="stream"), version=at.account.version
     ),
@@ -331,8 +363,7 @@ SEEDLESS = KeyPair.create(KeyKind.ACCOUNT)
 
 
 @pytest.fixture
-def sample(monkeypatch: pytest.MonkeyPatch) -> Sample:
-    monkeypatch.setattr(signing, "MOST_AHEAD", 100)  # all of it is signed within a second
+def sample() -> Sample:
     make.installation()
     operator = make.operator()
     account = make.account(operator)
@@ -370,6 +401,7 @@ def sample(monkeypatch: pytest.MonkeyPatch) -> Sample:
         role,
         out,
         make.account(operator),
+        _planned(),
     )
 
 
@@ -401,7 +433,7 @@ def test_nothing_is_left_of_a_change_without_its_event(
 ) -> None:
     before = everything()
     with monkeypatch.context() as patched:
-        patched.setattr(audit, "record", fail)
+        patched.setattr(audit, "record_all", fail)
         with pytest.raises(OSError, match="audit"):
             WORKS[name](sample)
     assert not differing(before, everything())
@@ -426,6 +458,7 @@ STEPS = {
     "operators.commit",
     "operators.rewrite",
     "activations.record",
+    "import_writing.write",
 }
 """What the services above go through, in their transaction."""
 
@@ -436,6 +469,7 @@ def test_every_service_that_writes_an_event_is_tried() -> None:
         *(revocations, users, adopting, adopting_users, creds, client_tests, installation, keys),
         *(people, rotation, reissuing_accounts, reissuing_operators, resigning, resigning_accounts),
         *(signing_over, signing_keys, moves, suspensions, user_keys, exports, imports, activations),
+        *(import_jobs, import_writing, importing),
     )
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
@@ -444,7 +478,7 @@ def test_every_service_that_writes_an_event_is_tried() -> None:
         if getattr(function, "__module__", "") == module.__name__
         and not name.startswith("_")
         and callable(function)
-        and {"record", "_audit", "create_many", "rewrite", "_rewrite", "_write", "commit"}
+        and {"record", "record_all", "_audit", "create_many", "rewrite", "_rewrite", "_write", "commit"}
         & set(getattr(function, "__code__", fail.__code__).co_names)
     }
     assert writing <= set(WORKS) | STEPS

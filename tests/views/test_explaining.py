@@ -303,3 +303,4 @@ def test_a_role_s_rule_leads_to_the_role_and_its_field_in_the_account(account: A
     assert "made of <code>a.{{name()}}</code>" in page
     address = reverse("role-edit", args=[account.operator.public_key, account.public_key, role.public_key])
     assert f'href="{address}"' in page
+    assert "Allow it to" not in page

@@ -157,6 +157,19 @@ def test_a_denied_queue_group_leaves_the_subject_free(shop: Account) -> None:
     assert who("jobs.one", "sub") == {"worker": "all"}
 
 
+def test_who_may_subscribe_to_one_token_more_reaches_all_below_as_nats_server_has_it(shop: Account) -> None:
+    make.user(shop, "star", limits=rules(sub=("orders.*",)))
+    make.user(shop, "held", limits=rules(sub=("orders.*",), not_sub=("orders.*.secret",)))
+    make.user(shop, "barred", limits=rules(sub=("orders.*",), not_sub=("orders.>",)))
+    make.user(shop, "inside", limits=rules(sub=("*.new",)))
+    assert who("orders.eu.new", "sub") == {"star": "all", "held": "all"}
+    assert who("orders.eu.secret", "sub") == {"star": "all"}
+    assert who("orders.a.b.c.d.e.f.g.h", "sub") == {"star": "all", "held": "all"}
+    assert who("orders.>", "sub") == {"star": "all", "held": "part", "inside": "part"}
+    assert who("orders.eu.new", "pub") == {"barred": "all", "held": "all", "inside": "all", "star": "all"}
+    assert "orders.*" in search(make.client(), q="orders.eu.new", look="subscribe")
+
+
 def test_deleted_users_and_accounts_may_nothing(shop: Account) -> None:
     gone = make.user(shop, "gone")
     users.delete(principal=make.COMMAND, user=gone, version=gone.version)

@@ -29,8 +29,11 @@ MAKES = re.compile(r"-(create|new|add|generate)$")
 """Routes whose form makes something: empty as it is shown, it may well be what somebody wants."""
 ACTS: dict[str, str] = {
     "export-revoke": "asks whose activation is revoked",
+    "import-renew": "gets a new activation token",
+    "operator-key-remove": "takes a key away, for which there is nothing to fill in but a tick",
     "operator-key-resign": "asks for the key that signs instead",
     "revocation-clear": "lets creds work again, for which there is nothing to fill in",
+    "user-allow": "asks for the task that is allowed",
     "user-move": "asks for the key that the user is moved to",
     "user-rotate": "gives a new key",
 }

@@ -16,11 +16,12 @@ import structlog
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
-from identities.services import client_tests, jobs, reissuing, secrets
+from identities.services import client_tests, import_jobs, jobs, reissuing, secrets
 
 HANDLERS: Mapping[str, jobs.Handler] = {
     client_tests.KIND: client_tests.HANDLER,
     reissuing.KIND: reissuing.HANDLER,
+    **import_jobs.HANDLERS,
 }
 AT_ONCE = 4
 POLL_SECONDS = 0.5
@@ -34,7 +35,10 @@ log = structlog.get_logger("identities.worker")
 class Command(BaseCommand):
     """Polls for jobs until SIGTERM or Ctrl-C; a job in hand is finished first."""
 
-    help = "Do the background jobs (client tests, signing anew in bulk). Run at least one, beside the web server."
+    help = (
+        "Do the background jobs (client tests, imports, signing anew in bulk). "
+        "Run at least one, beside the web server."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """`--once`, for tests and schedulers."""
@@ -91,6 +95,7 @@ def run(stop: threading.Event, *, name: str = "") -> None:
                 beaten = now
             if name and now - tidied > TIDY_SECONDS:
                 jobs.forget_old()
+                import_jobs.tidy()
                 tidied = now
             busy = jobs.work_once(HANDLERS)
         except (DatabaseError, InterfaceError) as error:

@@ -1,0 +1,24 @@
+"""The one short transaction of an import: everything that was laid aside comes in, in few statements."""
+
+from __future__ import annotations
+
+from django.db.models import F
+
+from identities.models import Account, Operator, User
+from identities.services import audit, import_events, import_rows
+from identities.services.import_staging import Staging
+
+
+def write(staged: Staging) -> None:
+    """Write it, the audit events last; runs in its caller's transaction, the operators' rows locked.
+
+    Raises: Overtaken: a row was changed meanwhile.
+    """
+    for model in (Operator, Account, User):
+        import_rows.update(model, staged.changed[model])
+    staged.publish()
+    for account in staged.plan.accounts():
+        fresh = sum(user.state.writes and user.known is None for user in account.users)
+        if account.pk is not None and fresh:
+            Account.objects.filter(pk=account.pk).update(user_count=F("user_count") + fresh)
+    audit.record_all(staged.principal, import_events.events(staged.plan, frozenset(staged.resigned)))
