@@ -178,7 +178,11 @@ class Sheet:
     filled: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
-SERVER_VERSION: Bad = {"2.x": ("version",), "-1.2.3": ("version",), "1.2": ("version",)}
+SERVER_VERSION: Bad = {
+    "2.x": ("version", "Write a version such as 2.10.0"),
+    "-1.2.3": ("version", "Write a version such as 2.10.0"),
+    "1.2": ("version", "Write a version such as 2.10.0"),
+}
 OPERATOR_FIELDS: Mapping[str, Bad] = {
     "name": {**NAME, **TAKEN_FOLDED},
     "account_server_url": ACCOUNT_SERVER,
