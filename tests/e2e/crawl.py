@@ -48,7 +48,7 @@ def kind(url: str) -> str | None:
 
 
 def every_page(page: Page, base: str, *starts: str, most: int = MOST_OF_A_KIND) -> Iterator[str]:
-    """Go from `starts` to each page in turn, breadth first, to `most` of a kind; yields its kind while it stands open."""
+    """Go from `starts` to each page, breadth first, to `most` of a kind; yields its kind while it stands open."""
     seen: Counter[str] = Counter()
     known, waiting = set(starts), list(starts)
     while waiting:
