@@ -31,6 +31,8 @@ settings.load_profile("full" if FULL else "quick")
 _KEY = re.compile("[A-Z2-7]{50}|eyJ")
 _LONGEST_NAME = 100
 _MARKS = {"interop": "server", "e2e": "browser"}
+_OF_SECONDS = {"test_signing", "test_adopting", "test_revocations"}
+"""Tests of how far issue times may run ahead of the clock."""
 _flush = BaseDatabaseOperations.execute_sql_flush
 
 
@@ -73,6 +75,14 @@ def nats(tmp_path: Path) -> Iterator[natsserver.Stable]:
         yield stable
     finally:
         stable.stop()
+
+
+@pytest.fixture(autouse=True)
+def _hurried(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests sign one object more often within a second than people can; the limit on that has tests of its own."""
+    signing = sys.modules.get("identities.services.signing")
+    if signing is not None and request.path.stem not in _OF_SECONDS:
+        monkeypatch.setattr(signing, "MOST_AHEAD", 600)
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

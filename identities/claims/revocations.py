@@ -32,6 +32,7 @@ class Verdict(Enum):
     IMPORTED = "imported"
     UNKNOWN = "unknown"
     LASTING = "lasting"
+    SUSPENDED = "suspended"
 
     @property
     def drops(self) -> bool:

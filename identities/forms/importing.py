@@ -34,7 +34,7 @@ class _FilesField(forms.FileField):
 class ImportForm(BaseForm):
     """What is to be imported. Seeds may come along in files and in the text; nothing of it is shown again."""
 
-    accepts_seeds: ClassVar[bool] = True
+    jwts: ClassVar[tuple[str, ...]] = ("text",)  # seeds are welcome there; in an address they are refused
     groups: ClassVar[tuple[Group, ...]] = (
         Group(legend="An nsc store", names=("store", "keys")),
         Group(legend="Files and text", names=("more", "text")),

@@ -148,8 +148,12 @@ def verdicts(account: Account) -> dict[str, Verdict]:
     held = changes.claims_of(account).nats.revocations
     known, now = revocation_effects.jwts_of(held), clock.unix()
     everyone = held.get(EVERYONE, 0)
+    suspended = User.objects.live().filter(account=account).exclude(suspended_at=None)
+    kept_out = frozenset(suspended.values_list("public_key", flat=True))
     return {
-        key: verdict(key, at, everyone=everyone, issued=known.get(key, ()), now=now)
+        key: Verdict.SUSPENDED
+        if key in kept_out
+        else verdict(key, at, everyone=everyone, issued=known.get(key, ()), now=now)
         for key, at in held.items()
     }
 

@@ -24,7 +24,7 @@ from identities.models import Account, IssuedToken, Operator, User
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import changes, secrets
+from identities.services import changes, columns, secrets
 
 MOST_BEHIND = 1000
 """How many versions behind a stale page is still compared with what it was made from."""
@@ -125,8 +125,8 @@ def _base(
     older = IssuedToken.objects.of([current.public_key]).order_by("-iat", "-pk")[behind : behind + 1]
     for token in older:
         if token.sealed is None:
-            then = copy(current)
-            then.claims = codec.decode(token.text).payload
+            then, read = copy(current), codec.decode(token.text)
+            then.claims, then.name = read.payload, columns.name_of(read.claims)
             return values_of(then)
     return None
 

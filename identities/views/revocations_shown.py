@@ -23,6 +23,7 @@ KEPT = {
     Verdict.ALL_USERS: "is the one for all users (*)",
     Verdict.IMPORTED: "of keys first seen by import, of which there may be JWTs elsewhere",
     Verdict.UNKNOWN: "of keys that never had a JWT here",
+    Verdict.SUSPENDED: "of suspended users, until their suspension is lifted",
     Verdict.LASTING: "of keys with a JWT that has not expired and would work again",
 }
 DROPPED = {

@@ -49,14 +49,14 @@ def kind(url: str) -> str | None:
     return f"{name} {' '.join(sorted(parse_qs(parts.query)))}".strip()
 
 
-def every_page(page: Page, base: str, *starts: str) -> Iterator[str]:
-    """Go from `starts` to each page in turn, breadth first; yields its kind while the page stands open."""
+def every_page(page: Page, base: str, *starts: str, most: int = MOST_OF_A_KIND) -> Iterator[str]:
+    """Go from `starts` to each page, breadth first, to `most` of a kind; yields its kind while it stands open."""
     seen: Counter[str] = Counter()
     known, waiting = set(starts), list(starts)
     while waiting:
         address = waiting.pop(0)
         which = kind(address)
-        if which is None or seen[which] >= MOST_OF_A_KIND:
+        if which is None or seen[which] >= most:
             continue
         seen[which] += 1
         answer = page.goto(address)

@@ -6,7 +6,6 @@ import io
 import json
 from dataclasses import replace
 from typing import Any
-from unittest import mock
 
 from django.core.management import call_command
 from django.db import transaction
@@ -42,7 +41,6 @@ from identities.services import (
     operator_keys,
     reissuing,
     reissuing_operators,
-    signing,
     signing_keys,
     suspensions,
     unsigned,
@@ -61,15 +59,7 @@ LONG = "a-name-that-somebody-made-by-putting-the-whole-path-of-the-service-into-
 
 
 def fill() -> User:
-    """Operators, accounts, users, history and a client test; the user that has most to show.
-
-    One account is issued more often than people can click: its times of issue run ahead of the clock.
-    """
-    with mock.patch.object(signing, "MOST_AHEAD", 60):
-        return _filled()
-
-
-def _filled() -> User:
+    """Operators, accounts, users, history and a client test; the user that has most to show."""
     call_command("demo", stdout=io.StringIO())
     operator = Operator.objects.get(name="Test")
     account = Account.objects.get(name="TestAccount")

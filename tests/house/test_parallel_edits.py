@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from identities.models import Account, IssuedToken, Operator, User
-from identities.services import audit, signing
+from identities.services import audit
 from tests import make
 from tests.pages import Page, Visitor
 from tests.together import at_once
@@ -72,12 +72,6 @@ EDITS: Mapping[str, Edit] = {
         bob_alone={"src": "192.0.2.0/24", "can_answer": True, "resp_ttl": "5s"},
     ),
 }
-
-
-@pytest.fixture(autouse=True)
-def _many_in_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    """People take longer than these tests, which sign one object several times within a second."""
-    monkeypatch.setattr(signing, "MOST_AHEAD", 100)
 
 
 @pytest.fixture

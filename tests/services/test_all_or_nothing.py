@@ -388,8 +388,7 @@ SEEDLESS = KeyPair.create(KeyKind.ACCOUNT)
 
 
 @pytest.fixture
-def sample(monkeypatch: pytest.MonkeyPatch) -> Sample:
-    monkeypatch.setattr(signing, "MOST_AHEAD", 100)  # all of it is signed within a second
+def sample() -> Sample:
     make.installation()
     operator = make.operator()
     account = make.account(operator)

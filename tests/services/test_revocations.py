@@ -14,7 +14,7 @@ from identities.models import Account, AuditEvent, IssuedToken, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.decisions import Forbidden
 from identities.policy.principal import Role
-from identities.services import accounts, changes, clock, revocations, signing, users
+from identities.services import accounts, changes, clock, revocations, signing, suspensions, users
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -232,6 +232,16 @@ def test_the_size_told_beforehand_is_that_of_the_jwt_signed(shop: Account) -> No
     row = again(shop)
     assert row.token is not None
     assert revocations.token_size(changes.claims_of(row)) == len(row.token.text)
+
+
+def test_compacting_keeps_what_keeps_a_suspended_user_out(
+    shop: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = make.user(shop, "away", expires=clock.unix() + 60)
+    suspensions.suspend(principal=make.COMMAND, user=away, version=away.version)
+    expire(shop, away, monkeypatch)
+    assert revocations.verdicts(again(shop))[away.public_key] is Verdict.SUSPENDED
+    assert revocations.plan_compact(again(shop)).dropped == 0
 
 
 def test_a_viewer_clears_and_compacts_nothing(shop: Account) -> None:

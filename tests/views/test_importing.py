@@ -16,7 +16,7 @@ from identities.claims.account import AccountBody
 from identities.claims.common import Claims
 from identities.claims.limits import OperatorLimits
 from identities.models import Account, Job, Operator, User
-from identities.nkeys import KeyPair
+from identities.nkeys import KeyKind, KeyPair
 from identities.services import import_jobs, jobs
 from tests import goldens, hostile, make, nscfiles
 from tests.elsewhere import OLD, Elsewhere
@@ -74,6 +74,15 @@ def _own_uploads(settings: Any, tmp_path: Path) -> None:
 
 def test_the_sidebar_and_the_list_of_operators_lead_to_it(visitor: Visitor) -> None:
     assert visitor.open("/operators/").link("Import").endswith("/import")
+
+
+@pytest.mark.parametrize("field", ["url", "under"])
+def test_a_seed_where_none_belongs_is_refused_and_not_shown_again(client: Client, field: str) -> None:
+    seed = KeyPair.create(KeyKind.USER).seed().reveal().decode()
+    answer = client.post(reverse("importing"), {"text": "", field: seed})
+    assert answer.status_code == 422
+    assert seed not in answer.content.decode()
+    assert "That is a seed" in answer.content.decode()
 
 
 def test_a_store_is_uploaded_planned_imported_and_reported(
