@@ -65,7 +65,12 @@ class Reader:
 
     def __init__(self, tell: Tell) -> None:
         self.tell = tell
-        self._known: dict[bytes, str] = {}
+        self.known: dict[bytes, str] = {}
+        """The public keys of the seeds that came, each by what is left of its seed: see `_digest`."""
+
+    def absorb(self, other: Reader) -> None:
+        """Know the seeds that another reader has read."""
+        self.known.update(other.known)
 
     def file(self, path: str, data: bytes) -> Iterator[Found]:
         """What is in one file of a store or keystore."""
@@ -141,27 +146,29 @@ class Reader:
             )
             return
         yield from self._seed(path, seeds[0])
-        public = self._known.get(_digest(seeds[0]), "")
+        public = self.known.get(_digest(seeds[0]), "")
         if public and place.named is Named.KEY and public != place.name:
             self.tell(path, f"holds the seed of {public}, not of the key it is named after")
 
     def _creds(self, path: str, text: str, place: Place) -> Iterator[Found]:
         tokens = list(dict.fromkeys(_JWT.findall(text)))
-        seeds = list(dict.fromkeys(_SEED.findall(_JWT.sub(" ", text))))
+        seeds = list(
+            dict.fromkeys(_SEED.findall(text))
+        )  # no JWT holds 58 letters and digits of a seed's in a row
         if len(tokens) != 1 or len(seeds) != 1:
             self.tell(path, "is no creds file: one JWT and one seed are expected in it")
         keys = []
         for seed in seeds:
             yield from self._seed(path, seed)
-            keys.append(self._known.get(_digest(seed), ""))
+            keys.append(self.known.get(_digest(seed), ""))
         for token in tokens:
             yield FoundJWT(path, token, place, keys[0] if len(keys) == 1 else "")
 
     def _seed(self, path: str, text: str) -> Iterator[FoundSeed]:
         """The seed, unless it came before or is damaged."""
         digest = _digest(text)
-        if digest not in self._known and (public := self._public(path, text)):
-            self._known[digest] = public
+        if digest not in self.known and (public := self._public(path, text)):
+            self.known[digest] = public
             yield FoundSeed(path, public, SecretBytes(text.encode("ascii")))
 
     def _public(self, path: str, text: str) -> str:

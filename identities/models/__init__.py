@@ -11,6 +11,7 @@ from identities.models.operators import Operator
 from identities.models.people import FirstAdminLink, Person, SignInFailure
 from identities.models.permissions import Mode, Permission, SubjectPattern
 from identities.models.tokens import IssuedToken
+from identities.models.unsigned import Unsigned
 from identities.models.users import User
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Purpose",
     "SignInFailure",
     "SubjectPattern",
+    "Unsigned",
     "User",
     "WorkerBeat",
 ]

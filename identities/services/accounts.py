@@ -80,8 +80,19 @@ def create_unaudited(
         exp=draft.expires,
         nbf=draft.not_before,
     )
-    key = signing.account_signer(operator, changes.claims_of(operator))
-    return changes.first(account, claims, principal=principal, key=key, reason="Created account")
+    return changes.first(
+        account, claims, principal=principal, key=_first_signer(operator, keys[0]), reason="Created account"
+    )
+
+
+def _first_signer(operator: Operator, own: Key) -> Key:
+    """The operator's key; where no seed of the operator is here, the account's own, until the operator signs it."""
+    try:
+        return signing.account_signer(operator, changes.claims_of(operator))
+    except signing.NoSigner:
+        if own.sealed is None:
+            raise
+        return own
 
 
 def update(

@@ -51,6 +51,14 @@ class Notes:
         if where and len(note.where) < MOST_NAMED:
             note.where.append(where)
 
+    def absorb(self, others: Notes) -> None:
+        """Say what was said elsewhere, too."""
+        for note in others:
+            mine = self._notes.setdefault((note.tone, note.message), Note(note.tone, note.message))
+            mine.count += note.count
+            mine.where += note.where[: MOST_NAMED - len(mine.where)]
+        self._beyond += others._beyond
+
     def copy(self) -> Notes:
         """The same notes, to which more can be added."""
         twin = Notes()

@@ -117,6 +117,34 @@ class Collector:
         self.collected.files += 1
         self._take(self.reader.text(label, data))
 
+    def absorb(self, other: Collector) -> None:
+        """Take over what another collector has read."""
+        mine, theirs = self.collected, other.collected
+        for kind in KINDS:
+            for one in theirs.of(kind).values():
+                one.rights = self._rights.setdefault(one.rights, one.rights)
+                self._add(one)
+        mine.seeds.update(theirs.seeds)
+        mine.stores += theirs.stores
+        mine.notes.absorb(theirs.notes)
+        mine.files += theirs.files
+        self.reader.absorb(other.reader)
+        self._verified.update(other._verified)
+        for folder, users in other._folders.items():
+            self._folders[folder] = self._folders.get(folder, 0) + users
+
+    def __getstate__(self) -> dict[str, object]:
+        """What goes to another process; sealed seeds do, open ones are not held."""
+        return {name: value for name, value in self.__dict__.items() if name != "reader"} | {
+            "known": self.reader.known
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        known = state.pop("known")
+        self.__dict__.update(state)
+        self.reader = Reader(self.tell)
+        self.reader.known.update(known)
+
     def finished(self) -> Collected:
         """All of it, once there is no more."""
         there = {place.account for one in self.collected.accounts.values() for place in _places(one)}
@@ -142,7 +170,7 @@ class Collector:
         self.collected.seeds[found.public_key] = sealed
 
     def _jwt(self, found: FoundJWT) -> None:
-        if found.place.named is Named.USER and found.place.account:
+        if found.place.named is Named.USER and found.place.account and found.path.lower().endswith(".jwt"):
             self._folders[found.place.account] = self._folders.get(found.place.account, 0) + 1
         mark = hash(found.text)  # only to find it again: the texts are compared
         known = self._verified.get(mark)
@@ -187,15 +215,19 @@ class Collector:
         self.collected.notes.add(Tone.LEFT, why, found.path)
 
     def _keep(self, token: codec.Token, found: FoundJWT) -> None:
-        claims = token.claims
-        kind = KeyKind(token.type)
-        fresh = self._incoming(kind, token, found)
+        fresh = self._incoming(KeyKind(token.type), token, found)
         self._named(found, fresh.name, fresh.key)
-        held = self.collected.of(kind)
-        before = held.get(claims.sub)
+        self._add(fresh)
+
+    def _add(self, fresh: Incoming) -> None:
+        """Take a JWT, or of two of one key the newer one."""
+        kind, held = fresh.kind, self.collected.of(fresh.kind)
+        before = held.get(fresh.key)
         if before is None or before.iat < fresh.iat:
-            held[claims.sub] = fresh
-        if before is not None:
+            held[fresh.key] = fresh
+        if before is not None and before.text == fresh.text:
+            before.elsewhere = (*before.elsewhere, fresh.place, *fresh.elsewhere)
+        elif before is not None:
             older = before if before.iat < fresh.iat else fresh
             same = "has two JWTs of one second: the first one is taken" if before.iat == fresh.iat else ""
             message = same or "an older JWT is passed over for the newer one that came along"

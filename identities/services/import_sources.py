@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -16,7 +16,9 @@ from identities.services.import_notes import Tone
 from identities.services.import_reading import Collector
 
 Tick = Callable[[int, int], None]
-"""Takes how many bytes were read so far, of how many (0 = not known)."""
+"""Takes how many bytes or files were read so far, of how many (0 = not known)."""
+Place = tuple[str, str]
+"""Where a file lies, and its path as it is told."""
 LARGEST_TEXT = 32 * 1024 * 1024
 OFTEN = 200
 """Files between two ticks."""
@@ -24,8 +26,17 @@ OFTEN = 200
 
 def folder(collector: Collector, root: Path, tick: Tick) -> None:
     """Everything of nsc's below a folder of this machine; links are not followed."""
-    files = list(_below(collector, str(root), root.name))
-    for number, (path, shown) in enumerate(files, 1):
+    files(collector, below(collector, root), tick)
+
+
+def below(collector: Collector, root: Path) -> list[Place]:
+    """The files of nsc's below a folder, in order of their names."""
+    return list(_below(collector, str(root), root.name))
+
+
+def files(collector: Collector, places: Sequence[Place], tick: Tick) -> None:
+    """These files of this machine."""
+    for number, (path, shown) in enumerate(places, 1):
         try:
             data = _contents(path)
         except OSError as unread:
@@ -37,7 +48,7 @@ def folder(collector: Collector, root: Path, tick: Tick) -> None:
         else:
             collector.file(shown, data)
         if number % OFTEN == 0:
-            tick(number, len(files))
+            tick(number, len(places))
 
 
 def upload(collector: Collector, number: str, tick: Tick) -> None:
@@ -90,8 +101,8 @@ def _archive(collector: Collector, reader: BinaryIO) -> Iterator[None]:
         collector.collected.notes.add(Tone.INFO, f"{passed[0]:,} other {files} were passed over")
 
 
-def _below(collector: Collector, place: str, shown: str) -> Iterator[tuple[str, str]]:
-    """The files that are asked for, in order of their names: where each lies, and its path as it is told."""
+def _below(collector: Collector, place: str, shown: str) -> Iterator[Place]:
+    """The files that are asked for, in order of their names."""
     with os.scandir(place) as found:
         entries = sorted(found, key=lambda entry: entry.name)
     notes = collector.collected.notes

@@ -38,6 +38,8 @@ def choice(row: Account | User) -> Choice | None:
     if row.issuer in may and row.issuer in here:
         return None
     keys = tuple(here[key] for key in may if key in here)
+    if not keys and _signs_itself(row, here):
+        return None
     return Choice(why=_why(row, may, keys), keys=keys)
 
 
@@ -65,9 +67,14 @@ def of_edit(row: Account | User) -> Key:
     keys = tuple(here[key] for key in may if key in here)
     if row.issuer in here and row.issuer in may:
         return here[row.issuer]
-    if row.issuer in here and keys:
-        return keys[0]
+    if row.issuer in here and (keys or _signs_itself(row, here)):
+        return keys[0] if keys else here[row.issuer]
     raise NoSigner(_why(row, may, keys), field=FIELD)
+
+
+def _signs_itself(row: Account | User, here: dict[str, Key]) -> bool:
+    """Whether an account is self-signed until its operator signs it, whose keys are not here: it goes on so."""
+    return isinstance(row, Account) and row.issuer == row.public_key and row.issuer in here
 
 
 def _may_sign(row: Account | User) -> Sequence[str]:

@@ -101,6 +101,7 @@ def auth_callout(request: HttpRequest, operator_key: str, account_key: str) -> H
         ),
         values_of=AuthCalloutForm.values_of,
         what="Auth callout",
+        can_wait=False,
         intro="Servers ask a service of yours who may log in, and as what.",
     )
 
@@ -127,8 +128,9 @@ def _edited(
     what: str,
     intro: str = "",
     body: str = "",
+    can_wait: bool = True,
 ) -> HttpResponse:
-    """The dialog over one setting: `what` it is called, how a change is planned and saved."""
+    """The dialog over one setting: `what` it is called, how a change is planned and saved, whether it may wait."""
     url = shown.account_url("account", account)
 
     def saved() -> HttpResponse:
@@ -137,7 +139,9 @@ def _edited(
             return htmx.done(request, url, "Nothing was changed, so nothing was signed.")
         return htmx.done(request, f"{url}?changed=1", f"Saved: {what.lower()} of “{after.name}”.")
 
-    answer = editing.answer(request, form, account, plan=plan, save=saved, values_of=values_of)
+    answer = editing.answer(
+        request, form, account, plan=plan, save=saved, values_of=values_of, can_wait=can_wait
+    )
     if answer is not None:
         return answer
     context = shown.frame(

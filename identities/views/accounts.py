@@ -13,7 +13,7 @@ from identities.lookup import principal_for
 from identities.models import Account
 from identities.policy.actions import Action
 from identities.policy.principal import Scope
-from identities.services import accounts, changes, clock, reissuing_accounts
+from identities.services import accounts, changes, clock, reissuing_accounts, unsigned
 from identities.views import accounts_shown, editing, guards, htmx, shown
 from identities.views import history as histories
 
@@ -74,6 +74,7 @@ def detail(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
         can=guards.can(principal, accounts.scope(account), *accounts_shown.ACTIONS),
         can_reissue=guards.may(principal, Action.ACCOUNT_REISSUE, reissuing_accounts.scope(account)),
         **accounts_shown.described(account, request, clock.unix()),
+        waits_url=shown.unsigned_url(account) if unsigned.waiting(account) else "",
     )
     return htmx.render(request, "identities/accounts/detail.html", context)
 
@@ -102,6 +103,7 @@ def edit(request: HttpRequest, operator_key: str, account_key: str) -> HttpRespo
         plan=lambda: accounts.plan_edit(account, form.to_edit()),
         save=save,
         values_of=AccountEditForm.values_of,
+        can_wait=True,
     )
     if answer is not None:
         return answer
@@ -135,6 +137,7 @@ def limits(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
             plan=lambda: accounts.plan_limits(account, wanted()),
             save=save,
             values_of=LimitsForm.values_of,
+            can_wait=True,
         )
         if answer is not None:
             return answer

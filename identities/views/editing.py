@@ -11,9 +11,10 @@ from django.http import HttpRequest, HttpResponse
 from identities.claims.diff import FieldChange
 from identities.forms.base import BaseForm, EditForm, Preview
 from identities.forms.refusals import sentence
+from identities.lookup import principal_for
 from identities.models import Account, Key, Operator, Purpose, User
-from identities.services import changes, clock, signers
-from identities.views import guards, shown
+from identities.services import changes, clock, signers, unsigned
+from identities.views import guards, htmx, shown
 
 PREVIEW = "preview"
 """Sent by the button “Show changes”, and by the page itself while somebody types: nothing is saved."""
@@ -22,6 +23,10 @@ ACCEPT = "accept"
 ACCEPT_FIRST = "Nothing was saved yet. Read what stands below, then accept it and save again."
 MOST_CHANGES = 200
 """How many changed fields are shown at once."""
+ELSEWHERE = (
+    "No key that may sign this has its seed here. What you save waits: download the claims, have them signed where the "
+    "key is, and bring the signed JWT back."
+)
 Row = Operator | Account | User
 
 
@@ -33,14 +38,16 @@ def answer(
     plan: Callable[[], changes.Change],
     save: Callable[[], HttpResponse],
     values_of: Callable[[Any], dict[str, Any]] | None = None,
+    can_wait: bool = False,
 ) -> HttpResponse | None:
     """What a form over the claims of `row` answers when it was sent; None: show the form, which then says why.
 
     `plan` works out the change of what was filled in, `save` carries it out and leads on. New warnings and
     consequences have to be accepted before `save` is called. `values_of` gives a row's values by field (`errors_on`).
+    `can_wait`: where no key that may sign has its seed here, the change is kept until it was signed elsewhere.
     """
     form.can_preview = True
-    offer_signers(form, row)
+    elsewhere = offer_signers(form, row, can_wait=can_wait)
     if request.method != "POST" or not form.is_valid():
         return None
     _take_signer(form, row)
@@ -55,7 +62,7 @@ def answer(
         if form.preview.to_accept and not form.preview.accepted:
             form.add_error(None, ACCEPT_FIRST)
             return None
-        return save()
+        return _kept(request, row, change, form.version) if elsewhere else save()
     return None
 
 
@@ -66,9 +73,10 @@ def confirmed(
     *,
     plan: Callable[[], changes.Change],
     save: Callable[[], HttpResponse],
+    can_wait: bool = False,
 ) -> HttpResponse | None:
     """What a form with nothing to judge answers: it shows the change when it is opened, and saves when it is sent."""
-    offer_signers(form, row)
+    elsewhere = offer_signers(form, row, can_wait=can_wait)
     sent = request.method == "POST" and form.is_valid()
     if sent:
         _take_signer(form, row)
@@ -76,13 +84,27 @@ def confirmed(
         if sent:
             if row.version != form.version:
                 raise changes.StaleWrite(row)
-            return save()
+            return _kept(request, row, plan(), form.version) if elsewhere else save()
         form.preview = preview_of(plan(), row=row)
     return None
 
 
-def offer_signers(form: BaseForm, row: Row) -> None:
-    """Where the issuer of `row` can't sign it again: let somebody choose who does, or say what is missing."""
+def offer_signers(form: BaseForm, row: Row, *, can_wait: bool = False) -> bool:
+    """Where the issuer of `row` can't sign it again: let somebody choose who does, or say what is missing.
+
+    True when nobody here can sign it, and the edit is to wait (`can_wait`) until it was signed elsewhere.
+    """
+    if isinstance(row, User) or not can_wait:
+        _offer(form, row)
+        return False
+    if not unsigned.signed_elsewhere(row):
+        _offer(form, row)
+        return False
+    form.warnings.append(ELSEWHERE)
+    return True
+
+
+def _offer(form: BaseForm, row: Row) -> None:
     if isinstance(row, Operator) or not isinstance(form, EditForm):
         return
     choice = signers.choice(row)
@@ -92,6 +114,22 @@ def offer_signers(form: BaseForm, row: Row) -> None:
         form.choose_signer(choice.why, [(key.public_key, _label(key)) for key in choice.keys])
     else:
         form.warnings.append(choice.why)
+
+
+def _kept(request: HttpRequest, row: Row, change: changes.Change, version: int) -> HttpResponse | None:
+    """Keep the change until it was signed elsewhere, and lead to where that goes on."""
+    if isinstance(row, User):
+        return None
+    url = shown.unsigned_url(row)
+    if change.is_empty:
+        home = (
+            shown.operator_url("operator", row)
+            if isinstance(row, Operator)
+            else shown.account_url("account", row)
+        )
+        return htmx.done(request, home, "Nothing was changed, so there is nothing to sign.")
+    unsigned.keep(principal=principal_for(request), row=row, change=change, version=version)
+    return htmx.done(request, url, f"The edit of “{row.name}” waits for its signature.")
 
 
 def _take_signer(form: BaseForm, row: Row) -> None:

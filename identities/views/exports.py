@@ -82,7 +82,12 @@ def create(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
         return _saved(request, account, saved, export, f"Added the export {export.subject}.")
 
     answer = editing.answer(
-        request, form, account, plan=lambda: exports.plan_add(account, form.to_export(None)), save=save
+        request,
+        form,
+        account,
+        plan=lambda: exports.plan_add(account, form.to_export(None)),
+        save=save,
+        can_wait=True,
     )
     if answer is not None:
         return answer
@@ -119,6 +124,7 @@ def edit(request: HttpRequest, operator_key: str, account_key: str, export_handl
         plan=lambda: exports.plan_edit(principal, account, export_handle, form.to_export(export)),
         save=save,
         values_of=lambda row: _values(row, export_handle),
+        can_wait=True,
     )
     if answer is not None:
         return answer
@@ -148,6 +154,7 @@ def delete(request: HttpRequest, operator_key: str, account_key: str, export_han
         account,
         plan=lambda: exports.plan_delete(principal, account, export_handle),
         save=save,
+        can_wait=True,
     )
     if answer is not None:
         return answer

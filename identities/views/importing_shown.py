@@ -20,13 +20,13 @@ _STATES = {
     "changed": ("newer than here", "info", "pencil"),
     "unchanged": ("as here", "muted", "check"),
     "older": ("older than here", "muted", "clock"),
-    "ask": ("name is taken", "warn", "triangle-alert"),
+    "ask": ("with a taken name", "warn", "triangle-alert"),
     "left": ("left out", "danger", "ban"),
 }
 _TONES = {
     "left": ("Left out", "danger", "ban"),
-    "error": ("Refused by servers", "danger", "circle-x"),
-    "warning": ("Look at this", "warn", "triangle-alert"),
+    "error": ("Refused", "danger", "circle-x"),
+    "warning": ("Look at", "warn", "triangle-alert"),
     "info": ("To know", "info", "info"),
 }
 _JOBS = {

@@ -76,7 +76,12 @@ def delete(request: HttpRequest, operator_key: str, account_key: str, mapping: s
         return _saved(request, account, saved, f"Deleted the mapping of “{source}”.")
 
     answer = editing.confirmed(
-        request, form, account, plan=lambda: mappings.plan_remove(account, source), save=save
+        request,
+        form,
+        account,
+        plan=lambda: mappings.plan_remove(account, source),
+        save=save,
+        can_wait=True,
     )
     if answer is not None:
         return answer
@@ -112,6 +117,7 @@ def _edited(
             ),
             save=save,
             values_of=lambda row: form.values_in(row, source),
+            can_wait=True,
         )
         if answer is not None:
             return answer

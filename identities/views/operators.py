@@ -13,7 +13,7 @@ from identities.lookup import principal_for
 from identities.models import Operator
 from identities.policy.actions import Action
 from identities.policy.principal import Scope
-from identities.services import clock, operators, system_accounts
+from identities.services import clock, operators, system_accounts, unsigned
 from identities.views import editing, guards, htmx, operators_shown, shown
 from identities.views import history as histories
 
@@ -70,6 +70,7 @@ def detail(request: HttpRequest, operator_key: str) -> HttpResponse:
         can=guards.can(principal, _scope(operator), *operators_shown.ACTIONS),
         **shown.operator_tabs(principal, operator),
         **operators_shown.described(operator, request, clock.unix()),
+        waits_url=shown.unsigned_url(operator) if unsigned.waiting(operator) else "",
     )
     return htmx.render(request, "identities/operators/detail.html", context)
 
@@ -98,6 +99,7 @@ def edit(request: HttpRequest, operator_key: str) -> HttpResponse:
         plan=lambda: operators.plan_edit(operator, form.to_edit()),
         save=save,
         values_of=OperatorEditForm.values_of,
+        can_wait=True,
     )
     if answer is not None:
         return answer
@@ -168,6 +170,7 @@ def choose_system_account(request: HttpRequest, operator_key: str) -> HttpRespon
         plan=lambda: system_accounts.plan_choose(operator, wanted()),
         save=save,
         values_of=SystemAccountForm.values_of,
+        can_wait=True,
     )
     if answer is not None:
         return answer

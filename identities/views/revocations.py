@@ -59,7 +59,7 @@ def create(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
         saved = accounts.revoke(principal=principal, account=account, entries=entries)
         return _saved(request, account, saved, "Revoked.")
 
-    answer = editing.answer(request, form, account, plan=plan, save=save)
+    answer = editing.answer(request, form, account, plan=plan, save=save, can_wait=True)
     if answer is not None:
         return answer
     context = _frame(account, "Revoke", f"Revoke in account {account.name}")
@@ -88,7 +88,12 @@ def clear(request: HttpRequest, operator_key: str, account_key: str, entry: str)
         return _saved(request, account, saved, "Cleared.")
 
     answer = editing.confirmed(
-        request, form, account, plan=lambda: revocations.plan_clear(account, key), save=save
+        request,
+        form,
+        account,
+        plan=lambda: revocations.plan_clear(account, key),
+        save=save,
+        can_wait=True,
     )
     if answer is not None:
         return answer
@@ -112,7 +117,7 @@ def compact(request: HttpRequest, operator_key: str, account_key: str) -> HttpRe
         dropped = shown.plural(plan.dropped, "entry", "entries")
         return _saved(request, account, saved, f"Compacted: {dropped} dropped.")
 
-    answer = editing.confirmed(request, form, account, plan=lambda: plan.change, save=save)
+    answer = editing.confirmed(request, form, account, plan=lambda: plan.change, save=save, can_wait=True)
     if answer is not None:
         return answer
     context = _frame(account, "Compact", f"Compact the revocations of {account.name}")

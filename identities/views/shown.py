@@ -172,6 +172,15 @@ def account_url(name: str, account: Account) -> str:
     return reverse(name, args=[account.operator.public_key, account.public_key])
 
 
+def unsigned_url(row: Operator | Account, name: str = "unsigned") -> str:
+    """The URL of the page on which an operator's or account's edit waits for its signature, or of one below it."""
+    return (
+        operator_url(f"operator-{name}", row)
+        if isinstance(row, Operator)
+        else account_url(f"account-{name}", row)
+    )
+
+
 def user_url(name: str, user: User) -> str:
     """The URL of a page of a user, whose account and operator are loaded."""
     account = user.account

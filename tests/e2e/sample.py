@@ -30,6 +30,7 @@ from identities.nkeys import KeyKind, KeyPair
 from identities.services import (
     accounts,
     activations,
+    adopting,
     changes,
     client_tests,
     clock,
@@ -42,6 +43,7 @@ from identities.services import (
     reissuing_operators,
     signing_keys,
     suspensions,
+    unsigned,
     uploads,
     user_keys,
     users,
@@ -76,6 +78,7 @@ def fill() -> User:
     _findings(operator)
     _reissued()
     _imports(operator)
+    _offline()
     return user
 
 
@@ -329,6 +332,21 @@ def _reissued() -> None:
     over = jobs.enqueue(principal=make.COMMAND, kind=reissuing.KIND, payload=below)
     left = json.dumps({"signed": 118, "left": ["Orders", "Tiers"], "left_count": 2})
     Job.objects.filter(pk=over.pk).update(state="done", result=left, finished_at=clock.now())
+
+
+def _offline() -> None:
+    """An operator whose key is elsewhere: its edit waits for a signature, and that of an account of its."""
+    there = Elsewhere()
+    seeds = {there.account.public.text: there.account.seed()}
+    text = there.operator_jwt(name="Offline")
+    operator = adopting.adopt_operator(principal=make.COMMAND, text=text).row
+    account = adopting.adopt_account(
+        principal=make.COMMAND, operator=operator, text=there.account_jwt(name="Waits"), seeds=seeds
+    ).row
+    rows: tuple[Operator | Account, ...] = (operator, account)
+    for row in rows:
+        change = changes.plan(row, changes.edit_body(tags=("env:prod",)), now=clock.unix())
+        unsigned.keep(principal=make.COMMAND, row=row, change=change, version=row.version)
 
 
 def _imports(operator: Operator) -> None:

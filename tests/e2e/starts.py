@@ -40,7 +40,15 @@ def everywhere(user: User) -> tuple[str, ...]:
         *reissues(),
         reverse("importing-job", args=[Job.objects.filter(kind=import_jobs.PLAN).latest("pk").pk]),
         reverse("operator-validate", args=here[:1]),
+        *waiting(),
     )
+
+
+def waiting() -> tuple[str, ...]:
+    """Edits that wait for a signature elsewhere."""
+    account = Account.objects.get(name="Waits")
+    keys = [account.operator.public_key, account.public_key]
+    return reverse("operator-unsigned", args=keys[:1]), reverse("account-unsigned", args=keys)
 
 
 def reissues() -> tuple[str, ...]:

@@ -31,6 +31,11 @@ NO_PAGES = {
     "operator-config-download",
     "importing-start",
     "importing-discard",
+    "operator-unsigned-claims",
+    "operator-unsigned-discard",
+    "account-unsigned-claims",
+    "account-unsigned-discard",
+    "account-unsigned-self-signed",
 }
 """Routes that are posted to, or that answer with a file."""
 MOST_OF_A_KIND = 2

@@ -45,6 +45,7 @@ from identities.services import (
     auth_callout,
     changes,
     client_tests,
+    clock,
     creds,
     exports,
     import_jobs,
@@ -71,12 +72,14 @@ from identities.services import (
     signing_over,
     suspensions,
     system_accounts,
+    unsigned,
     uploads,
     user_keys,
     users,
 )
 from identities.services.import_items import Choices
 from tests import goldens, make, nscfiles
+from tests.elsewhere import Elsewhere
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -107,6 +110,8 @@ class Sample:
     out: User
     other: Account
     plan: Job
+    offline: Account
+    """Its edit waits for the signature of its operator, whose key is not here."""
 
 
 Work = Callable[[Sample], object]
@@ -201,6 +206,23 @@ def _begin_import(at: Sample) -> Job:
     return import_jobs.begin(**WHO, upload=upload)
 
 
+def _offline() -> Account:
+    there = Elsewhere()
+    seeds = {there.account.public.text: there.account.seed()}
+    _, account = there.adopted(seeds=seeds, name="Offline")
+    unsigned.keep(**WHO, row=account, change=_tagged(account), version=account.version)
+    return account
+
+
+def _tagged(row: Operator | Account) -> changes.Change:
+    return changes.plan(row, changes.edit_body(tags=("new",)), now=clock.unix())
+
+
+def _keep_unsigned(at: Sample) -> object:
+    operator = at.offline.operator
+    return unsigned.keep(**WHO, row=operator, change=_tagged(operator), version=operator.version)
+
+
 def _planned() -> Job:
     """A plan that a worker has made."""
     upload = uploads.begin()
@@ -212,6 +234,9 @@ def _planned() -> Job:
 
 
 WORKS: dict[str, Work] = {
+    "unsigned.keep": _keep_unsigned,
+    "unsigned.discard": lambda at: unsigned.discard(**WHO, row=at.offline),
+    "unsigned.self_signed": lambda at: unsigned.self_signed(**WHO, account=at.offline),
     "importing.perform": _whole_import,
     "import_jobs.begin": _begin_import,
     "import_jobs.start": lambda at: import_jobs.start(**WHO, plan=at.plan, choices=Choices()),
@@ -402,6 +427,7 @@ def sample() -> Sample:
         out,
         make.account(operator),
         _planned(),
+        _offline(),
     )
 
 
@@ -469,7 +495,7 @@ def test_every_service_that_writes_an_event_is_tried() -> None:
         *(revocations, users, adopting, adopting_users, creds, client_tests, installation, keys),
         *(people, rotation, reissuing_accounts, reissuing_operators, resigning, resigning_accounts),
         *(signing_over, signing_keys, moves, suspensions, user_keys, exports, imports, activations),
-        *(import_jobs, import_writing, importing),
+        *(import_jobs, import_writing, importing, unsigned),
     )
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"

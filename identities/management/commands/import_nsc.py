@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from identities.errors import IdentityError
 from identities.policy.principal import Principal
-from identities.services import import_sources, importing
+from identities.services import import_parallel, importing
 from identities.services.import_items import Choices
 from identities.services.import_reading import Collected, Collector
 from identities.services.import_staging import EVERY
@@ -35,6 +35,7 @@ class Command(BaseCommand):
     """Nothing is signed and no text changes. Doing it again changes nothing. Exit code 1 when something stays out."""
 
     help = "Import operators, accounts, users and keys from an nsc store; every JWT stays as it is."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Where store and keys are, and how much is done."""
@@ -94,11 +95,11 @@ class Command(BaseCommand):
                 told[0] = time.monotonic()
                 self.stderr.write(f"read {done:,} of {total:,} files")
 
-        for folder in (options["stores"], options["keystore"]):
-            if folder is not None:
-                if not folder.is_dir():
-                    raise CommandError(f"{folder} is no folder.")
-                import_sources.folder(collector, folder.resolve(), tick)
+        folders = [folder for folder in (options["stores"], options["keystore"]) if folder is not None]
+        for folder in folders:
+            if not folder.is_dir():
+                raise CommandError(f"{folder} is no folder.")
+        import_parallel.folders(collector, [folder.resolve() for folder in folders], tick)
         return collector.finished()
 
     def _choices(self, options: dict[str, Any], collected: Collected) -> Choices:
