@@ -4,6 +4,9 @@ from identities.models.access import Grant
 from identities.models.accounts import Account
 from identities.models.audit import AuditEvent, AuditHead, AuditTarget
 from identities.models.base import LIVE_FIRST, LIVE_LAST
+from identities.models.clusters import Cluster, ClusterState, ResolverKind, Server
+from identities.models.delivery import Delivery, DeliveryState, Holding, HoldingState, Wish
+from identities.models.events import EventKind, ServerEvent
 from identities.models.installation import Installation
 from identities.models.jobs import Job, JobState, WorkerBeat
 from identities.models.keys import Key, Purpose
@@ -21,8 +24,15 @@ __all__ = [
     "AuditEvent",
     "AuditHead",
     "AuditTarget",
+    "Cluster",
+    "ClusterState",
+    "Delivery",
+    "DeliveryState",
+    "EventKind",
     "FirstAdminLink",
     "Grant",
+    "Holding",
+    "HoldingState",
     "Installation",
     "IssuedToken",
     "Job",
@@ -33,9 +43,13 @@ __all__ = [
     "Permission",
     "Person",
     "Purpose",
+    "ResolverKind",
+    "Server",
+    "ServerEvent",
     "SignInFailure",
     "SubjectPattern",
     "Unsigned",
     "User",
+    "Wish",
     "WorkerBeat",
 ]
