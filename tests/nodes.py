@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from identities.formats.creds import parse_creds
 from identities.formats.server_config import Resolver, ServerConfig
-from identities.models import Operator, User
+from identities.models import Cluster, Operator, User
 from identities.resolver.plan import TestUser
 from identities.resolver.system import SystemLink, Target
-from identities.services import configs, creds
+from identities.services import clock, configs, creds
 from tests import make, natsserver
 
 if TYPE_CHECKING:
@@ -82,10 +82,7 @@ def config(
 
 def system_user(operator: Operator) -> TestUser:
     """The user that `nsc add operator --sys` makes, as it logs in."""
-    user = User.objects.select_related("account__operator", "operator", "token").get(
-        operator=operator, account__public_key=operator.system_account, name="sys"
-    )
-    parsed = parse_creds(creds.creds_file(principal=make.COMMAND, user=user).text)
+    parsed = parse_creds(creds.creds_file(principal=make.COMMAND, user=_sys(operator)).text)
     return TestUser(name="sys", jwt=parsed.jwt, seed=parsed.seed)
 
 
@@ -108,3 +105,25 @@ def _routed(nodes: Nodes) -> bool:
     with linked(nodes) as link:
         found = link.ask("$SYS.REQ.SERVER.PING.IDZ", expect=len(nodes.servers), seconds=0.3)
     return len(found.payloads) == len(nodes.servers)
+
+
+def cluster(nodes: Nodes, name: str = "", **columns: Any) -> Cluster:
+    """The row of a cluster that is reached at the first node, as the user `sys`; columns as given."""
+    moment = clock.now()
+    values = {
+        "name": name or "Test cluster",
+        "name_fold": (name or "Test cluster").casefold(),
+        "urls": "\n".join(nodes.urls),
+        "user": _sys(nodes.operator),
+        "created_at": moment,
+        "updated_at": moment,
+        "updated_by": "test",
+        **columns,
+    }
+    return Cluster.objects.create(operator=nodes.operator, **values)
+
+
+def _sys(operator: Operator) -> User:
+    return User.objects.select_related("account__operator", "operator", "token").get(
+        operator=operator, account__public_key=operator.system_account, name="sys"
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from identities.formats.server_config import Resolver
@@ -10,6 +12,7 @@ from identities.resolver.addresses import AddressRefused
 from identities.resolver.connection import Refused
 from identities.resolver.messages import Question, Verdict
 from identities.resolver.system import SystemLink, Target
+from identities.services import links
 from tests import make, natsserver, nodes
 
 pytestmark = pytest.mark.django_db
@@ -112,3 +115,15 @@ def test_loopback_is_refused_unless_it_is_allowed(nats: natsserver.Stable) -> No
     one = nodes.start(nats, make.operator())
     with pytest.raises(AddressRefused, match="loopback"):
         SystemLink(Target(urls=one.urls), nodes.system_user(one.operator))
+
+
+def test_a_cluster_is_logged_in_to_as_its_system_user(nats: natsserver.Stable, settings: Any) -> None:
+    settings.NSCWEB_ALLOW_LOOPBACK_SERVERS = True
+    one = nodes.start(nats, make.operator())
+    cluster = nodes.cluster(one)
+    with links.linked(cluster) as link:
+        (answer,) = link.ask("$SYS.REQ.USER.INFO").answers
+        assert answer.data["user"] == cluster.user.public_key
+    cluster.user = None
+    with pytest.raises(links.NoSystemUser, match="has no system user"):
+        links.open_link(cluster)
