@@ -88,13 +88,28 @@ def account(request: HttpRequest, key: str, operator_key: str = "") -> HttpRespo
         response = HttpResponse(status=404)
         del response["Content-Type"]
         return response
+    status, headers, body = hit(jwt, request.headers.get("If-None-Match", ""))
+    response = HttpResponse(body, status=status, headers=headers)
+    if "Content-Type" not in headers:
+        del response["Content-Type"]
+    return response
+
+
+def hit(jwt: queries.AccountJwt, if_none_match: str) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of the answer to a plain question for an account that is here."""
     tag = f'"{jwt.jti}"'
-    if tag in request.headers.get("If-None-Match", ""):
-        return HttpResponse(status=304, headers={"ETag": tag})
-    fresh = max(0, jwt.expires - now) if jwt.expires else 0
+    if tag in if_none_match:
+        return 304, {"ETag": tag, "Content-Length": "0"}, b""
+    body = jwt.text.encode()
+    fresh = max(0, jwt.expires - clock.unix()) if jwt.expires else 0
     caching = f"max-age={fresh}, stale-while-revalidate={STALE}, stale-if-error={STALE}"
-    headers = {"ETag": tag, "Cache-Control": caching}
-    return HttpResponse(jwt.text, content_type="application/jwt", headers=headers)
+    headers = {
+        "Content-Type": "application/jwt",
+        "ETag": tag,
+        "Cache-Control": caching,
+        "Content-Length": str(len(body)),
+    }
+    return 200, headers, body
 
 
 @served
