@@ -110,7 +110,8 @@ def _new_account(request: HttpRequest, operator: Operator, waiting: Offer) -> Ht
 def _offer_frame(operator: Operator, waiting: Offer, intro: str) -> dict[str, Any]:
     title = f"Take the pushed JWT of {waiting.name}"
     crumbs = (
-        *shown.operator_crumbs(operator, "Pushes"),
+        *shown.operator_crumbs(operator, "Pushes")[:-1],
+        shown.Crumb(label="Pushes", url=_home(operator)),
         shown.Crumb(label=waiting.name),
     )
     return shown.frame(
