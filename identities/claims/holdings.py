@@ -55,18 +55,20 @@ def judge(wanted: str | None, seen: Seen, *, now: int) -> Judged:
     """Compare what is there with `wanted`, the JWT that it is to be (None: there is to be none).
 
     Of two JWTs the one issued later is newer; texts that differ with the same `iat` are different, neither is newer.
-    An expired JWT that is not there was removed by the server itself.
+    An expired JWT that is not listed (any more) was removed by the server itself, or is about to be.
     """
+    if wanted is not None and seen.listed is False and seen.text in (None, "", wanted):
+        if 0 < _claims(wanted)[2] <= now:
+            return Judged(state=State.EXPIRED)
+        if not seen.text:
+            return Judged(state=State.MISSING)
     if seen.text is not None and seen.text != "":
         return _judge_text(wanted, seen.text)
     if seen.listed is None:
         return Judged(state=State.LAZY if seen.unloaded else State.UNKNOWN)
     if wanted is None:
         return Judged(state=State.EXTRA if seen.listed else State.SAME)
-    if seen.listed:
-        return Judged(state=State.UNKNOWN)
-    expires = _claims(wanted)[2]
-    return Judged(state=State.EXPIRED if 0 < expires <= now else State.MISSING)
+    return Judged(state=State.UNKNOWN)
 
 
 def _judge_text(wanted: str | None, text: str) -> Judged:

@@ -1,9 +1,9 @@
 """Asks every server of a cluster which account JWTs it holds, and keeps apart what is proven of which server.
 
 LIST names its server, and tells presence. LOOKUP names none: as many equal answers as there are full servers prove it
-of each of them, and different ones prove nothing. PACK comes from any one server, so it tells of a server only where
-there is one. ACCOUNT INFO names its server, but knows only accounts that are loaded; NSUBS makes every server load
-one, and may have it fetch the JWT from a peer: so LIST comes first.
+of each of them, and different ones prove nothing. PACK comes from any one server, and takes a server longer than a
+LOOKUP for each of its accounts: it is not asked. ACCOUNT INFO names its server, but knows only accounts that are
+loaded; NSUBS makes every server load one, and may have it fetch the JWT from a peer: so LIST comes first.
 Source: nats-server `server/accounts.go`, `events.go`; nats-jwt.md §7.3, §8.9.
 """
 
@@ -111,8 +111,6 @@ def _texts_of_full(
     if not full:
         return set()
     of_full = _full(servers)
-    if full == 1 and len(servers) == 1 and len(keys) > 1 and not of_full[0].neighbours:
-        return _packed(link, of_full[0])
     questions = [Question(messages.of_account(key, "CLAIMS.LOOKUP"), expect=full) for key in keys]
     disputed = set()
     for key, reply in zip(keys, link.ask_all(questions), strict=True):
@@ -128,16 +126,6 @@ def _texts_of_full(
 
 def _full(servers: Mapping[ServerKey, Held]) -> list[Held]:
     return [held for held in servers.values() if held.full]
-
-
-def _packed(link: SystemLink, held: Held) -> set[str]:
-    """All JWTs of the only server there is, by one question."""
-    pack = link.take(messages.CLAIMS_PACK, until=lambda payload: not payload)
-    for line in pack.payloads:
-        key, bar, text = line.decode("utf-8", "replace").partition("|")
-        if bar:
-            held.texts[key] = text
-    return set() if pack.complete else set(held.listed or ()) - set(held.texts)
 
 
 def _texts_by_name(link: SystemLink, servers: Mapping[ServerKey, Held], keys: Iterable[str]) -> set[str]:

@@ -156,23 +156,3 @@ def test_a_server_that_is_known_by_its_routes_alone_leaves_nothing_attributed(
     with links.linked(cluster) as link:
         comparing.compare(cluster, link)
     assert states(cluster) == {"n1": {"SYS": "unknown", "team": "unknown"}}
-
-
-def test_pack_tells_of_a_server_only_where_it_is_the_only_one(nats: natsserver.Stable) -> None:
-    operator = make.operator()
-    rows = [make.account(operator) for _ in range(5)]
-    three = nodes.start(nats, operator, 3)
-    push(three, 0, *(row.token.text for row in rows))
-    asked: list[str] = []
-    with nodes.linked(three) as link:
-        take = link.take
-
-        def counted(subject: str, *arguments: Any, **options: Any) -> Any:
-            asked.append(subject)
-            return take(subject, *arguments, **options)
-
-        link.take = counted  # type: ignore[method-assign]
-        seen = holdings.observe(link, [row.public_key for row in rows])
-    assert messages.CLAIMS_PACK not in asked
-    assert all(held.full and len(held.texts) == 6 for held in seen.servers.values())
-    assert not seen.disputed
