@@ -48,6 +48,7 @@ class Action(StrEnum):
     OPERATOR_REISSUE = "operator.reissue"
     ACCOUNT_REISSUE = "account.reissue"
     CLIENT_TEST = "client-test.run"
+    CLUSTER_COMPARE = "cluster.compare"
     PASSWORD_CHANGE = "person.change-password"  # noqa: S105 - an action's name, not a secret
     SIGN_IN = "person.sign-in"
     SIGN_OUT = "person.sign-out"
