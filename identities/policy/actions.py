@@ -17,6 +17,7 @@ class Action(StrEnum):
     OPERATOR_DELETE = "operator.delete"
     OPERATOR_KEY_EDIT = "operator-key.edit"
     CONFIG_DOWNLOAD = "operator.download-config"
+    STORE_EXPORT = "operator.export-seeds"
     ACCOUNT_CREATE = "account.create"
     ACCOUNT_EDIT = "account.edit"
     ACCOUNT_DELETE = "account.delete"
