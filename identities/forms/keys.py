@@ -23,6 +23,9 @@ KINDS = (
 )
 
 
+TOO_MANY = "Too many wrong passwords. Wait a quarter of an hour, then try again."
+
+
 class AddSeedForm(BaseForm):
     """The seed of a key whose public half is known, pasted or as nsc's `.nk` file. It is never shown again."""
 
@@ -82,8 +85,8 @@ class GenerateKeyForm(BaseForm):
         return KeyKind(self.cleaned_data["kind"])
 
 
-class ExportSeedForm(BaseForm):
-    """The password of whoever takes a seed away, once more: a page left open must not be enough."""
+class PasswordForm(BaseForm):
+    """The password of whoever takes secrets away, once more: a page left open must not be enough."""
 
     password = forms.CharField(
         max_length=1024,
@@ -92,13 +95,17 @@ class ExportSeedForm(BaseForm):
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
 
-    def __init__(self, data: QueryDict | None = None, *, person: Person, **kwargs: Any) -> None:
+    def __init__(
+        self, data: QueryDict | None = None, *, person: Person, may_try: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(data, **kwargs)
-        self.person = person
+        self.person, self.may_try = person, may_try
 
     def clean_password(self) -> str:
-        """Checked by the hash that was made when it was chosen."""
+        """Checked by the hash that was made when it was chosen; not looked at after too many wrong ones."""
         typed: str = self.cleaned_data["password"]
+        if not self.may_try:
+            raise forms.ValidationError(TOO_MANY, code="shut")
         if not self.person.check_password(typed):
             raise forms.ValidationError("That is not your password.", code="wrong")
         return typed
