@@ -19,6 +19,7 @@ class Action(StrEnum):
     CONFIG_DOWNLOAD = "operator.download-config"
     PUSH_DOOR_EDIT = "operator.edit-pushes"
     ACCOUNT_PUSH = "account.push"
+    STORE_EXPORT = "operator.export-seeds"
     ACCOUNT_CREATE = "account.create"
     ACCOUNT_EDIT = "account.edit"
     ACCOUNT_DELETE = "account.delete"

@@ -35,6 +35,7 @@ from identities.models import Account, Job, Key, Offer, Operator, Person, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
 from identities.services import (
+    account_creds,
     account_settings,
     accounts,
     activations,
@@ -47,6 +48,7 @@ from identities.services import (
     client_tests,
     clock,
     creds,
+    exporting,
     exports,
     import_jobs,
     import_writing,
@@ -383,6 +385,8 @@ WORKS: dict[str, Work] = {
     "adopting_users.adopt_users": _adopt_users,
     "creds.creds_file": lambda at: creds.creds_file(**WHO, user=at.user),
     "creds.creds_files": lambda at: creds.creds_files(**WHO, account=at.account, users=[at.user]),
+    "account_creds.prepare": lambda at: account_creds.prepare(**WHO, account=at.account),
+    "exporting.prepare": lambda at: exporting.prepare(**WHO, operator=at.operator, with_keys=True),
     "creds.issue": lambda at: creds.issue(**WHO, account=at.account, drafts=[UserDraft(name="New")]),
     "creds.user_jwt": lambda at: creds.user_jwt(**WHO, user=at.bearer),
     "reissuing_accounts.reissue": _reissue_account,
@@ -522,7 +526,7 @@ def test_every_service_that_writes_an_event_is_tried() -> None:
         *(revocations, users, adopting, adopting_users, creds, client_tests, installation, keys),
         *(people, rotation, reissuing_accounts, reissuing_operators, resigning, resigning_accounts),
         *(signing_over, signing_keys, moves, suspensions, user_keys, exports, imports, activations),
-        *(import_jobs, import_writing, importing, unsigned, pushes),
+        *(import_jobs, import_writing, importing, unsigned, pushes, account_creds, exporting),
     )
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
