@@ -31,6 +31,7 @@ from identities.views import (
     pushes,
     reissuing,
     revocations,
+    rollouts,
     search,
     signing_keys,
     suspensions,
@@ -124,6 +125,11 @@ urlpatterns = [
     ),
     path(OPERATOR + "signing-keys/", operator_keys.index, name="operator-keys"),
     path(OPERATOR + "signing-keys/new", operator_keys.create, name="operator-key-create"),
+    path(
+        OPERATOR + "signing-keys/<handle:operator_signing_key>/stages",
+        rollouts.stages,
+        name="operator-key-stages",
+    ),
     path(
         OPERATOR + "signing-keys/<handle:operator_signing_key>/remove",
         operator_keys.remove,

@@ -77,6 +77,7 @@ ROUTES: Mapping[str, Route] = {
     "operator-system-account-choose": _session(Action.OPERATOR_EDIT),
     "operator-keys": _session(Action.VIEW),
     "operator-key-create": _session(Action.OPERATOR_KEY_EDIT),
+    "operator-key-stages": _session(Action.VIEW),
     "operator-key-remove": _session(Action.OPERATOR_KEY_EDIT),
     "operator-key-resign": _session(Action.OPERATOR_KEY_EDIT),
     "operator-jwt": _session(Action.JWT_DOWNLOAD),
