@@ -17,6 +17,8 @@ class Action(StrEnum):
     OPERATOR_DELETE = "operator.delete"
     OPERATOR_KEY_EDIT = "operator-key.edit"
     CONFIG_DOWNLOAD = "operator.download-config"
+    PUSH_DOOR_EDIT = "operator.edit-pushes"
+    ACCOUNT_PUSH = "account.push"
     ACCOUNT_CREATE = "account.create"
     ACCOUNT_EDIT = "account.edit"
     ACCOUNT_DELETE = "account.delete"

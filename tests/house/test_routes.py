@@ -44,6 +44,7 @@ class Sample:
             "account_key": self.account.public_key,
             "user_key": self.user.public_key,
             "signing_key": self.role,
+            "offered_key": ELSEWHERE,
             "job_id": 1,
             "cluster_id": self.cluster.pk,
             "server_id": self.server.pk,
