@@ -19,6 +19,7 @@ class Action(StrEnum):
     CONFIG_DOWNLOAD = "operator.download-config"
     PUSH_DOOR_EDIT = "operator.edit-pushes"
     ACCOUNT_PUSH = "account.push"
+    STORE_EXPORT = "operator.export-seeds"
     ACCOUNT_CREATE = "account.create"
     ACCOUNT_EDIT = "account.edit"
     ACCOUNT_DELETE = "account.delete"
@@ -52,6 +53,7 @@ class Action(StrEnum):
     CLUSTER_EDIT = "cluster.edit"
     CLUSTER_DELETE = "cluster.delete"
     CLUSTER_TEST = "cluster.test"
+    CLUSTER_COMPARE = "cluster.compare"
     PASSWORD_CHANGE = "person.change-password"  # noqa: S105 - an action's name, not a secret
     SIGN_IN = "person.sign-in"
     SIGN_OUT = "person.sign-out"
