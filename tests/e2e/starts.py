@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import reverse
 
-from identities.models import Account, Job, Offer, Operator, User
+from identities.models import Account, Cluster, Job, Offer, Operator, User
 from identities.services import client_tests, import_jobs, reissuing
 from tests.e2e import sample
 
@@ -42,6 +42,7 @@ def everywhere(user: User) -> tuple[str, ...]:
         reverse("operator-validate", args=here[:1]),
         *waiting(),
         *pushed(),
+        reverse("cluster-drift", args=[here[0], Cluster.objects.get(name="East").pk]),
     )
 
 
