@@ -4,12 +4,16 @@ from identities.models.access import Grant
 from identities.models.accounts import Account
 from identities.models.audit import AuditEvent, AuditHead, AuditTarget
 from identities.models.base import LIVE_FIRST, LIVE_LAST
+from identities.models.clusters import Cluster, ClusterState, ResolverKind, Server
+from identities.models.delivery import Delivery, DeliveryState, Holding, HoldingState, Wish
+from identities.models.events import EventKind, ServerEvent
 from identities.models.installation import Installation
 from identities.models.jobs import Job, JobState, WorkerBeat
 from identities.models.keys import Key, Purpose
 from identities.models.operators import Operator
 from identities.models.people import FirstAdminLink, Person, SignInFailure
 from identities.models.permissions import Mode, Permission, SubjectPattern
+from identities.models.pushes import Offer, PushDoor
 from identities.models.tokens import IssuedToken
 from identities.models.unsigned import Unsigned
 from identities.models.users import User
@@ -21,21 +25,34 @@ __all__ = [
     "AuditEvent",
     "AuditHead",
     "AuditTarget",
+    "Cluster",
+    "ClusterState",
+    "Delivery",
+    "DeliveryState",
+    "EventKind",
     "FirstAdminLink",
     "Grant",
+    "Holding",
+    "HoldingState",
     "Installation",
     "IssuedToken",
     "Job",
     "JobState",
     "Key",
     "Mode",
+    "Offer",
     "Operator",
     "Permission",
     "Person",
     "Purpose",
+    "PushDoor",
+    "ResolverKind",
+    "Server",
+    "ServerEvent",
     "SignInFailure",
     "SubjectPattern",
     "Unsigned",
     "User",
+    "Wish",
     "WorkerBeat",
 ]

@@ -15,11 +15,12 @@ from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError, NoServersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
-from identities.nkeys import KeyPair
+from identities.nkeys import KeyPair, SecretBytes
+from identities.resolver import contexts
 from identities.resolver.addresses import Route
 from identities.resolver.errors import ResolverError, explain
 from identities.resolver.plan import CONNECT_SECONDS, TestUser
-from identities.resolver.transports import TcpRoute, WebSocketRoute
+from identities.resolver.transports import LARGEST_INTAKE, TcpRoute, WebSocketRoute
 
 FLUSH_SECONDS: Final = 4
 _GOODBYE_SECONDS: Final = 1.0
@@ -42,15 +43,16 @@ class Connection(Client):  # type: ignore[misc, unused-ignore]  # nats-py annota
     it is down. `refusals` holds what the server refused while connected; `troubled` is set with the first one.
     """
 
-    def __init__(self, route: Route, user_name: str) -> None:
+    def __init__(self, route: Route, user_name: str, largest_intake: int = LARGEST_INTAKE) -> None:
         super().__init__()
-        self.route, self.user_name = route, user_name
+        self.route, self.user_name, self.largest_intake = route, user_name, largest_intake
         self.refusals: list[str] = []
         self.troubled = asyncio.Event()
         self.failure: BaseException | None = None
 
     async def _connect_to_server(self, s: Srv) -> None:
-        self._transport = (WebSocketRoute if self.route.url.websocket else TcpRoute)(self.route)
+        kind = WebSocketRoute if self.route.url.websocket else TcpRoute
+        self._transport = kind(self.route, self.largest_intake)
         if self.route.url.scheme == "wss":
             await self._transport.connect_tls(s.uri, self.ssl_context, 65_536, int(CONNECT_SECONDS))
         else:
@@ -132,10 +134,13 @@ async def connect(
     ca_pem: str = "",
     tls_first: bool = False,
     client_name: str = "nscweb client test",
+    client_cert: str = "",
+    client_key: SecretBytes | None = None,
+    largest_intake: int = LARGEST_INTAKE,
 ) -> Connection:
     """Log in as `user` within `seconds`. Raises: Refused. The caller says `goodbye()`."""
-    tls = _tls(ca_pem)
-    connection = Connection(route, user.name)
+    tls = contexts.client_context(ca_pem, client_cert, client_key)
+    connection = Connection(route, user.name, largest_intake)
     host = f"[{route.address}]" if ":" in route.address else route.address
     try:
         await asyncio.wait_for(
@@ -178,17 +183,6 @@ def _signer(user: TestUser) -> Callable[[str], bytes]:
             pair.wipe()
 
     return sign
-
-
-def _tls(ca_pem: str) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if ca_pem:
-        try:
-            context.load_verify_locations(cadata=ca_pem)
-        except (ssl.SSLError, ValueError):
-            raise ResolverError("The CA certificate is not in PEM form.", field="ca_pem") from None
-    return context
 
 
 async def guarded(doing: Awaitable[T], *watched: Connection) -> T:

@@ -25,11 +25,11 @@ class Broken(OSError):
 
 
 class TcpRoute(TcpTransport):
-    """TCP to the route's address; TLS is laid over it with the URL's host name. Reads at most `LARGEST_INTAKE`."""
+    """TCP to the route's address; TLS is laid over it with the URL's host name. Bounded by `largest_intake` bytes."""
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, route: Route, largest_intake: int = LARGEST_INTAKE) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # nats-py annotates only in part
-        self._route = route
+        self._route, self._largest_intake = route, largest_intake
         self._taken = 0
 
     async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:
@@ -78,7 +78,7 @@ class TcpRoute(TcpTransport):
 
     def _counted(self, data: bytes) -> bytes:
         self._taken += len(data)
-        if self._taken > LARGEST_INTAKE:
+        if self._taken > self._largest_intake:
             raise Broken("too much data")
         return data
 
@@ -86,8 +86,8 @@ class TcpRoute(TcpTransport):
 class WebSocketRoute(TcpRoute):
     """NATS inside a web socket's binary frames (RFC 6455, client side, no extensions)."""
 
-    def __init__(self, route: Route) -> None:
-        super().__init__(route)
+    def __init__(self, route: Route, largest_intake: int = LARGEST_INTAKE) -> None:
+        super().__init__(route, largest_intake)
         self._inbox = bytearray()
         self._ended = False
 
@@ -182,7 +182,7 @@ class WebSocketRoute(TcpRoute):
         if second & 0x80 or first & 0x70:
             raise Broken("no websocket of the usual kind answers at this address")
         self._taken += length
-        if self._taken > LARGEST_INTAKE:
+        if self._taken > self._largest_intake:
             raise Broken("too much data")
         return first & 0x0F, await self._reader.readexactly(length)
 

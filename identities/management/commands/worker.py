@@ -16,12 +16,13 @@ import structlog
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
-from identities.services import client_tests, import_jobs, jobs, reissuing, secrets
+from identities.services import client_tests, drifting, import_jobs, jobs, reissuing, secrets
 
 HANDLERS: Mapping[str, jobs.Handler] = {
     client_tests.KIND: client_tests.HANDLER,
     reissuing.KIND: reissuing.HANDLER,
     **import_jobs.HANDLERS,
+    **drifting.HANDLERS,
 }
 AT_ONCE = 4
 POLL_SECONDS = 0.5
