@@ -126,6 +126,7 @@ def _keys(plan: Plan) -> Iterator[Written]:
                 with secrets.opened(
                     seeds[one.pk][1], table="key", public_key=one.key, purpose="seed"
                 ) as seed:
+                    _fits(seed, one.key)
                     yield Written(plan.layout.seed(one.key), seed.reveal())
             except IdentityError:
                 plan.remark(UNREADABLE, f"the seed of {one.key}")
