@@ -50,6 +50,10 @@ class Action(StrEnum):
     OPERATOR_REISSUE = "operator.reissue"
     ACCOUNT_REISSUE = "account.reissue"
     CLIENT_TEST = "client-test.run"
+    CLUSTER_CREATE = "cluster.create"
+    CLUSTER_EDIT = "cluster.edit"
+    CLUSTER_DELETE = "cluster.delete"
+    CLUSTER_TEST = "cluster.test"
     CLUSTER_COMPARE = "cluster.compare"
     PASSWORD_CHANGE = "person.change-password"  # noqa: S105 - an action's name, not a secret
     SIGN_IN = "person.sign-in"

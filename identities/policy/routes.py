@@ -101,6 +101,16 @@ ROUTES: Mapping[str, Route] = {
     "operator-reissue": _session(Action.OPERATOR_REISSUE),
     "operator-reissue-progress": _session(Action.OPERATOR_REISSUE),
     "operator-sign-anew": _session(Action.OPERATOR_REISSUE),
+    # clusters of an operator
+    "clusters": _session(Action.VIEW),
+    "cluster-create": _session(Action.CLUSTER_CREATE),
+    "cluster": _session(Action.VIEW),
+    "cluster-edit": _session(Action.CLUSTER_EDIT),
+    "cluster-delete": _session(Action.CLUSTER_DELETE),
+    "cluster-user-make": _session(Action.CLUSTER_EDIT),
+    "cluster-user-choose": _session(Action.CLUSTER_EDIT),
+    "cluster-user-renew": _session(Action.CLUSTER_EDIT),
+    "cluster-forget-server": _session(Action.CLUSTER_EDIT),
     # accounts
     "accounts": _session(Action.VIEW),
     "account-create": _session(Action.ACCOUNT_CREATE),

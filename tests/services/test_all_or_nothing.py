@@ -31,9 +31,10 @@ from identities.claims.mappings import WeightedMapping
 from identities.claims.permissions import Permission, Permissions, UserPermissionLimits
 from identities.claims.recipes import Task, Wish
 from identities.claims.user import UserBody
-from identities.models import Account, Job, Key, Offer, Operator, Person, User
+from identities.models import Account, Cluster, Job, Key, Offer, Operator, Person, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
+from identities.resolver.drafts import ClusterDraft
 from identities.services import (
     account_creds,
     account_settings,
@@ -47,6 +48,8 @@ from identities.services import (
     changes,
     client_tests,
     clock,
+    cluster_users,
+    clusters,
     creds,
     exporting,
     exports,
@@ -113,11 +116,18 @@ class Sample:
     out: User
     other: Account
     plan: Job
+    cluster: Cluster
     offline: Account
     """Its edit waits for the signature of its operator, whose key is not here."""
 
 
 Work = Callable[[Sample], object]
+CLUSTER = ClusterDraft(name="New", urls=("nats://nats.example.com:4222",))
+
+
+def _choose_system_user(at: Sample) -> object:
+    key = User.objects.get(operator=at.operator, name="sys").public_key
+    return cluster_users.choose(**WHO, cluster=at.cluster, public_key=key, version=at.cluster.version)
 
 
 def _limits(at: Sample) -> object:
@@ -400,6 +410,21 @@ WORKS: dict[str, Work] = {
     "keys.export_seed": lambda at: keys.export_seed(**WHO, key=at.spare),
     "keys.erase": lambda at: keys.erase(**WHO, key=at.spare),
     "client_tests.start": _client_test,
+    "clusters.create": lambda at: clusters.create(**WHO, operator=at.operator, draft=CLUSTER),
+    "clusters.update": lambda at: clusters.update(
+        **WHO, cluster=at.cluster, draft=CLUSTER, version=at.cluster.version
+    ),
+    "clusters.delete": lambda at: clusters.delete(**WHO, cluster=at.cluster, version=at.cluster.version),
+    "clusters.forget_server": lambda at: clusters.forget_server(
+        **WHO, cluster=at.cluster, server=at.cluster.servers.get()
+    ),
+    "cluster_users.make": lambda at: cluster_users.make(
+        **WHO, cluster=at.cluster, version=at.cluster.version
+    ),
+    "cluster_users.renew": lambda at: cluster_users.renew(
+        **WHO, cluster=at.cluster, version=at.cluster.version
+    ),
+    "cluster_users.choose": _choose_system_user,
     "installation.choose_default_operator": lambda at: installation.choose_default_operator(
         **WHO, operator=at.operator
     ),
@@ -444,6 +469,8 @@ def sample() -> Sample:
     seedless = keys.find(make.COMMAND, operator, SEEDLESS.public.text)
     spare = keys.generate(**WHO, operator=operator, kind=KeyKind.CURVE)
     person, elsewhere = make.person(None), _signed_elsewhere(account)
+    cluster = make.cluster(operator)
+    make.server(cluster)
     return Sample(
         operator,
         account,
@@ -458,6 +485,7 @@ def sample() -> Sample:
         out,
         make.account(operator),
         _planned(),
+        cluster,
         _offline(),
     )
 
