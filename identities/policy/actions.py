@@ -23,6 +23,7 @@ class Action(StrEnum):
     ACCOUNT_CREATE = "account.create"
     ACCOUNT_EDIT = "account.edit"
     ACCOUNT_DELETE = "account.delete"
+    ACCOUNT_DELIVER = "account.deliver"
     SIGNING_KEY_EDIT = "account.edit-signing-keys"
     AUTH_CALLOUT_EDIT = "auth-callout.edit"
     MAPPING_EDIT = "mapping.edit"

@@ -21,6 +21,7 @@ WORDS = {
     Action.ACCOUNT_CREATE: "Created account",
     Action.ACCOUNT_EDIT: "Edited account",
     Action.ACCOUNT_DELETE: "Deleted account",
+    Action.ACCOUNT_DELIVER: "Delivered account",
     Action.SIGNING_KEY_EDIT: "Edited signing keys",
     Action.AUTH_CALLOUT_EDIT: "Edited auth callout",
     Action.MAPPING_EDIT: "Edited mappings",
