@@ -12,6 +12,7 @@ from identities.views import (
     activity,
     allowing,
     client_tests,
+    comparing,
     configs,
     dashboard,
     expirations,
@@ -100,6 +101,7 @@ urlpatterns = [
     path("activity", activity.activity, name="activity"),
     path("inspector", inspector.inspector, name="inspector"),
     path("denied", explaining.denied, name="denied"),
+    path("compare", comparing.compare, name="compare"),
     path("installation", installation.installation, name="installation"),
     path(
         "installation/default-operator", installation.default_operator, name="installation-default-operator"
