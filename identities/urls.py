@@ -13,6 +13,7 @@ from identities.views import (
     allowing,
     client_tests,
     clusters,
+    comparing,
     configs,
     dashboard,
     drift,
@@ -106,6 +107,7 @@ urlpatterns = [
     path("activity", activity.activity, name="activity"),
     path("inspector", inspector.inspector, name="inspector"),
     path("denied", explaining.denied, name="denied"),
+    path("compare", comparing.compare, name="compare"),
     path("installation", installation.installation, name="installation"),
     path(
         "installation/default-operator", installation.default_operator, name="installation-default-operator"

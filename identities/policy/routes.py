@@ -60,6 +60,7 @@ ROUTES: Mapping[str, Route] = {
     "activity": _session(Action.AUDIT_VIEW),
     "inspector": _session(Action.TOKEN_INSPECT),
     "denied": _session(Action.VIEW),
+    "compare": _session(Action.VIEW),
     "installation": _session(Action.VIEW),
     "installation-default-operator": _session(Action.INSTALLATION_EDIT),
     # imports
