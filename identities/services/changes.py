@@ -22,7 +22,7 @@ from identities.claims.permissions import UserPermissionLimits
 from identities.errors import IdentityError
 from identities.models import Account, IssuedToken, Key, Operator, Purpose, User
 from identities.policy.principal import Principal
-from identities.services import clock, columns, kept_out, signing
+from identities.services import clock, columns, kept_out, lockouts, signing
 
 Row = TypeVar("Row", Operator, Account, User)
 AnyClaims = Claims[Any]
@@ -198,6 +198,10 @@ def commit(
     row.updated_by = principal.name
     row.save()
     columns.write_permissions(row, token.claims)
+    if isinstance(row, Account):
+        lockouts.note(
+            principal=principal, account=row, before=change.before, after=token.claims, reason=reason
+        )
     return row
 
 
