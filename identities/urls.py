@@ -12,6 +12,7 @@ from identities.views import (
     activity,
     allowing,
     client_tests,
+    clusters,
     configs,
     dashboard,
     expirations,
@@ -27,6 +28,7 @@ from identities.views import (
     operator_keys,
     operators,
     people,
+    pushes,
     reissuing,
     revocations,
     search,
@@ -87,6 +89,7 @@ register_converter(HandleConverter, "handle")
 
 OPERATOR = "operators/<key:operator_key>/"
 ACCOUNT = OPERATOR + "accounts/<key:account_key>/"
+CLUSTER = OPERATOR + "clusters/<int:cluster_id>/"
 EXPORT = ACCOUNT + "exports/<handle:export_handle>/"
 ACTIVATION = ACCOUNT + "exports/activations/<int:token_id>/"
 IMPORT = ACCOUNT + "imports/<handle:import_handle>/"
@@ -120,6 +123,15 @@ urlpatterns = [
         operators.choose_system_account,
         name="operator-system-account-choose",
     ),
+    path(OPERATOR + "clusters/", clusters.index, name="clusters"),
+    path(OPERATOR + "clusters/new", clusters.create, name="cluster-create"),
+    path(CLUSTER, clusters.detail, name="cluster"),
+    path(CLUSTER + "edit", clusters.edit, name="cluster-edit"),
+    path(CLUSTER + "delete", clusters.delete, name="cluster-delete"),
+    path(CLUSTER + "user/make", clusters.make_user, name="cluster-user-make"),
+    path(CLUSTER + "user/choose", clusters.choose_user, name="cluster-user-choose"),
+    path(CLUSTER + "user/renew", clusters.renew_user, name="cluster-user-renew"),
+    path(CLUSTER + "servers/<int:server_id>/forget", clusters.forget_server, name="cluster-forget-server"),
     path(OPERATOR + "signing-keys/", operator_keys.index, name="operator-keys"),
     path(OPERATOR + "signing-keys/new", operator_keys.create, name="operator-key-create"),
     path(
@@ -133,6 +145,11 @@ urlpatterns = [
         name="operator-key-resign",
     ),
     path(OPERATOR + "jwt", operators.jwt, name="operator-jwt"),
+    path(OPERATOR + "pushes", pushes.index, name="operator-pushes"),
+    path(OPERATOR + "pushes/open", pushes.open_door, name="operator-pushes-open"),
+    path(OPERATOR + "pushes/close", pushes.close_door, name="operator-pushes-close"),
+    path(OPERATOR + "pushes/<key:offered_key>", pushes.offer, name="operator-offer"),
+    path(OPERATOR + "pushes/<key:offered_key>/decline", pushes.decline, name="operator-offer-decline"),
     path(OPERATOR + "unsigned", unsigned.operator, name="operator-unsigned"),
     path(OPERATOR + "unsigned/claims", unsigned.operator_claims, name="operator-unsigned-claims"),
     path(OPERATOR + "unsigned/discard", unsigned.operator_discard, name="operator-unsigned-discard"),

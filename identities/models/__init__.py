@@ -14,6 +14,7 @@ from identities.models.live import Snapshot
 from identities.models.operators import Operator
 from identities.models.people import FirstAdminLink, Person, SignInFailure
 from identities.models.permissions import Mode, Permission, SubjectPattern
+from identities.models.pushes import Offer, PushDoor
 from identities.models.tokens import IssuedToken
 from identities.models.unsigned import Unsigned
 from identities.models.users import User
@@ -40,10 +41,12 @@ __all__ = [
     "JobState",
     "Key",
     "Mode",
+    "Offer",
     "Operator",
     "Permission",
     "Person",
     "Purpose",
+    "PushDoor",
     "ResolverKind",
     "Server",
     "ServerEvent",

@@ -20,7 +20,7 @@ from identities.claims import codec, diff, report, stricter, validate
 from identities.claims.common import Claims
 from identities.claims.permissions import UserPermissionLimits
 from identities.errors import IdentityError
-from identities.models import Account, IssuedToken, Key, Operator, Purpose, User
+from identities.models import Account, Cluster, IssuedToken, Key, Operator, Purpose, User
 from identities.policy.principal import Principal
 from identities.services import clock, columns, kept_out, lockouts, signing
 
@@ -35,7 +35,7 @@ class StaleWrite(IdentityError):
 
     code = "stale"
 
-    def __init__(self, current: Operator | Account | User) -> None:
+    def __init__(self, current: Operator | Account | User | Cluster) -> None:
         super().__init__(
             f"“{current.name}” was changed by {current.updated_by} meanwhile. Compare both values below, "
             "then save again."

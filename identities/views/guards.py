@@ -20,7 +20,7 @@ from identities import lookup
 from identities.claims import codec
 from identities.errors import IdentityError
 from identities.forms.base import BaseForm
-from identities.models import Account, IssuedToken, Operator, User
+from identities.models import Account, Cluster, IssuedToken, Operator, User
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
@@ -99,7 +99,7 @@ def can(principal: Principal, scope: Scope | None, *actions: Action) -> dict[str
 def _mark_stale(
     form: BaseForm, stale: changes.StaleWrite, values_of: Callable[[Any], dict[str, Any]] | None
 ) -> None:
-    current: Operator | Account | User = stale.current
+    current = stale.current
     if current.deleted_at is not None:
         message = (
             f"“{current.name}” was deleted by {current.updated_by} meanwhile: there is nothing left to save."
@@ -116,9 +116,11 @@ def _mark_stale(
 
 
 def _base(
-    form: BaseForm, current: Operator | Account | User, values_of: Callable[[Any], dict[str, Any]]
+    form: BaseForm, current: Operator | Account | User | Cluster, values_of: Callable[[Any], dict[str, Any]]
 ) -> dict[str, Any] | None:
     """What a stale page was made from: each version has one JWT in the ledger. None when it can't be read."""
+    if isinstance(current, Cluster):  # which has no JWT
+        return None
     behind = current.version - form.version
     if not 0 < behind <= MOST_BEHIND:
         return None

@@ -23,6 +23,7 @@ ACTIONS = (
     Action.JWT_DOWNLOAD,
     Action.CONFIG_DOWNLOAD,
     Action.ACCOUNT_CREATE,
+    Action.PUSH_DOOR_EDIT,
 )
 SORTS = paging.both_ways(
     name=paging.Sort("name"), changed=paging.Sort("updated_at", "moment", descending=True)
@@ -130,6 +131,7 @@ def described(operator: Operator, request: HttpRequest, now: int) -> dict[str, A
                 ("history", "operator-history"),
                 ("reissue", "operator-reissue"),
                 ("sign_anew", "operator-sign-anew"),
+                ("pushes", "operator-pushes"),
                 ("new_account", "account-create"),
             )
         },

@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.db import transaction
 from django.urls import reverse
 
+from identities.claims import codec
 from identities.claims.account import ExternalAuthorization, MsgTrace
 from identities.claims.drafts import ActivationDraft, RoleDraft, SigningKeyDraft
 from identities.claims.exports import Export, ServiceLatency
@@ -39,8 +40,10 @@ from identities.services import (
     keys,
     mappings,
     operator_keys,
+    pushes,
     reissuing,
     reissuing_operators,
+    signing,
     signing_keys,
     suspensions,
     unsigned,
@@ -79,6 +82,7 @@ def fill() -> User:
     _reissued()
     _imports(operator)
     _offline()
+    _pushed(Account.objects.get(pk=account.pk))
     return user
 
 
@@ -332,6 +336,23 @@ def _reissued() -> None:
     over = jobs.enqueue(principal=make.COMMAND, kind=reissuing.KIND, payload=below)
     left = json.dumps({"signed": 118, "left": ["Orders", "Tiers"], "left_count": 2})
     Job.objects.filter(pk=over.pk).update(state="done", result=left, finished_at=clock.now())
+
+
+def _pushed(account: Account) -> None:
+    """The account's operator takes pushes, and one that the account signed itself waits."""
+    password = pushes.open_door(principal=make.COMMAND, operator=account.operator, self_signed=True)
+    claims = replace(
+        changes.claims_of(account), nats=replace(changes.claims_of(account).nats, tags=("env:qa",))
+    )
+    with signing.signer_for(account.keys.get(public_key=account.public_key)) as pair:
+        text = codec.encode(claims, pair, account.last_iat + 60).text
+    pushes.receive(
+        operator_id=account.operator_id,
+        account_key=account.public_key,
+        text=text,
+        password=password,
+        address="192.0.2.7",
+    )
 
 
 def _offline() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import reverse
 
-from identities.models import Account, Job, Operator, User
+from identities.models import Account, Job, Offer, Operator, User
 from identities.services import client_tests, import_jobs, reissuing
 from tests.e2e import sample
 
@@ -41,6 +41,7 @@ def everywhere(user: User) -> tuple[str, ...]:
         reverse("importing-job", args=[Job.objects.filter(kind=import_jobs.PLAN).latest("pk").pk]),
         reverse("operator-validate", args=here[:1]),
         *waiting(),
+        *pushed(),
     )
 
 
@@ -49,6 +50,15 @@ def waiting() -> tuple[str, ...]:
     account = Account.objects.get(name="Waits")
     keys = [account.operator.public_key, account.public_key]
     return reverse("operator-unsigned", args=keys[:1]), reverse("account-unsigned", args=keys)
+
+
+def pushed() -> tuple[str, ...]:
+    """Who may push account JWTs, and one that waits."""
+    offer = Offer.objects.select_related("operator").get()
+    return (
+        reverse("operator-pushes", args=[offer.operator.public_key]),
+        reverse("operator-offer", args=[offer.operator.public_key, offer.account_key]),
+    )
 
 
 def reissues() -> tuple[str, ...]:
