@@ -68,7 +68,7 @@ def size(number: int) -> str:
     value, unit = float(number), 0
     while value >= _STEP and unit < len(_UNITS) - 1:
         value, unit = value / _STEP, unit + 1
-    return f"{value:.1f} {_UNITS[unit]}" if unit and value < 10 else f"{value:,.0f} {_UNITS[unit]}"  # noqa: PLR2004 - a digit more below ten
+    return f"{value:.1f} {_UNITS[unit]}" if unit and value < 10 else f"{value:,.0f} {_UNITS[unit]}"
 
 
 def traffic(messages: int, size_: int) -> str:
