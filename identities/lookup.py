@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from identities.errors import IdentityError
-from identities.models import Account, Grant, Key, Operator, Person, User
+from identities.models import Account, Cluster, Grant, Key, Operator, Person, User
 from identities.policy.principal import HeldRole, Principal, Role, ScopeKind, Way
 
 if TYPE_CHECKING:
@@ -79,6 +79,20 @@ def user(principal: Principal, operator_key: str, account_key: str, key: str) ->
     )
     if found is None:
         raise NotFound(f"There is no user {key[:60]} in this account.")
+    return found
+
+
+def cluster(principal: Principal, operator_key: str, number: int) -> Cluster:
+    """The live cluster with this number under that operator; operator, system user and its account are loaded too."""
+    found = (
+        Cluster.objects.visible_to(principal)
+        .live()
+        .filter(pk=number, operator__public_key=operator_key, operator__deleted_at=None)
+        .select_related("operator", "user__account__operator", "user__operator", "user__token")
+        .first()
+    )
+    if found is None:
+        raise NotFound(f"There is no cluster {number} under this operator.")
     return found
 
 

@@ -47,8 +47,12 @@ def view_name(request: HttpRequest) -> str:
 
 def observe(request: HttpRequest, status: int, seconds: float) -> None:
     """Count one answered request. Labels come from closed sets, never from what a client wrote."""
-    view = view_name(request) or "none"
     method = request.method if request.method in _METHODS else "other"
+    observe_view(str(method), view_name(request) or "none", status, seconds)
+
+
+def observe_view(method: str, view: str, status: int, seconds: float) -> None:
+    """Count one request that this view answered."""
     REQUESTS.labels(method, view, str(status)).inc()
     SECONDS.labels(view).observe(seconds)
 

@@ -102,7 +102,7 @@ class SecurityHeaders(_Middleware):
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer the request and add the headers."""
         response = self.get_response(request)
-        for name, value in _HEADERS.items():
+        for name, value in headers().items():
             response[name] = value
         if request.path.startswith(settings.STATIC_URL) or ACCOUNT_SERVER.match(request.path):
             return response
@@ -111,6 +111,11 @@ class SecurityHeaders(_Middleware):
         if metrics.view_name(request) == "account_logout" and request.method == "POST":
             response["Clear-Site-Data"] = '"cache"'
         return response
+
+
+def headers() -> dict[str, str]:
+    """The headers that every answer carries."""
+    return _HEADERS
 
 
 class AnyHost(_Middleware):

@@ -10,5 +10,8 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nscweb.settings")
 
-application = get_wsgi_application()
+_django = get_wsgi_application()
 import_module(settings.ROOT_URLCONF)  # now, not in the first request
+application = import_module("nscweb.lean").AccountServer(
+    _django
+)  # needs the apps that Django has just loaded

@@ -12,9 +12,20 @@ from identities import lookup
 from identities.claims.drafts import AccountDraft, ImportDraft, Minting, OperatorDraft, UserDraft
 from identities.claims.exports import Export
 from identities.claims.imports import Import
-from identities.models import Account, Grant, Installation, Operator, Person, User
+from identities.models import Account, Cluster, Grant, Installation, Operator, Person, Server, User
 from identities.policy.principal import Principal, Role, ScopeKind
-from identities.services import accounts, changes, clock, exports, imports, operators, secrets, users
+from identities.resolver.drafts import ClusterDraft
+from identities.services import (
+    accounts,
+    changes,
+    clock,
+    clusters,
+    exports,
+    imports,
+    operators,
+    secrets,
+    users,
+)
 
 PASSWORD = "correct horse battery staple"
 
@@ -126,3 +137,20 @@ def imported(
     to.refresh_from_db()
     held: Import = next(one for one in changes.claims_of(to).nats.imports if one.subject == subject)
     return held
+
+
+def cluster(
+    under: Operator | None = None, name: str = "", *, by: Principal = COMMAND, **options: Any
+) -> Cluster:
+    """A cluster of `under` (or of a fresh operator) with its system user; options as its draft."""
+    values = {"urls": ("nats://nats.example.com:4222",), **options}
+    draft = ClusterDraft(name=name or f"Cluster{next(_numbers)}", **values)
+    return clusters.create(principal=by, operator=under or operator(), draft=draft)
+
+
+def server(of: Cluster, name: str = "n1", **values: Any) -> Server:
+    """A server on the roster of `of`, seen just now; columns as given."""
+    moment = clock.now()
+    return Server.objects.create(
+        cluster=of, name=name, **{"first_seen_at": moment, "seen_at": moment, **values}
+    )

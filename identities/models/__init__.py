@@ -10,9 +10,11 @@ from identities.models.events import EventKind, ServerEvent
 from identities.models.installation import Installation
 from identities.models.jobs import Job, JobState, WorkerBeat
 from identities.models.keys import Key, Purpose
+from identities.models.live import Snapshot
 from identities.models.operators import Operator
 from identities.models.people import FirstAdminLink, Person, SignInFailure
 from identities.models.permissions import Mode, Permission, SubjectPattern
+from identities.models.pushes import Offer, PushDoor
 from identities.models.tokens import IssuedToken
 from identities.models.unsigned import Unsigned
 from identities.models.users import User
@@ -39,14 +41,17 @@ __all__ = [
     "JobState",
     "Key",
     "Mode",
+    "Offer",
     "Operator",
     "Permission",
     "Person",
     "Purpose",
+    "PushDoor",
     "ResolverKind",
     "Server",
     "ServerEvent",
     "SignInFailure",
+    "Snapshot",
     "SubjectPattern",
     "Unsigned",
     "User",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from django.db import connection
 from django.db.models import Exists, OuterRef
 
 from identities.models import Account, Installation, Key, Operator
@@ -51,6 +52,40 @@ def _by_former_key(key: str) -> Served | None:
         held.filter(operator__token__isnull=False).values_list("operator", "operator__token__text").first()
     )
     return Served(*found) if found else None
+
+
+def served_account(operator_key: str, account_key: str) -> AccountJwt | None:
+    """What `served_operator` and `account_jwt` find, in one query that is written out: nats-servers ask by thousands.
+
+    None also where the operator goes by a former key: those two know.
+    """
+    with connection.cursor() as cursor:
+        if operator_key:
+            cursor.execute(_UNDER_KEY, [account_key, operator_key])
+        else:
+            cursor.execute(_UNDER_DEFAULT, [account_key])
+        found = cursor.fetchone()
+    return AccountJwt(*found) if found else None
+
+
+_UNDER_KEY = """
+    SELECT t.text, t.jti, t.exp FROM identities_account a
+    JOIN identities_issuedtoken t ON t.id = a.token_id
+    JOIN identities_operator o ON o.id = a.operator_id
+    WHERE a.public_key = %s AND a.deleted_at IS NULL
+      AND o.public_key = %s AND o.deleted_at IS NULL AND o.token_id IS NOT NULL
+"""
+_UNDER_DEFAULT = """
+    SELECT t.text, t.jti, t.exp FROM identities_account a
+    JOIN identities_issuedtoken t ON t.id = a.token_id
+    WHERE a.public_key = %s AND a.deleted_at IS NULL AND a.operator_id = (
+      SELECT o.id FROM identities_operator o
+      LEFT JOIN identities_installation i ON i.default_operator_id = o.id
+      WHERE o.deleted_at IS NULL AND o.token_id IS NOT NULL
+        AND (i.id IS NOT NULL OR 1 = (
+          SELECT count(*) FROM identities_operator p WHERE p.deleted_at IS NULL AND p.token_id IS NOT NULL))
+      ORDER BY i.id IS NULL, o.id LIMIT 1)
+"""
 
 
 def account_jwt(operator_id: int, account_key: str) -> AccountJwt | None:

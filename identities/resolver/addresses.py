@@ -161,6 +161,20 @@ def checked_address(
     return str(found[0])
 
 
+def refuse_literal(url: ServerURL, *, allow_loopback: bool, field: str = "url") -> None:
+    """Refuse a URL whose host is itself an address that must not be connected to; names wait until they are looked up.
+
+    Raises: AddressRefused.
+    """
+    try:
+        address = ip_address(url.host)
+    except ValueError:
+        return
+    checked_address(
+        url.host, url.port, allow_loopback=allow_loopback, lookup=lambda *_: [str(address)], field=field
+    )
+
+
 def _address(text: str, field: str) -> IPAddress:
     try:
         return ip_address(text)

@@ -68,6 +68,7 @@ class SystemLink:
         self._waiting: dict[str, _Collector] = {}
         self._inbox = f"{INBOX}.{token_hex(12)}"
         self._next = 0
+        self._watcher: asyncio.Future[None] | None = None
         try:
             seconds = len(target.urls) * (2 * target.connect_seconds + 2) + _GRACE
             self._connection = self._run(self._open(login, lookup), seconds)
@@ -209,6 +210,7 @@ class SystemLink:
         except BaseException:
             await connection.goodbye()
             raise
+        self._watcher = asyncio.ensure_future(self._watch(connection))
         return connection
 
     async def _answered(self, message: Msg) -> None:
@@ -243,10 +245,11 @@ class SystemLink:
         try:
             self._raise_troubles()
             await self._connection.publish(subject, payload, reply=f"{self._inbox}.{token}")
-            while not collector.ended.is_set():
+            while not collector.ended.done():
                 heard = len(collector.reply.payloads)
                 try:
-                    await asyncio.wait_for(self._ended(collector), seconds)
+                    async with asyncio.timeout(seconds):
+                        await asyncio.shield(collector.ended) if quiet else await collector.ended
                 except TimeoutError:
                     if not quiet or heard == len(collector.reply.payloads):
                         break
@@ -257,17 +260,15 @@ class SystemLink:
         finally:
             del self._waiting[token]
 
-    async def _ended(self, collector: _Collector) -> None:
-        """Wait for the last answer, or for the server to refuse or to go."""
-        ended = asyncio.ensure_future(collector.ended.wait())
-        trouble = asyncio.ensure_future(self._connection.troubled.wait())
-        try:
-            await asyncio.wait((ended, trouble), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            ended.cancel()
-            trouble.cancel()
-        if trouble.done() and not trouble.cancelled():
-            collector.ended.set()
+    async def _watch(self, connection: Connection) -> None:
+        """Wake everybody who waits whenever the server refuses something or goes."""
+        while True:
+            await connection.troubled.wait()
+            for collector in list(self._waiting.values()):
+                collector.end()
+            if not connection.is_connected:
+                return
+            await asyncio.sleep(0)  # whoever was woken takes note of it first
 
     async def _listen(self, subjects: tuple[str, ...], on_message: OnMessage) -> None:
         async def heard(message: Msg) -> None:
@@ -297,22 +298,27 @@ class _Collector:
     def __init__(self, expect: int, until: Callable[[bytes], bool] | None = None) -> None:
         self.expect, self.until = expect, until
         self.reply = Reply()
-        self.ended = asyncio.Event()
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def end(self) -> None:
+        """Nothing more is waited for."""
+        if not self.ended.done():
+            self.ended.set_result(None)
 
     def take(self, message: Msg) -> None:
         """Note one message, and whether it was the last."""
-        if self.ended.is_set():
+        if self.ended.done():
             return
         payload = bytes(message.data)
         if not payload and (message.headers or {}).get("Status") == "503":
             self.reply.nobody = True
-            self.ended.set()
+            self.end()
             return
         if self.until is not None and self.until(payload):
             self.reply.complete = True
-            self.ended.set()
+            self.end()
             return
         self.reply.payloads.append(payload if len(payload) <= LARGEST_ANSWER else b"")
         if self.expect and len(self.reply.payloads) >= self.expect:
             self.reply.complete = True
-            self.ended.set()
+            self.end()

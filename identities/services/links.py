@@ -40,8 +40,8 @@ def linked(cluster: Cluster) -> Iterator[SystemLink]:
 
 def open_link(cluster: Cluster) -> SystemLink:
     """A system connection that the caller closes; the seeds are open only while it logs in. Raises: as `linked`."""
-    with _login(cluster) as login, _client_key(cluster) as client_key:
-        return SystemLink(target(cluster, client_key), login)
+    with _login(cluster) as login, client_key(cluster) as key:
+        return SystemLink(target(cluster, key), login)
 
 
 def target(cluster: Cluster, client_key: SecretBytes | None = None) -> Target:
@@ -83,7 +83,8 @@ def _login(cluster: Cluster) -> Iterator[TestUser]:
 
 
 @contextmanager
-def _client_key(cluster: Cluster) -> Iterator[SecretBytes | None]:
+def client_key(cluster: Cluster) -> Iterator[SecretBytes | None]:
+    """The private key of the cluster's client certificate for the length of a block; None when it has none."""
     if cluster.client_key is None:
         yield None
         return

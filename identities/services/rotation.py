@@ -7,23 +7,23 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
-from identities.models import Installation, IssuedToken, Key
+from identities.models import Cluster, Installation, IssuedToken, Key
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
-from identities.services import audit, secrets
+from identities.services import audit, links, secrets
 
 BATCH = 500
 
 
 def reseal_all(*, principal: Principal) -> int:
-    """Re-wrap seeds, bearer tokens, canary and audit key; return how many envelopes changed.
+    """Re-wrap seeds, bearer tokens, TLS keys of clusters, canary and audit key; return how many envelopes changed.
 
     It can be stopped and run again: what is already under the first key stays as it is. Afterwards the older keys
     may leave the ring.
     """
     decisions.require(principal, Action.INSTALLATION_EDIT)
-    changed = _reseal_keys() + _reseal_tokens()
+    changed = _reseal_keys() + _reseal_tokens() + _reseal_clusters()
     with transaction.atomic():
         installed = Installation.objects.select_for_update().get()
         installed.canary = secrets.fresh_canary()
@@ -48,22 +48,30 @@ def _reseal_tokens() -> int:
     )
 
 
-def _reseal(sealed: QuerySet[Any], named: str, *, table: str, purpose: str) -> int:
+def _reseal_clusters() -> int:
+    rows = Cluster.objects.only("pk", "client_key")
+    return _reseal(rows, "pk", table="cluster", purpose=links.CLIENT_KEY, column="client_key")
+
+
+def _reseal(sealed: QuerySet[Any], named: str, *, table: str, purpose: str, column: str = "sealed") -> int:
     changed, last = 0, 0
     while True:
         with transaction.atomic():
             rows = list(
-                sealed.select_for_update().filter(pk__gt=last, sealed__isnull=False).order_by("pk")[:BATCH]
+                sealed.select_for_update()
+                .filter(pk__gt=last, **{f"{column}__isnull": False})
+                .order_by("pk")[:BATCH]
             )
             if not rows:
                 return changed
             moved = []
             for row in rows:
-                before = bytes(row.sealed)
-                row.sealed = secrets.reseal(
-                    before, table=table, public_key=getattr(row, named), purpose=purpose
+                before = bytes(getattr(row, column))
+                after = secrets.reseal(
+                    before, table=table, public_key=str(getattr(row, named)), purpose=purpose
                 )
-                if row.sealed != before:
+                if after != before:
+                    setattr(row, column, after)
                     moved.append(row)
-            sealed.model.objects.bulk_update(moved, ["sealed"])
+            sealed.model.objects.bulk_update(moved, [column])
         changed, last = changed + len(moved), rows[-1].pk

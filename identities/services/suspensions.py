@@ -12,7 +12,7 @@ from identities.models import User
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
-from identities.services import accounts, audit, changes, clock, users
+from identities.services import accounts, audit, changes, clock, system_users, users
 
 
 def suspend(*, principal: Principal, user: User, version: int) -> User:
@@ -61,6 +61,7 @@ def plan_suspend(user: User) -> changes.Change:
         ),
         "Until the suspension is lifted its creds can't be downloaded here, and it can't be edited.",
     ]
+    told.extend(system_users.told_of(user))
     if user.public_key in body.authorization.auth_users:
         told.append("It is an auth user of the account's auth callout: without it, nobody else can log in.")
     change = accounts.plan_revocations(user.account, {**held, user.public_key: entry})

@@ -246,9 +246,16 @@ def target(user: User, account: Account) -> audit.Target:
 
 
 def sign(
-    row: User, change: changes.Change, *, account: Account, key: Key, principal: Principal, reason: str
+    row: User,
+    change: changes.Change,
+    *,
+    account: Account,
+    key: Key,
+    principal: Principal,
+    reason: str,
+    unchanged: bool = False,
 ) -> User:
-    """Sign a planned edit of a locked user; runs unaudited in the caller's transaction.
+    """Sign a planned edit of a locked user; runs unaudited in the caller's transaction. `unchanged`: see `commit`.
 
     `issuer_account` is set whenever a signing key signs (spec §2.7).
     """
@@ -257,4 +264,4 @@ def sign(
         change = replace(
             change, after=replace(change.after, nats=replace(body, issuer_account=account.public_key))
         )
-    return changes.commit(row, change, principal=principal, key=key, reason=reason)
+    return changes.commit(row, change, principal=principal, key=key, reason=reason, unchanged=unchanged)

@@ -1,11 +1,12 @@
 """Account JWTs over HTTP, as nats-account-server serves them: what `resolver: URL(…)` of a nats-server asks.
 
-Answered without session and person, also while the installation is sealed. Source: nats-account-server
-`core/jwthandler.go`; nats-jwt.md §7.4. Put right here: no negative `max-age`, HEAD is answered.
+Answered without session and person, also while the installation is sealed; pushes bring a password. Put right here: no
+negative `max-age`, HEAD is answered. Source: nats-account-server `core/jwthandler.go`; nats-jwt.md §7.4.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec, cast
@@ -13,9 +14,10 @@ from typing import Concatenate, ParamSpec, cast
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from identities.errors import IdentityError
 from identities.formats.decoded_jwt import decoded_text
 from identities.queries import account_server as queries
-from identities.services import clock
+from identities.services import clock, pushes
 from identities.views.account_server_help import HELP
 
 P = ParamSpec("P")
@@ -70,8 +72,52 @@ def accounts(request: HttpRequest, operator_key: str = "") -> HttpResponse:
     return response
 
 
-@served
+@csrf_exempt
 def account(request: HttpRequest, key: str, operator_key: str = "") -> HttpResponse:
+    """An account's JWT; or takes one that is pushed, where the operator takes pushes."""
+    if request.method == "POST":
+        found = queries.served_operator(operator_key)
+        if found is not None and pushes.door_of(found.id) is not None:
+            return _pushed(request, found.id, key)
+    return _account(request, key, operator_key)
+
+
+def _pushed(request: HttpRequest, operator_id: int, key: str) -> HttpResponse:
+    """200 taken, 202 waiting for somebody here, else why not."""
+    try:
+        received = pushes.receive(
+            operator_id=operator_id,
+            account_key=key,
+            text=request.body.decode("utf-8", "replace"),
+            password=_password(request),
+            address=str(request.META.get("REMOTE_ADDR", "")),
+        )
+    except IdentityError as refused:
+        status = refused.status if isinstance(refused, pushes.PushRefused) else 400
+        response = _text(f"{refused.user_message}\n", status)
+        if status == 401:
+            response["WWW-Authenticate"] = 'Basic realm="account JWTs"'
+        return response
+    if received.waits:
+        return _text("the JWT is self-signed: it waits until the operator has signed it\n", 202)
+    response = HttpResponse()
+    del response["Content-Type"]
+    return response
+
+
+def _password(request: HttpRequest) -> str:
+    """The password of HTTP's basic sign-in, whatever user name comes with it; "" when there is none."""
+    kind, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(encoded, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
+
+
+@served
+def _account(request: HttpRequest, key: str, operator_key: str) -> HttpResponse:
     """An account's JWT with its `jti` as ETag; `?check=true` answers 404 once it has expired."""
     found = queries.served_operator(operator_key)
     if found is None:
@@ -88,13 +134,28 @@ def account(request: HttpRequest, key: str, operator_key: str = "") -> HttpRespo
         response = HttpResponse(status=404)
         del response["Content-Type"]
         return response
+    status, headers, body = hit(jwt, request.headers.get("If-None-Match", ""))
+    response = HttpResponse(body, status=status, headers=headers)
+    if "Content-Type" not in headers:
+        del response["Content-Type"]
+    return response
+
+
+def hit(jwt: queries.AccountJwt, if_none_match: str) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of the answer to a plain question for an account that is here."""
     tag = f'"{jwt.jti}"'
-    if tag in request.headers.get("If-None-Match", ""):
-        return HttpResponse(status=304, headers={"ETag": tag})
-    fresh = max(0, jwt.expires - now) if jwt.expires else 0
+    if tag in if_none_match:
+        return 304, {"ETag": tag, "Content-Length": "0"}, b""
+    body = jwt.text.encode()
+    fresh = max(0, jwt.expires - clock.unix()) if jwt.expires else 0
     caching = f"max-age={fresh}, stale-while-revalidate={STALE}, stale-if-error={STALE}"
-    headers = {"ETag": tag, "Cache-Control": caching}
-    return HttpResponse(jwt.text, content_type="application/jwt", headers=headers)
+    headers = {
+        "Content-Type": "application/jwt",
+        "ETag": tag,
+        "Cache-Control": caching,
+        "Content-Length": str(len(body)),
+    }
+    return 200, headers, body
 
 
 @served

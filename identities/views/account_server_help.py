@@ -33,5 +33,13 @@ Query parameters:
   * text=true - content type text/plain
   * decode=true - the JSON of the JWT's header and claims
 
-JWTs are written on nscweb's pages, not here: POST is answered with 405.
+## POST /jwt/v1/accounts/<pubkey>
+
+Takes the JWT in the body, as nsc push sends it, where the operator takes pushes: with the operator's push password
+by HTTP basic sign-in (https://push:PASSWORD@host/o/<operator key>/jwt/v1). Otherwise 405.
+
+  * 200 - signed by the operator, and taken as it is; a JWT that is here already changes nothing
+  * 202 - signed by the account itself: it waits until somebody has the operator sign it
+  * 400 - damaged, of another account, of no trusted issuer, or older than the one that is here
+  * 401 - no push password, or another one
 """

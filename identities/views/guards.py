@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template import loader
 from django.template.exceptions import TemplateDoesNotExist
@@ -20,7 +21,7 @@ from identities import lookup
 from identities.claims import codec
 from identities.errors import IdentityError
 from identities.forms.base import BaseForm
-from identities.models import Account, IssuedToken, Operator, User
+from identities.models import Account, Cluster, IssuedToken, Operator, User
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
@@ -30,23 +31,24 @@ MOST_BEHIND = 1000
 """How many versions behind a stale page is still compared with what it was made from."""
 
 Parameters = ParamSpec("Parameters")
-View = Callable[Concatenate[HttpRequest, Parameters], HttpResponse]
+Answer = TypeVar("Answer", bound=HttpResponseBase)
+View = Callable[Concatenate[HttpRequest, Parameters], Answer]
 
 
-def page(*methods: str) -> Callable[[View[Parameters]], View[Parameters]]:
+def page(*methods: str) -> Callable[[View[Parameters, Answer]], View[Parameters, Answer]]:
     """A page that answers to `methods` (default GET): invisible → 404, not permitted → 403, sealed → 503.
 
     A page of something under a key that it had before leads to the one under the key that it has.
     """
 
-    def decorate(view: View[Parameters]) -> View[Parameters]:
+    def decorate(view: View[Parameters, Answer]) -> View[Parameters, Answer]:
         @require_http_methods(
             [*(methods or ("GET",)), *(("HEAD",) if not methods or "GET" in methods else ())]
         )
         @wraps(view)
         def guarded(
             request: HttpRequest, *args: Parameters.args, **kwargs: Parameters.kwargs
-        ) -> HttpResponse:
+        ) -> HttpResponseBase:
             try:
                 return view(request, *args, **kwargs)
             except lookup.NotFound as missing:
@@ -58,7 +60,7 @@ def page(*methods: str) -> Callable[[View[Parameters]], View[Parameters]]:
             except secrets.SealedInstallation as sealed:
                 return _sealed(request, sealed.user_message)
 
-        return cast("View[Parameters]", guarded)
+        return cast("View[Parameters, Answer]", guarded)
 
     return decorate
 
@@ -99,7 +101,7 @@ def can(principal: Principal, scope: Scope | None, *actions: Action) -> dict[str
 def _mark_stale(
     form: BaseForm, stale: changes.StaleWrite, values_of: Callable[[Any], dict[str, Any]] | None
 ) -> None:
-    current: Operator | Account | User = stale.current
+    current = stale.current
     if current.deleted_at is not None:
         message = (
             f"“{current.name}” was deleted by {current.updated_by} meanwhile: there is nothing left to save."
@@ -116,9 +118,11 @@ def _mark_stale(
 
 
 def _base(
-    form: BaseForm, current: Operator | Account | User, values_of: Callable[[Any], dict[str, Any]]
+    form: BaseForm, current: Operator | Account | User | Cluster, values_of: Callable[[Any], dict[str, Any]]
 ) -> dict[str, Any] | None:
     """What a stale page was made from: each version has one JWT in the ledger. None when it can't be read."""
+    if isinstance(current, Cluster):  # which has no JWT
+        return None
     behind = current.version - form.version
     if not 0 < behind <= MOST_BEHIND:
         return None

@@ -23,6 +23,7 @@ ACTIONS = (
     Action.JWT_DOWNLOAD,
     Action.CONFIG_DOWNLOAD,
     Action.ACCOUNT_CREATE,
+    Action.PUSH_DOOR_EDIT,
 )
 SORTS = paging.both_ways(
     name=paging.Sort("name"), changed=paging.Sort("updated_at", "moment", descending=True)
@@ -126,10 +127,12 @@ def described(operator: Operator, request: HttpRequest, now: int) -> dict[str, A
                 ("delete", "operator-delete"),
                 ("system_account", "operator-system-account"),
                 ("jwt", "operator-jwt"),
+                ("store", "operator-store"),
                 ("config", "operator-config"),
                 ("history", "operator-history"),
                 ("reissue", "operator-reissue"),
                 ("sign_anew", "operator-sign-anew"),
+                ("pushes", "operator-pushes"),
                 ("new_account", "account-create"),
             )
         },

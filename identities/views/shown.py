@@ -11,7 +11,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from identities.models import LIVE_LAST, Account, Key, Operator, Purpose, User
+from identities.models import LIVE_LAST, Account, Cluster, Key, Operator, Purpose, User
 from identities.policy.principal import Principal
 
 DAY = 86_400
@@ -25,6 +25,7 @@ OPERATOR_TABS = (
     ("Accounts", "accounts"),
     ("Signing keys", "operator-keys"),
     ("Keys", "keys"),
+    ("Clusters", "clusters"),
     ("Validate", "operator-validate"),
     ("History", "operator-history"),
 )
@@ -38,7 +39,8 @@ ACCOUNT_TABS = (
     ("Revocations", "revocations"),
     ("History", "account-history"),
 )
-"""Label and route of each page of an operator and of an account."""
+CLUSTER_TABS = (("Servers", "cluster"), ("Drift", "cluster-drift"))
+"""Label and route of each page of an operator, of an account and of a cluster."""
 
 Names = Callable[[str], str]
 """From a public key to a name people know, "" for a stranger."""
@@ -187,6 +189,11 @@ def user_url(name: str, user: User) -> str:
     return reverse(name, args=[account.operator.public_key, account.public_key, user.public_key])
 
 
+def cluster_url(name: str, cluster: Cluster, *more: object) -> str:
+    """The URL of a page of a cluster, whose operator is loaded."""
+    return reverse(name, args=[cluster.operator.public_key, cluster.pk, *more])
+
+
 def operator_crumbs(operator: Operator, *more: str) -> tuple[Crumb, ...]:
     """Operators / this one / …"""
     here = Crumb(label=operator.name, url=operator_url("operator", operator))
@@ -204,6 +211,11 @@ def account_tabs(account: Account) -> dict[str, Any]:
     """The pages of an account, likewise; its row knows how many users it has."""
     urls = ((label, account_url(name, account)) for label, name in ACCOUNT_TABS)
     return _tabs("Account", urls, Users=account.user_count)
+
+
+def cluster_tabs(cluster: Cluster) -> dict[str, Any]:
+    """The pages of a cluster, likewise."""
+    return _tabs("Cluster", ((label, cluster_url(name, cluster)) for label, name in CLUSTER_TABS))
 
 
 def user_tabs(user: User, *, client_test: bool) -> dict[str, Any]:
@@ -230,6 +242,16 @@ def account_crumbs(account: Account, *more: str) -> tuple[Crumb, ...]:
         *operator_crumbs(account.operator, "")[:2],
         Crumb(label="Accounts", url=operator_url("accounts", account.operator), noun=True),
         Crumb(label=account.name, url=account_url("account", account)),
+    )
+    return _ended(steps, more)
+
+
+def cluster_crumbs(cluster: Cluster, *more: str) -> tuple[Crumb, ...]:
+    """Operators / operator / Clusters / this one / …"""
+    steps = (
+        *operator_crumbs(cluster.operator, "")[:2],
+        Crumb(label="Clusters", url=operator_url("clusters", cluster.operator), noun=True),
+        Crumb(label=cluster.name, url=cluster_url("cluster", cluster)),
     )
     return _ended(steps, more)
 

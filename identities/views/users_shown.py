@@ -14,7 +14,7 @@ from identities.claims.account import AccountBody
 from identities.models import Account, IssuedToken, Mode, User
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
-from identities.services import changes, users
+from identities.services import changes, system_users, users
 from identities.views import delivery, describing, guards, paging, roles_shown, shown, signing_keys_shown
 
 ACTIONS = (
@@ -211,17 +211,19 @@ def can(principal: Principal, user: User) -> dict[str, bool]:
 
 def what_goes(user: User) -> dict[str, Any]:
     """What deleting a user means, in words, for `components/confirm.html`."""
+    clusters = system_users.told_of(user)
     return {
         "name": user.name,
         "submit": "Delete user",
         "intro": f"Deleting “{user.name}” takes away its creds here, and its seed for good. A deletion alone does not "
         "stop creds that were handed out: revoking the key in the account does.",
         "consequences": (
+            *clusters,
             "With revoking (usual): the account's JWT changes, and servers refuse the user as soon as they have it.",
             "Without: whoever holds the creds can go on connecting until they expire.",
         )
         if user.suspended_at is None
-        else ("It is suspended: its key stands revoked in the account, and stays so.",),
+        else (*clusters, "It is suspended: its key stands revoked in the account, and stays so."),
     }
 
 

@@ -127,7 +127,7 @@ const busy = (step) => ({ detail: { elt, target } }) => {
   target.ariaBusy = step > 0 ? "true" : null;
 };
 on("htmx:load", (event) => prepare(event.detail.elt));
-on("htmx:beforeRequest", busy(1));
+on("htmx:beforeRequest", (event) => (document.hidden && event.detail.elt.matches("[data-live]") ? event.preventDefault() : busy(1)(event)));
 on("htmx:afterRequest", busy(-1));
 on("htmx:afterSwap", (event) => {
   const { target } = event.detail;
@@ -141,7 +141,7 @@ on("htmx:responseError", ({ detail: { xhr } }) => {
   const page = new DOMParser().parseFromString(xhr.responseText, "text/html");
   toast($("[data-error]", page)?.textContent.trim() || `The server answered ${xhr.status}. Load the page again.`, "danger");
 });
-on("htmx:sendError", () => toast("The server can't be reached. Nothing was changed.", "danger"));
+on("htmx:sendError", ({ detail: { elt } }) => elt.matches("[data-live]") || toast("The server can't be reached. Nothing was changed.", "danger"));
 on("closeDialog", () => dialog?.close());
 on("toast", ({ detail }) => toast(detail.text ?? detail.value, detail.tone));
 

@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.db import transaction
 from django.urls import reverse
 
+from identities.claims import codec
 from identities.claims.account import ExternalAuthorization, MsgTrace
 from identities.claims.drafts import ActivationDraft, RoleDraft, SigningKeyDraft
 from identities.claims.exports import Export, ServiceLatency
@@ -25,7 +26,7 @@ from identities.claims.permissions import (
     UserPermissionLimits,
 )
 from identities.claims.sharing import export_handles, import_handles
-from identities.models import Account, Job, Operator, User
+from identities.models import Account, Cluster, Holding, Job, Operator, Server, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.services import (
     accounts,
@@ -39,8 +40,10 @@ from identities.services import (
     keys,
     mappings,
     operator_keys,
+    pushes,
     reissuing,
     reissuing_operators,
+    signing,
     signing_keys,
     suspensions,
     unsigned,
@@ -79,6 +82,8 @@ def fill() -> User:
     _reissued()
     _imports(operator)
     _offline()
+    _pushed(Account.objects.get(pk=account.pk))
+    _drifting(account)
     return user
 
 
@@ -332,6 +337,63 @@ def _reissued() -> None:
     over = jobs.enqueue(principal=make.COMMAND, kind=reissuing.KIND, payload=below)
     left = json.dumps({"signed": 118, "left": ["Orders", "Tiers"], "left_count": 2})
     Job.objects.filter(pk=over.pk).update(state="done", result=left, finished_at=clock.now())
+
+
+def _pushed(account: Account) -> None:
+    """The account's operator takes pushes, and one that the account signed itself waits."""
+    password = pushes.open_door(principal=make.COMMAND, operator=account.operator, self_signed=True)
+    claims = replace(
+        changes.claims_of(account), nats=replace(changes.claims_of(account).nats, tags=("env:qa",))
+    )
+    with signing.signer_for(account.keys.get(public_key=account.public_key)) as pair:
+        text = codec.encode(claims, pair, account.last_iat + 60).text
+    pushes.receive(
+        operator_id=account.operator_id,
+        account_key=account.public_key,
+        text=text,
+        password=password,
+        address="192.0.2.7",
+    )
+
+
+def _drifting(account: Account) -> None:
+    """A cluster of two servers that hold other JWTs than they should of some accounts."""
+    moment = clock.now()
+    cluster = Cluster.objects.create(
+        operator=account.operator,
+        name="East",
+        name_fold="east",
+        urls="tls://nats.example.com:4222",
+        state="up",
+        checked_at=moment,
+        compared_at=moment,
+        created_at=moment,
+        updated_at=moment,
+        updated_by="alice",
+    )
+    others = Account.objects.live().filter(operator=account.operator).order_by("pk")[:4]
+    keys = [one.public_key for one in others]
+    states = {
+        "n1": ("same", "missing", "newer", "refused", "extra"),
+        "n2": ("same", "older", "different", "unknown", "expired"),
+    }
+    for name, held in states.items():
+        server = Server.objects.create(
+            cluster=cluster,
+            name=name,
+            nats_cluster="east",
+            version="2.15.1",
+            resolver="full",
+            allow_delete=True,
+            operator_keys=json.dumps({account.operator.public_key: account.operator.last_iat}),
+            first_seen_at=moment,
+            seen_at=moment,
+        )
+        for key, state in zip([*keys, KeyPair.create(KeyKind.ACCOUNT).public.text], held, strict=True):
+            Holding.objects.create(
+                server=server, account_key=key, state=state, iat=account.last_iat if state != "missing" else 0,
+                said="jwt validation failed" if state == "refused" else "", at=moment,
+            )  # fmt: skip
 
 
 def _offline() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import reverse
 
-from identities.models import Account, Job, Operator, User
+from identities.models import Account, Cluster, Job, Offer, Operator, User
 from identities.services import client_tests, import_jobs, reissuing
 from tests.e2e import sample
 
@@ -42,6 +42,8 @@ def everywhere(user: User) -> tuple[str, ...]:
         reverse("importing-job", args=[Job.objects.filter(kind=import_jobs.PLAN).latest("pk").pk]),
         reverse("operator-validate", args=here[:1]),
         *waiting(),
+        *pushed(),
+        reverse("cluster-drift", args=[here[0], Cluster.objects.get(name="East").pk]),
     )
 
 
@@ -50,6 +52,15 @@ def waiting() -> tuple[str, ...]:
     account = Account.objects.get(name="Waits")
     keys = [account.operator.public_key, account.public_key]
     return reverse("operator-unsigned", args=keys[:1]), reverse("account-unsigned", args=keys)
+
+
+def pushed() -> tuple[str, ...]:
+    """Who may push account JWTs, and one that waits."""
+    offer = Offer.objects.select_related("operator").get()
+    return (
+        reverse("operator-pushes", args=[offer.operator.public_key]),
+        reverse("operator-offer", args=[offer.operator.public_key, offer.account_key]),
+    )
 
 
 def reissues() -> tuple[str, ...]:

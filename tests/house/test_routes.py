@@ -13,7 +13,7 @@ from identities.claims import sharing
 from identities.claims.drafts import ActivationDraft, RoleDraft, SigningKeyDraft
 from identities.claims.handles import handle
 from identities.claims.mappings import WeightedMapping
-from identities.models import Account, Operator, User
+from identities.models import Account, Cluster, Operator, Server, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import READING
 from identities.policy.routes import ROUTES, Access
@@ -35,6 +35,8 @@ class Sample:
     export_handle: str
     import_handle: str
     token_id: int
+    cluster: Cluster
+    server: Server
 
     def url(self, name: str) -> str:
         arguments = {
@@ -42,7 +44,11 @@ class Sample:
             "account_key": self.account.public_key,
             "user_key": self.user.public_key,
             "signing_key": self.role,
+            "offered_key": ELSEWHERE,
+            "adopted_key": ELSEWHERE,
             "job_id": 1,
+            "cluster_id": self.cluster.pk,
+            "server_id": self.server.pk,
             "mapping": handle("orders"),
             "entry": handle("*"),
             "operator_signing_key": handle(changes.claims_of(self.operator).nats.signing_keys[0]),
@@ -80,6 +86,7 @@ def sample(db: None) -> Sample:
     shared = sharing.export_handles((export,))[0]
     wanted = ActivationDraft(target=ELSEWHERE, subject="orders.>")
     token = activations.issue(principal=make.COMMAND, account=account, handle=shared, draft=wanted)
+    cluster = make.cluster(operator)
     return Sample(
         operator,
         account,
@@ -88,6 +95,8 @@ def sample(db: None) -> Sample:
         export_handle=shared,
         import_handle=sharing.import_handles((imported,))[0],
         token_id=token.pk,
+        cluster=cluster,
+        server=make.server(cluster),
     )
 
 

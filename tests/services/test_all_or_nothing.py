@@ -31,10 +31,12 @@ from identities.claims.mappings import WeightedMapping
 from identities.claims.permissions import Permission, Permissions, UserPermissionLimits
 from identities.claims.recipes import Task, Wish
 from identities.claims.user import UserBody
-from identities.models import Account, Job, Key, Operator, Person, User
+from identities.models import Account, Cluster, Job, Key, Offer, Operator, Person, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
+from identities.resolver.drafts import ClusterDraft
 from identities.services import (
+    account_creds,
     account_settings,
     accounts,
     activations,
@@ -46,7 +48,10 @@ from identities.services import (
     changes,
     client_tests,
     clock,
+    cluster_users,
+    clusters,
     creds,
+    exporting,
     exports,
     import_jobs,
     import_writing,
@@ -60,6 +65,7 @@ from identities.services import (
     operator_keys,
     operators,
     people,
+    pushes,
     reissuing_accounts,
     reissuing_operators,
     resigning,
@@ -110,11 +116,18 @@ class Sample:
     out: User
     other: Account
     plan: Job
+    cluster: Cluster
     offline: Account
     """Its edit waits for the signature of its operator, whose key is not here."""
 
 
 Work = Callable[[Sample], object]
+CLUSTER = ClusterDraft(name="New", urls=("nats://nats.example.com:4222",))
+
+
+def _choose_system_user(at: Sample) -> object:
+    key = User.objects.get(operator=at.operator, name="sys").public_key
+    return cluster_users.choose(**WHO, cluster=at.cluster, public_key=key, version=at.cluster.version)
 
 
 def _limits(at: Sample) -> object:
@@ -223,6 +236,26 @@ def _keep_unsigned(at: Sample) -> object:
     return unsigned.keep(**WHO, row=operator, change=_tagged(operator), version=operator.version)
 
 
+def _offered(at: Sample) -> Offer:
+    """A self-signed JWT that was pushed and waits."""
+    with signing.signer_for(Key.objects.get(public_key=at.account.public_key)) as pair:
+        claims = replace(changes.claims_of(at.account), name="Offered")
+        text = codec.encode(claims, pair, at.account.last_iat + 1).text
+    return Offer(
+        pk=1,
+        operator=at.account.operator,
+        account_key=at.account.public_key,
+        name="Offered",
+        text=text,
+        iat=at.account.last_iat + 1,
+        at=clock.now(),
+    )
+
+
+def _pushed(at: Sample) -> object:
+    return pushes._keep(at.account.operator, changes.claims_of(at.account), "text", "")
+
+
 def _planned() -> Job:
     """A plan that a worker has made."""
     upload = uploads.begin()
@@ -234,6 +267,11 @@ def _planned() -> Job:
 
 
 WORKS: dict[str, Work] = {
+    "pushes.open_door": lambda at: pushes.open_door(**WHO, operator=at.account.operator, self_signed=True),
+    "pushes.close_door": lambda at: pushes.close_door(**WHO, operator=at.operator),
+    "pushes.receive": _pushed,
+    "pushes.accept": lambda at: pushes.accept(**WHO, offer=_offered(at), version=at.account.version),
+    "pushes.decline": lambda at: pushes.decline(**WHO, offer=_offered(at)),
     "unsigned.keep": _keep_unsigned,
     "unsigned.discard": lambda at: unsigned.discard(**WHO, row=at.offline),
     "unsigned.self_signed": lambda at: unsigned.self_signed(**WHO, account=at.offline),
@@ -357,6 +395,8 @@ WORKS: dict[str, Work] = {
     "adopting_users.adopt_users": _adopt_users,
     "creds.creds_file": lambda at: creds.creds_file(**WHO, user=at.user),
     "creds.creds_files": lambda at: creds.creds_files(**WHO, account=at.account, users=[at.user]),
+    "account_creds.prepare": lambda at: account_creds.prepare(**WHO, account=at.account),
+    "exporting.prepare": lambda at: exporting.prepare(**WHO, operator=at.operator, with_keys=True),
     "creds.issue": lambda at: creds.issue(**WHO, account=at.account, drafts=[UserDraft(name="New")]),
     "creds.user_jwt": lambda at: creds.user_jwt(**WHO, user=at.bearer),
     "reissuing_accounts.reissue": _reissue_account,
@@ -370,6 +410,21 @@ WORKS: dict[str, Work] = {
     "keys.export_seed": lambda at: keys.export_seed(**WHO, key=at.spare),
     "keys.erase": lambda at: keys.erase(**WHO, key=at.spare),
     "client_tests.start": _client_test,
+    "clusters.create": lambda at: clusters.create(**WHO, operator=at.operator, draft=CLUSTER),
+    "clusters.update": lambda at: clusters.update(
+        **WHO, cluster=at.cluster, draft=CLUSTER, version=at.cluster.version
+    ),
+    "clusters.delete": lambda at: clusters.delete(**WHO, cluster=at.cluster, version=at.cluster.version),
+    "clusters.forget_server": lambda at: clusters.forget_server(
+        **WHO, cluster=at.cluster, server=at.cluster.servers.get()
+    ),
+    "cluster_users.make": lambda at: cluster_users.make(
+        **WHO, cluster=at.cluster, version=at.cluster.version
+    ),
+    "cluster_users.renew": lambda at: cluster_users.renew(
+        **WHO, cluster=at.cluster, version=at.cluster.version
+    ),
+    "cluster_users.choose": _choose_system_user,
     "installation.choose_default_operator": lambda at: installation.choose_default_operator(
         **WHO, operator=at.operator
     ),
@@ -391,6 +446,7 @@ SEEDLESS = KeyPair.create(KeyKind.ACCOUNT)
 def sample() -> Sample:
     make.installation()
     operator = make.operator()
+    pushes.open_door(**WHO, operator=operator, self_signed=False)
     account = make.account(operator)
     ways = [WeightedMapping(subject="orders.new")]
     account = mappings.put(**WHO, account=account, source="orders", targets=ways, version=account.version)
@@ -413,6 +469,8 @@ def sample() -> Sample:
     seedless = keys.find(make.COMMAND, operator, SEEDLESS.public.text)
     spare = keys.generate(**WHO, operator=operator, kind=KeyKind.CURVE)
     person, elsewhere = make.person(None), _signed_elsewhere(account)
+    cluster = make.cluster(operator)
+    make.server(cluster)
     return Sample(
         operator,
         account,
@@ -427,6 +485,7 @@ def sample() -> Sample:
         out,
         make.account(operator),
         _planned(),
+        cluster,
         _offline(),
     )
 
@@ -495,7 +554,7 @@ def test_every_service_that_writes_an_event_is_tried() -> None:
         *(revocations, users, adopting, adopting_users, creds, client_tests, installation, keys),
         *(people, rotation, reissuing_accounts, reissuing_operators, resigning, resigning_accounts),
         *(signing_over, signing_keys, moves, suspensions, user_keys, exports, imports, activations),
-        *(import_jobs, import_writing, importing, unsigned),
+        *(import_jobs, import_writing, importing, unsigned, pushes, account_creds, exporting),
     )
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"

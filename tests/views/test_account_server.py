@@ -12,7 +12,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from identities.models import Account, Installation, IssuedToken, Operator
-from identities.services import clock, secrets
+from identities.services import clock, pushes, secrets
 from tests import make
 
 FIXTURES = json.loads(
@@ -160,6 +160,29 @@ def test_writing_is_not_allowed_here(golden: Operator, name: str) -> None:
     assert answer.status_code == 405
     assert answer["Allow"] == "GET, HEAD, OPTIONS"
     assert answer.content == b"Method Not Allowed\n"
+
+
+OLDER_THAN_OURS = {"post-future-exp"}
+"""nats-account-server puts an older JWT over a newer one; we don't."""
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name in WRITES - OLDER_THAN_OURS if name.startswith("post-"))
+)
+def test_where_pushes_are_taken_they_are_answered_as_nats_account_server_did(
+    golden: Operator, name: str
+) -> None:
+    password = pushes.open_door(principal=make.COMMAND, operator=golden, self_signed=False)
+    request = BY_NAME[name]["request"]
+    signed_in = "Basic " + base64.b64encode(f"nsc:{password}".encode()).decode()
+    answer = Client().post(
+        request["path"],
+        request.get("body") or "",
+        content_type="application/jwt",
+        headers={"Authorization": signed_in},
+    )
+    assert answer.status_code == BY_NAME[name]["response"]["status"], answer.content
+    assert bool(answer.content) == (answer.status_code != 200)
 
 
 def test_writing_is_not_stopped_by_the_form_token_either(golden: Operator) -> None:
