@@ -103,6 +103,15 @@ class Preset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PresetDraft:
+    """An own preset as it was filled in; the edition's number follows."""
+
+    title: str
+    about: str
+    edition: Edition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Filled:
     """An edition with its parameters given: the lines, and what else it says."""
 
