@@ -61,6 +61,13 @@ ROUTES: Mapping[str, Route] = {
     "inspector": _session(Action.TOKEN_INSPECT),
     "denied": _session(Action.VIEW),
     "compare": _session(Action.VIEW),
+    # presets
+    "presets": _session(Action.VIEW),
+    "preset-create": _session(Action.PRESET_EDIT),
+    "preset": _session(Action.VIEW),
+    "preset-edit": _session(Action.PRESET_EDIT),
+    "preset-delete": _session(Action.PRESET_EDIT),
+    "preset-renew": _session(Action.USER_EDIT),
     "installation": _session(Action.VIEW),
     "installation-default-operator": _session(Action.INSTALLATION_EDIT),
     # imports
@@ -139,6 +146,7 @@ ROUTES: Mapping[str, Route] = {
     "role-create": _session(Action.SIGNING_KEY_EDIT),
     "signing-key": _session(Action.VIEW),
     "role-edit": _session(Action.SIGNING_KEY_EDIT),
+    "role-preset": _session(Action.SIGNING_KEY_EDIT),
     "signing-key-remove": _session(Action.SIGNING_KEY_EDIT),
     "account-default-permissions": _session(Action.ACCOUNT_EDIT),
     "account-tracing": _session(Action.ACCOUNT_EDIT),
@@ -190,6 +198,7 @@ ROUTES: Mapping[str, Route] = {
     "user-history": _session(Action.VIEW),
     "user-explain": _session(Action.VIEW),
     "user-allow": _session(Action.USER_EDIT),
+    "user-preset": _session(Action.USER_EDIT),
     "user-test": _session(Action.CLIENT_TEST),
     "user-test-result": _session(Action.CLIENT_TEST),
 }

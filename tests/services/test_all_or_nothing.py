@@ -29,7 +29,10 @@ from identities.claims.exports import Export
 from identities.claims.imports import Import
 from identities.claims.mappings import WeightedMapping
 from identities.claims.permissions import Permission, Permissions, UserPermissionLimits
-from identities.claims.recipes import Task, Wish
+from identities.claims.presets import Edition, Preset, PresetDraft
+from identities.claims.presets_built_in import BUILT_IN
+from identities.claims.presets_text import lines_of
+from identities.claims.recipes import Side, Task, Wish
 from identities.claims.user import UserBody
 from identities.models import Account, Cluster, Job, Key, Offer, Operator, Person, User
 from identities.nkeys import KeyKind, KeyPair
@@ -53,6 +56,7 @@ from identities.services import (
     creds,
     exporting,
     exports,
+    filling,
     import_jobs,
     import_writing,
     importing,
@@ -65,6 +69,7 @@ from identities.services import (
     operator_keys,
     operators,
     people,
+    presets,
     pushes,
     reissuing_accounts,
     reissuing_operators,
@@ -93,6 +98,7 @@ BEARER = replace(UserPermissionLimits.unlimited(), bearer_token=True)
 RULES = Permissions(pub=Permission(allow=("a",)))
 WHO = {"principal": make.COMMAND}
 KEY = KeyPair.create(KeyKind.USER).public.text
+PRESET = PresetDraft(title="Own", about="", edition=Edition(number=1, lines=lines_of(["a"], Side.PUBLISH)))
 
 
 ELSEWHERE = KeyPair.create(KeyKind.ACCOUNT).public.text
@@ -117,6 +123,8 @@ class Sample:
     other: Account
     plan: Job
     cluster: Cluster
+    preset: Preset
+    """Of version 2; version 1 filled the first user."""
     offline: Account
     """Its edit waits for the signature of its operator, whose key is not here."""
 
@@ -229,6 +237,18 @@ def _offline() -> Account:
 
 def _tagged(row: Operator | Account) -> changes.Change:
     return changes.plan(row, changes.edit_body(tags=("new",)), now=clock.unix())
+
+
+def _renew(at: Sample) -> object:
+    rows = list(filling.rows_of(at.preset, make.COMMAND).values_list("pk", flat=True))
+    return filling.renew(**WHO, preset=at.preset, number=2, fillings=rows)
+
+
+def _preset(filled: User) -> Preset:
+    made = presets.create(**WHO, draft=PRESET)
+    filling.fill_user(**WHO, user=filled, preset=made, values={}, version=filled.version)
+    newer = replace(PRESET.edition, lines=lines_of(["a", "b"], Side.PUBLISH))
+    return presets.edit(**WHO, key=made.key, draft=replace(PRESET, edition=newer), version=1)
 
 
 def _keep_unsigned(at: Sample) -> object:
@@ -370,6 +390,23 @@ WORKS: dict[str, Work] = {
     "allowing.allow": lambda at: allowing.allow(
         **WHO, user=at.user, wish=Wish(task=Task.REQUEST, subject="new"), version=at.user.version
     ),
+    "filling.fill_user": lambda at: filling.fill_user(
+        **WHO, user=at.user, preset=BUILT_IN["requester"], values={"subject": "new"}, version=at.user.version
+    ),
+    "filling.fill_role": lambda at: filling.fill_role(
+        **WHO,
+        account=at.account,
+        role=at.role,
+        preset=BUILT_IN["observer"],
+        values={},
+        version=at.account.version,
+    ),
+    "filling.renew": _renew,
+    "presets.create": lambda at: presets.create(**WHO, draft=replace(PRESET, title="Another")),
+    "presets.edit": lambda at: presets.edit(
+        **WHO, key=at.preset.key, draft=replace(PRESET, about="new"), version=2
+    ),
+    "presets.delete": lambda at: presets.delete(**WHO, key=at.preset.key, version=2),
     "users.update": lambda at: users.update(
         **WHO, user=at.user, edit=UserEdit(name="New"), version=at.user.version
     ),
@@ -457,6 +494,7 @@ def sample() -> Sample:
     out = suspensions.suspend(**WHO, user=out, version=out.version)
     user = make.user(account)
     user = users.update(**WHO, user=user, edit=UserEdit(name="edited"), version=user.version)
+    preset = _preset(make.user(account))
     bearer = make.user(account, limits=BEARER)
     account.refresh_from_db()
     make.export(account, "orders.>", token_req=True, revocations={"*": 1})
@@ -486,6 +524,7 @@ def sample() -> Sample:
         make.account(operator),
         _planned(),
         cluster,
+        preset,
         _offline(),
     )
 
@@ -554,7 +593,17 @@ def test_every_service_that_writes_an_event_is_tried() -> None:
         *(revocations, users, adopting, adopting_users, creds, client_tests, installation, keys),
         *(people, rotation, reissuing_accounts, reissuing_operators, resigning, resigning_accounts),
         *(signing_over, signing_keys, moves, suspensions, user_keys, exports, imports, activations),
-        *(import_jobs, import_writing, importing, unsigned, pushes, account_creds, exporting),
+        *(
+            import_jobs,
+            import_writing,
+            importing,
+            unsigned,
+            presets,
+            filling,
+            pushes,
+            account_creds,
+            exporting,
+        ),
     )
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
