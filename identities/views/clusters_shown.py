@@ -118,6 +118,7 @@ def page(principal: Principal, cluster: Cluster) -> dict[str, Any]:
                 ("make", "user-make"),
                 ("choose", "user-choose"),
                 ("renew", "user-renew"),
+                ("test", "test"),
             )
         },
         **shown.cluster_tabs(cluster),

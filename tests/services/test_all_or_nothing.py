@@ -48,6 +48,7 @@ from identities.services import (
     changes,
     client_tests,
     clock,
+    cluster_tests,
     cluster_users,
     clusters,
     creds,
@@ -410,6 +411,7 @@ WORKS: dict[str, Work] = {
     "keys.export_seed": lambda at: keys.export_seed(**WHO, key=at.spare),
     "keys.erase": lambda at: keys.erase(**WHO, key=at.spare),
     "client_tests.start": _client_test,
+    "cluster_tests.start": lambda at: cluster_tests.start(**WHO, cluster=at.cluster),
     "clusters.create": lambda at: clusters.create(**WHO, operator=at.operator, draft=CLUSTER),
     "clusters.update": lambda at: clusters.update(
         **WHO, cluster=at.cluster, draft=CLUSTER, version=at.cluster.version

@@ -16,10 +16,11 @@ import structlog
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
-from identities.services import client_tests, drifting, import_jobs, jobs, reissuing, secrets
+from identities.services import client_tests, cluster_tests, drifting, import_jobs, jobs, reissuing, secrets
 
 HANDLERS: Mapping[str, jobs.Handler] = {
     client_tests.KIND: client_tests.HANDLER,
+    cluster_tests.KIND: cluster_tests.HANDLER,
     reissuing.KIND: reissuing.HANDLER,
     **import_jobs.HANDLERS,
     **drifting.HANDLERS,
