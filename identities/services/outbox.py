@@ -7,15 +7,19 @@ overtake anything, and many changes in a row are one delivery.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from identities.models import Account, Cluster, Delivery, DeliveryState, Wish
 from identities.policy.principal import Principal
 from identities.services import bulk, clock
 
+_PASSES = 20
+_PASS_SECONDS = 0.1
 _AGAIN = ("wish", "state", "run_at", "attempts", "problem", "found", "by", "by_name", "updated_at")
 """What a further change of the account sets on a row that is there already."""
 
@@ -52,6 +56,25 @@ def wake_all(*, principal: Principal, cluster: Cluster) -> None:
         "WHERE c.id = %s AND a.deleted_at IS NULL AND a.token_id IS NOT NULL",
         [cluster.pk],
     )
+
+
+def again(rows: QuerySet[Delivery]) -> None:
+    """Have these delivered again, as they are: servers came back, or nobody knows what they hold.
+
+    Rows that a change is about to wake are left to it for a while, so that two who lock several never wait in a ring.
+    """
+    for _ in range(_PASSES):
+        with transaction.atomic():
+            wanted = rows.exclude(state=DeliveryState.WAITING, run_at__lte=clock.now())
+            free = wanted.select_for_update(skip_locked=True).values_list("pk", flat=True)
+            ids = list(free)
+            for start in range(0, len(ids), 500):
+                Delivery.objects.filter(pk__in=ids[start : start + 500]).update(
+                    state=DeliveryState.WAITING, run_at=clock.now(), attempts=0
+                )
+        if not wanted.exists():
+            return
+        time.sleep(_PASS_SECONDS)
 
 
 def _upsert(principal: Principal, wish: Wish, key: str, source: str, given: Sequence[Any]) -> None:

@@ -39,7 +39,7 @@ ACCOUNT_TABS = (
     ("Revocations", "revocations"),
     ("History", "account-history"),
 )
-CLUSTER_TABS = (("Servers", "cluster"),)
+CLUSTER_TABS = (("Servers", "cluster"), ("Drift", "cluster-drift"))
 """Label and route of each page of an operator, of an account and of a cluster."""
 
 Names = Callable[[str], str]

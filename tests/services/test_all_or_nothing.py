@@ -155,7 +155,7 @@ def _reissue_operator(at: Sample) -> object:
 
 def _users_over(at: Sample) -> object:
     system = Account.objects.get(operator=at.operator, name="SYS")
-    source = User.objects.get(account=system).issuer
+    source = User.objects.get(account=system, name="sys").issuer
     return signing_over.users(**WHO, account=system, source=source, target=system.public_key)
 
 

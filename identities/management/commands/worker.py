@@ -16,12 +16,24 @@ import structlog
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
-from identities.services import client_tests, cluster_tests, drifting, import_jobs, jobs, reissuing, secrets
+from identities.services import (
+    attending,
+    biting,
+    client_tests,
+    cluster_tests,
+    drifting,
+    import_jobs,
+    jobs,
+    lockouts,
+    reissuing,
+    secrets,
+)
 
 HANDLERS: Mapping[str, jobs.Handler] = {
     client_tests.KIND: client_tests.HANDLER,
     cluster_tests.KIND: cluster_tests.HANDLER,
     reissuing.KIND: reissuing.HANDLER,
+    lockouts.KIND: biting.HANDLER,
     **import_jobs.HANDLERS,
     **drifting.HANDLERS,
 }
@@ -38,7 +50,7 @@ class Command(BaseCommand):
     """Polls for jobs until SIGTERM or Ctrl-C; a job in hand is finished first."""
 
     help = (
-        "Do the background jobs (client tests, imports, signing anew in bulk). "
+        "Do the background jobs (client tests, imports, signing anew in bulk), and deliver accounts to servers. "
         "Run at least one, beside the web server."
     )
 
@@ -52,6 +64,7 @@ class Command(BaseCommand):
         if once:
             while jobs.work_once(HANDLERS):
                 pass
+            attending.once()
             return
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -59,6 +72,7 @@ class Command(BaseCommand):
         name = f"{socket.gethostname()}:{os.getpid()}"
         log.info("worker started", worker=name)
         beside = [threading.Thread(target=_thread, args=(stop,)) for _ in range(at_once - 1)]
+        beside.append(threading.Thread(target=_tend, args=(stop,)))
         for thread in beside:
             thread.start()
         try:
@@ -76,6 +90,15 @@ def _thread(stop: threading.Event) -> None:
         run(stop)
     finally:
         stop.set()  # a fault here ends the whole worker, so that whoever watches it starts it again
+        connection.close()
+
+
+def _tend(stop: threading.Event) -> None:
+    """The connections to clusters, beside the jobs."""
+    try:
+        attending.tend(stop)
+    finally:
+        stop.set()
         connection.close()
 
 
