@@ -83,6 +83,7 @@ class Probe:
 
 
 OnAddress = Callable[[At], None]
+_NOBODY: Final = TestUser(name="", jwt="")
 
 
 def probe(target: Target, login: TestUser, on_address: OnAddress, *, lookup: Lookup = system_lookup) -> Probe:
@@ -104,6 +105,15 @@ def probe(target: Target, login: TestUser, on_address: OnAddress, *, lookup: Loo
     return Probe(at=tuple(found), servers=servers, problem="" if servers else problem)
 
 
+def first_that_greets(target: Target, seconds: float, *, lookup: Lookup = system_lookup) -> str:
+    """The first address where a nats-server greets within `seconds`; the first of all where none does."""
+    for text in target.urls if len(target.urls) > 1 else ():
+        one = _Address(replace(target, urls=(text,), connect_seconds=seconds), _NOBODY, lookup)
+        if one.greets():
+            return text
+    return target.urls[0]
+
+
 class _Address:
     """The test of one address."""
 
@@ -112,6 +122,15 @@ class _Address:
         self.result = At(url=target.urls[0])
         self.servers: tuple[Seen, ...] = ()
         self.problem = ""
+
+    def greets(self) -> bool:
+        """Whether a nats-server is there; of a web socket nobody knows before login."""
+        try:
+            url = parse_url(self.target.urls[0], field="urls")
+            route = self._looked_up(url)
+            return route is not None and (url.websocket or self._greeted(route))
+        except ResolverError:
+            return False
 
     def run(self, *, survey: bool) -> None:
         """All steps, until one fails."""

@@ -9,10 +9,11 @@ import pytest
 
 from identities.claims.drafts import AccountDraft
 from identities.formats.server_config import Resolver
-from identities.models import Cluster, Job, Operator, Server
+from identities.models import Cluster, Job, Operator, Server, User
 from identities.nkeys import SecretBytes
 from identities.services import (
     accounts,
+    client_tests,
     cluster_tests,
     jobs,
     links,
@@ -206,3 +207,34 @@ def test_a_cluster_without_a_system_user_can_not_be_tested() -> None:
     cluster = make.cluster(make.operator(system_account=False))
     with pytest.raises(links.NoSystemUser):
         cluster_tests.start(principal=make.COMMAND, cluster=cluster)
+
+
+def test_a_client_test_reaches_a_cluster_by_its_addresses_and_certificates(
+    nats: natsserver.Stable, tmp_path: Path
+) -> None:
+    ca = pem.authority(tmp_path)
+    here, mine = pem.issued(tmp_path, ca, "here", "IP:127.0.0.1"), pem.issued(tmp_path, ca, "mine")
+    operator = make.operator()
+    user = make.user(make.account(operator))
+    files = f'cert_file: "{here.certificate}", key_file: "{here.key}", ca_file: "{ca.certificate}"'
+    tls = f"tls {{ {files}, verify: true }}"
+    memory = nodes.config(operator, resolver=Resolver.MEMORY, preload_all=True)
+    server = nats.start(f"server_name: n1\n{tls}\n{memory}")
+    dead = f"tls://127.0.0.1:{natsserver.free_port()}"
+    cluster = make.cluster(
+        operator,
+        urls=(dead, f"tls://127.0.0.1:{server.port}"),
+        ca_pem=ca.certificate_text,
+        client_cert=mine.certificate_text,
+        client_key=SecretBytes(mine.key_text.encode()),
+        **FAST,
+    )
+    wish = client_tests.Wish(trial=client_tests.Trial.RTT, url="", cluster=cluster.pk)
+    user = User.objects.select_related("account__operator").get(pk=user.pk)
+    client_tests.start(principal=make.COMMAND, user=user, wish=wish)
+    assert jobs.work_once({client_tests.KIND: client_tests.HANDLER})
+    job = Job.objects.get(kind=client_tests.KIND)
+    found = jobs.result_of(job)
+    assert found["ok"], found.get("summary", job.error)
+    assert f"tls://127.0.0.1:{server.port}" in found["events"][0]["text"]
+    assert "PRIVATE KEY" not in job.payload + job.result
