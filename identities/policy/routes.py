@@ -124,6 +124,8 @@ ROUTES: Mapping[str, Route] = {
     "cluster-user-choose": _session(Action.CLUSTER_EDIT),
     "cluster-user-renew": _session(Action.CLUSTER_EDIT),
     "cluster-forget-server": _session(Action.CLUSTER_EDIT),
+    "cluster-test": _session(Action.CLUSTER_TEST),
+    "cluster-test-result": _session(Action.CLUSTER_TEST),
     # accounts
     "accounts": _session(Action.VIEW),
     "account-create": _session(Action.ACCOUNT_CREATE),

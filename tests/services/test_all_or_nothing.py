@@ -51,6 +51,7 @@ from identities.services import (
     changes,
     client_tests,
     clock,
+    cluster_tests,
     cluster_users,
     clusters,
     creds,
@@ -162,7 +163,7 @@ def _reissue_operator(at: Sample) -> object:
 
 def _users_over(at: Sample) -> object:
     system = Account.objects.get(operator=at.operator, name="SYS")
-    source = User.objects.filter(account=system).earliest("pk").issuer
+    source = User.objects.get(account=system, name="sys").issuer
     return signing_over.users(**WHO, account=system, source=source, target=system.public_key)
 
 
@@ -447,6 +448,7 @@ WORKS: dict[str, Work] = {
     "keys.export_seed": lambda at: keys.export_seed(**WHO, key=at.spare),
     "keys.erase": lambda at: keys.erase(**WHO, key=at.spare),
     "client_tests.start": _client_test,
+    "cluster_tests.start": lambda at: cluster_tests.start(**WHO, cluster=at.cluster),
     "clusters.create": lambda at: clusters.create(**WHO, operator=at.operator, draft=CLUSTER),
     "clusters.update": lambda at: clusters.update(
         **WHO, cluster=at.cluster, draft=CLUSTER, version=at.cluster.version
