@@ -113,6 +113,12 @@ SETTINGS: tuple[Setting, ...] = (
         help="Minutes without a request after which a session ends by itself; at least 2.",
     ),
     Setting(
+        name="NSCWEB_EVENTS_KEPT",
+        default="20000",
+        help="Events of clients (logins refused, connections that came and went) kept of each cluster.",
+    ),
+    Setting(name="NSCWEB_EVENT_DAYS", default="14", help="Days after which such an event is deleted."),
+    Setting(
         name="NSCWEB_SQLITE_WAL",
         default="auto",
         help="`auto` uses the write-ahead log only with an SQLite library without the WAL-reset bug (3.51.3 or "

@@ -47,6 +47,9 @@ NSCWEB_ALLOW_LOOPBACK_SERVERS = (
 )
 
 # --- Django
+NSCWEB_EVENTS_KEPT = configuration.integer("NSCWEB_EVENTS_KEPT", minimum=100)
+NSCWEB_EVENT_DAYS = configuration.integer("NSCWEB_EVENT_DAYS", minimum=1)
+
 DEBUG = configuration.flag("NSCWEB_DEBUG")
 SECRET_KEY = configuration.read("NSCWEB_SECRET_KEY") or keyfile.read_or_create(DATA_DIR / "secret.key")
 ALLOWED_HOSTS = [_host if ":" not in _host else f"[{_host}]", *_LOOPBACK]

@@ -10,6 +10,7 @@ from identities.models.events import EventKind, ServerEvent
 from identities.models.installation import Installation
 from identities.models.jobs import Job, JobState, WorkerBeat
 from identities.models.keys import Key, Purpose
+from identities.models.live import Snapshot
 from identities.models.operators import Operator
 from identities.models.people import FirstAdminLink, Person, SignInFailure
 from identities.models.permissions import Mode, Permission, SubjectPattern
@@ -50,6 +51,7 @@ __all__ = [
     "Server",
     "ServerEvent",
     "SignInFailure",
+    "Snapshot",
     "SubjectPattern",
     "Unsigned",
     "User",

@@ -13,10 +13,16 @@ class EventKind(models.TextChoices):
     AUTH_FAILED = "auth-failed"
     CONNECTED = "connected"
     DISCONNECTED = "disconnected"
+    LOST = "lost"
+    """So many events (`reason`) came at once that they were not kept."""
 
 
 class ServerEvent(models.Model):
-    """One event. Keys are as the server told them ("" when it did not); JWTs are never kept: a bearer's logs in."""
+    """One event. Keys are as the server told them, or as the client's JWT says where that is signed ("" for neither).
+
+    `issued`, `expires` and `not_before` are that JWT's (Unix seconds, 0 for none); JWTs are never kept: a bearer's
+    logs in. `reason` is in the server's words.
+    """
 
     cluster = models.ForeignKey("identities.Cluster", on_delete=models.CASCADE, related_name="events")
     kind = models.CharField(max_length=16, choices=EventKind.choices)
@@ -27,6 +33,9 @@ class ServerEvent(models.Model):
     client = models.CharField(max_length=255, blank=True, default="")
     address = models.CharField(max_length=64, blank=True, default="")
     reason = models.CharField(max_length=255, blank=True, default="")
+    issued = models.BigIntegerField(default=0)
+    expires = models.BigIntegerField(default=0)
+    not_before = models.BigIntegerField(default=0)
     at = models.DateTimeField()
 
     class Meta:

@@ -40,6 +40,7 @@ class Action(StrEnum):
     USER_SUSPEND = "user.suspend"
     USER_MOVE = "user.move"
     USER_ROTATE = "user.rotate"
+    USER_DISCONNECT = "user.disconnect"
     JWT_DOWNLOAD = "jwt.download"
     BEARER_DOWNLOAD = "jwt.download-bearer"
     CREDS_DOWNLOAD = "creds.download"

@@ -22,7 +22,7 @@ from identities.claims.permissions import UserPermissionLimits
 from identities.errors import IdentityError
 from identities.models import Account, Cluster, IssuedToken, Key, Operator, Purpose, User
 from identities.policy.principal import Principal
-from identities.services import clock, columns, kept_out, outbox, signing
+from identities.services import clock, columns, kept_out, lockouts, outbox, signing
 
 Row = TypeVar("Row", Operator, Account, User)
 AnyClaims = Claims[Any]
@@ -201,6 +201,9 @@ def commit(
     columns.write_permissions(row, token.claims)
     if isinstance(row, Account):
         outbox.wake(principal=principal, operator=row.operator_id, keys=[row.public_key])
+        lockouts.note(
+            principal=principal, account=row, before=change.before, after=token.claims, reason=reason
+        )
     return row
 
 

@@ -74,12 +74,12 @@ def target(plan: Plan, root: Path, keystore: Path | None) -> Plan:
 def write(plan: Plan, root: Path, keystore: Path | None, tick: Tick) -> Outcome:
     """Write every file below `root`, those of the keystore below `keystore` where it is given."""
     outcome, total = Outcome(), plan.total
-    folders: set[str] = set()
+    folders: dict[str, bool] = {}
     written: set[str] = set()
     for number, one in enumerate(export_reading.files(plan), 1):
         path = _place(one.path, root, keystore)
-        _make(path.rpartition("/")[0], folders)
-        outcome.counts[_put(plan, path, one)] += 1
+        there = None if _make(path.rpartition("/")[0], folders) else _read(path)
+        outcome.counts[_put(plan, path, one, there)] += 1
         if path.endswith(".jwt"):
             written.add(path)
         if number % OFTEN == 0:
@@ -95,19 +95,18 @@ def _place(path: str, root: Path, keystore: Path | None) -> str:
     return f"{root}/{path}"
 
 
-def _make(folder: str, known: set[str]) -> None:
-    """A folder with those above it, their owner's alone."""
-    if folder in known:
-        return
-    if not Path(folder).is_dir():
-        _make(folder.rpartition("/")[0], known)
-        Path(folder).mkdir(mode=0o700, exist_ok=True)
-    known.add(folder)
+def _make(folder: str, known: dict[str, bool]) -> bool:
+    """A folder with those above it, their owner's alone; whether it was not there, so that nothing can be in it."""
+    if folder not in known:
+        known[folder] = not Path(folder).is_dir()
+        if known[folder]:
+            _make(folder.rpartition("/")[0], known)
+            Path(folder).mkdir(mode=0o700, exist_ok=True)
+    return known[folder]
 
 
-def _put(plan: Plan, path: str, one: Written) -> str:
+def _put(plan: Plan, path: str, one: Written, there: bytes | None) -> str:
     """Write one file unless what is there stays; what became of it."""
-    there = _read(path)
     if there == one.data:
         return "same"
     why = "" if there is None else _stays(path, there, one.data)
@@ -116,16 +115,24 @@ def _put(plan: Plan, path: str, one: Written) -> str:
     if why:
         plan.remark(why, one.path)
         return "kept"
-    beside = Path(f"{path.rpartition('/')[0]}/.nscweb-{os.getpid()}.tmp")
-    opened = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    beside = f"{path.rpartition('/')[0]}/.nscweb-{os.getpid()}.tmp"
     try:
-        with os.fdopen(opened, "wb") as file:
-            file.write(one.data)
-        beside.rename(path)
+        _fill(beside, one.data)
+        os.rename(beside, path)  # noqa: PTH104 - with 100,000 files a Path for each takes long
     except BaseException:
-        beside.unlink(missing_ok=True)
+        Path(beside).unlink(missing_ok=True)
         raise
     return "new" if there is None else "replaced"
+
+
+def _fill(path: str, data: bytes) -> None:
+    opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        left = memoryview(data)
+        while left:
+            left = left[os.write(opened, left) :]
+    finally:
+        os.close(opened)
 
 
 def _stays(path: str, there: bytes, ours: bytes) -> str:

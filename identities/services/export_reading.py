@@ -15,11 +15,12 @@ from identities.formats import creds as creds_format
 from identities.formats import nsc_writing
 from identities.formats.nsc_writing import FlatLayout
 from identities.models import IssuedToken, Key
+from identities.nkeys import KeyPair, SecretBytes
 from identities.services import secrets, signing
 from identities.services.export_plans import Going, GoingAccount, Plan
 
 AT_ONCE = 500
-UNREADABLE = "can't be opened: its sealed text was damaged or moved"
+UNREADABLE = "can't be opened, or is another key's: its sealed text was damaged or moved"
 Item = TypeVar("Item")
 
 
@@ -98,10 +99,21 @@ def _seed_and_creds(
 ) -> Iterator[Written]:
     key, sealed = envelope
     with secrets.opened(sealed, table="key", public_key=key, purpose="seed") as seed:
+        with_creds = not isinstance(plan.layout, FlatLayout) and not user.suspended
+        text = creds_format.format_creds(jwt, seed) if with_creds else _fits(seed, key)
         yield Written(plan.layout.seed(key), seed.reveal())
-        if not isinstance(plan.layout, FlatLayout) and not user.suspended:
-            text = creds_format.format_creds(jwt, seed)
+        if not isinstance(plan.layout, FlatLayout) and text:
             yield Written(plan.layout.creds(account.file, user.file), text.encode())
+
+
+def _fits(seed: SecretBytes, key: str) -> str:
+    """Nothing to write; but the seed is looked at, as creds would be. Raises: IdentityError: it is another key's."""
+    pair = KeyPair.from_seed(seed)
+    found = pair.public.text
+    pair.wipe()
+    if found != key:
+        raise IdentityError(f"The seed stored for {key} belongs to another key.")
+    return ""
 
 
 def _keys(plan: Plan) -> Iterator[Written]:
@@ -114,6 +126,7 @@ def _keys(plan: Plan) -> Iterator[Written]:
                 with secrets.opened(
                     seeds[one.pk][1], table="key", public_key=one.key, purpose="seed"
                 ) as seed:
+                    _fits(seed, one.key)
                     yield Written(plan.layout.seed(one.key), seed.reveal())
             except IdentityError:
                 plan.remark(UNREADABLE, f"the seed of {one.key}")

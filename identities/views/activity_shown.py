@@ -34,6 +34,7 @@ WORDS = {
     Action.USER_SUSPEND: "Suspended users",
     Action.USER_MOVE: "Moved users to another key",
     Action.USER_ROTATE: "Gave users new keys",
+    Action.USER_DISCONNECT: "Disconnected users",
     Action.BEARER_DOWNLOAD: "Handed out a bearer JWT",
     Action.CREDS_DOWNLOAD: "Handed out creds",
     Action.KEY_GENERATE: "Generated a key",

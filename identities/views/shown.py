@@ -40,7 +40,7 @@ ACCOUNT_TABS = (
     ("Delivery", "account-delivery"),
     ("History", "account-history"),
 )
-CLUSTER_TABS = (("Servers", "cluster"),)
+CLUSTER_TABS = (("Servers", "cluster"), ("Drift", "cluster-drift"))
 """Label and route of each page of an operator, of an account and of a cluster."""
 
 Names = Callable[[str], str]

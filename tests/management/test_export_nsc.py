@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import stat
 import tarfile
 from pathlib import Path
@@ -221,17 +222,17 @@ class TestAnEarlierExport:
         run("Op", tmp_path / "whole", "--with-keys")
         whole = tree(tmp_path / "whole")
 
-        def full(self: Path, target: str) -> None:
-            raise OSError(28, "No space left on device", str(target))
+        def full(beside: str, path: str) -> None:
+            raise OSError(28, "No space left on device", path)
 
         for after in range(3):
             out = tmp_path / f"out{after}"
-            renames = [Path.rename] * after + [full]
+            renames = [os.rename] * after + [full]
             with (
                 monkeypatch.context() as patched,
                 pytest.raises(CommandError, match="No space left on device"),
             ):
-                patched.setattr(Path, "rename", lambda self, target, left=renames: left.pop(0)(self, target))
+                patched.setattr(os, "rename", lambda *paths, left=renames: left.pop(0)(*paths))
                 run("Op", out, "--with-keys")
             found = tree(out)
             assert len(found) == after

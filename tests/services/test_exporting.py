@@ -24,6 +24,7 @@ from identities.services import (
     exporting,
     importing,
     keys,
+    signing,
     suspensions,
     users,
 )
@@ -133,6 +134,20 @@ class TestAudit:
         assert f"keys/keys/U/{ann.public_key[1:3]}/{ann.public_key}.nk" in found
         assert not [path for path in found if bob.public_key in path or spare.public_key in path]
         assert plan.remarks == {export_reading.UNREADABLE: [f"user “App/bob” ({bob.public_key})"]}
+
+    def test_a_seed_that_is_another_keys_does_not_leave_under_this_ones_name(self) -> None:
+        account = make.account(make.operator("Op"), "App")
+        users_ = make.many_users(account, ["ann", "bob"])
+        suspensions.suspend(principal=make.COMMAND, user=users_[1], version=users_[1].version)
+        other = KeyPair.create(KeyKind.USER)
+        wrong = [account.public_key, *(user.public_key for user in users_)]
+        for key in wrong:
+            Key.objects.filter(public_key=key).update(sealed=signing.seal_seed(other.seed(), key))
+        plan = exporting.prepare(principal=make.COMMAND, operator=account.operator, with_keys=True)
+        found = {one.path: one.data for one in export_reading.files(plan)}
+        assert other.seed().reveal() not in b"".join(found.values())
+        assert len(plan.remarks[export_reading.UNREADABLE]) == 3
+        assert not [path for path in found if path.endswith(".nk") and Path(path).stem in wrong]
 
 
 class TestWhoMay:

@@ -15,11 +15,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from identities.claims.permissions import UserPermissionLimits
+from identities.formats import archives, nsc_layout
 from identities.formats.creds import parse_creds
 from identities.models import Account, AuditEvent, AuditTarget, Key, SignInFailure, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.principal import Role
-from identities.services import export_reading, people, suspensions
+from identities.services import export_reading, importing, people, suspensions
+from identities.services.import_items import Choices
+from identities.services.import_reading import Collector
 from tests import make
 from tests.pages import Visitor
 
@@ -100,6 +103,21 @@ class TestStore:
         assert {path.rpartition("/")[2].removesuffix(".nk") for path in seeds} == named
         page = Visitor(admin).open(reverse("activity"))
         assert f"Handed out the store of operator “Op” with {len(seeds)} seeds" in page.text
+
+    @pytest.mark.parametrize("shape", ["store", "flat"])
+    def test_what_leaves_comes_in_again_as_what_is_here(
+        self, admin: Client, account: Account, shape: str
+    ) -> None:
+        answer = admin.post(store_url(account), KEYS | {"shape": shape})
+        data = b"".join(answer.streaming_content)
+        collector = Collector(seal=True)
+        for member in archives.members(io.BytesIO(data), tell=collector.tell, wanted=nsc_layout.is_wanted):
+            collector.file(member.path, member.data)
+        report = importing.plan(principal=make.COMMAND, collected=collector.finished(), choices=Choices())
+        assert report["nothing"]
+        assert report["counts"]["user"] == {"unchanged": 3}
+        assert report["seeds"]["brought"] == Key.objects.exclude(sealed=None).count()
+        assert report["notes"] == []
 
     def test_flat_is_one_folder(self, admin: Client, account: Account) -> None:
         answer = admin.post(store_url(account), KEYS | {"shape": "flat"})

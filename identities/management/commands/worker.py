@@ -16,11 +16,22 @@ import structlog
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
-from identities.services import attending, client_tests, drifting, import_jobs, jobs, reissuing, secrets
+from identities.services import (
+    attending,
+    biting,
+    client_tests,
+    drifting,
+    import_jobs,
+    jobs,
+    lockouts,
+    reissuing,
+    secrets,
+)
 
 HANDLERS: Mapping[str, jobs.Handler] = {
     client_tests.KIND: client_tests.HANDLER,
     reissuing.KIND: reissuing.HANDLER,
+    lockouts.KIND: biting.HANDLER,
     **import_jobs.HANDLERS,
     **drifting.HANDLERS,
 }

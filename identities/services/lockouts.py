@@ -1,0 +1,93 @@
+"""Noted in the transaction of a change: whose live connections are to end by it, and a job that sees to that.
+
+What counts is the account's JWT before and after, whichever edit it was: deleting, suspending, revoking, a new key,
+another role, a signing key that goes.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from identities.claims.account import AccountBody
+from identities.claims.common import Claims
+from identities.models import Account, Cluster, Job
+from identities.policy.principal import Principal
+from identities.services import clock, jobs
+from identities.services.kicking import Whom
+
+KIND = "lockout"
+MOST_NAMED = 2000
+"""Entries that a job names; one of more looks at all revocations that the account has by then."""
+_JUST = timedelta(seconds=10)
+
+
+def note(
+    *,
+    principal: Principal,
+    account: Account,
+    before: Claims[AccountBody],
+    after: Claims[AccountBody],
+    reason: str,
+) -> Job | None:
+    """Have the connections ended that the account's new JWT shuts out; None when there are none, or no cluster."""
+    whom = of_change(before.nats, after.nats)
+    if not whom or not has_clusters(account):
+        return None
+    return enqueue(principal=principal, account=account, whom=whom, reason=reason)
+
+
+def of_change(before: AccountBody, after: AccountBody) -> Whom:
+    """Whom a change of an account shuts out: later revocations, keys that went, roles that say something else."""
+    held, keys = before.revocations, {entry.key: entry for entry in after.signing_keys}
+    return Whom(
+        entries={key: at for key, at in after.revocations.items() if at > held.get(key, -1)},
+        gone=tuple(entry.key for entry in before.signing_keys if entry.key not in keys),
+        changed=tuple(
+            entry.key
+            for entry in before.signing_keys
+            if entry.key in keys and entry.template != keys[entry.key].template
+        ),
+    )
+
+
+def enqueue(
+    *, principal: Principal, account: Account, whom: Whom, reason: str, kick_only: bool = False
+) -> Job:
+    """A job for the worker. With `kick_only` nobody is kept out: connections end, and may come back."""
+    many = len(whom.entries) > MOST_NAMED
+    return jobs.enqueue(
+        principal=principal,
+        kind=KIND,
+        payload={
+            "account": [account.operator.public_key, account.public_key],
+            "entries": {} if many else dict(whom.entries),
+            "many": len(whom.entries) if many else 0,
+            "gone": list(whom.gone),
+            "changed": list(whom.changed),
+            "reason": reason,
+            "kick_only": kick_only,
+        },
+    )
+
+
+def has_clusters(account: Account) -> bool:
+    """Whether its operator has a cluster that nscweb reaches."""
+    return Cluster.objects.live().filter(operator=account.operator_id).exists()
+
+
+def whom_of(payload: dict[str, Any], account: AccountBody) -> Whom:
+    """Whom a job is about; `account` is what the account says now."""
+    entries = account.revocations if payload["many"] else payload["entries"]
+    return Whom(entries=entries, gone=tuple(payload["gone"]), changed=tuple(payload["changed"]))
+
+
+def just_noted(principal: Principal, account: Account) -> Job | None:
+    """The job that the edit which this person has just made of the account began; None when it ends no connection."""
+    job = (
+        Job.objects.filter(kind=KIND, by=principal.key, created_at__gt=clock.now() - _JUST)
+        .filter(payload__contains=f'"{account.public_key}"')
+        .order_by("-pk")
+        .first()
+    )
+    return job if job is not None and not jobs.payload_of(job)["kick_only"] else None
