@@ -21,6 +21,7 @@ from identities.services import (
     biting,
     client_tests,
     drifting,
+    event_log,
     import_jobs,
     jobs,
     lockouts,
@@ -119,6 +120,7 @@ def run(stop: threading.Event, *, name: str = "") -> None:
             if name and now - tidied > TIDY_SECONDS:
                 jobs.forget_old()
                 import_jobs.tidy()
+                event_log.prune()
                 tidied = now
             busy = jobs.work_once(HANDLERS)
         except (DatabaseError, InterfaceError) as error:
