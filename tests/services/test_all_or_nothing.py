@@ -34,7 +34,7 @@ from identities.claims.presets_built_in import BUILT_IN
 from identities.claims.presets_text import lines_of
 from identities.claims.recipes import Side, Task, Wish
 from identities.claims.user import UserBody
-from identities.models import Account, Cluster, Job, Key, Offer, Operator, Person, User
+from identities.models import Account, Cluster, Delivery, Job, Key, Offer, Operator, Person, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
 from identities.resolver.drafts import ClusterDraft
@@ -49,6 +49,7 @@ from identities.services import (
     audit,
     auth_callout,
     changes,
+    choosing,
     client_tests,
     clock,
     cluster_tests,
@@ -74,6 +75,7 @@ from identities.services import (
     pushes,
     reissuing_accounts,
     reissuing_operators,
+    removing,
     resigning,
     resigning_accounts,
     revocations,
@@ -89,6 +91,7 @@ from identities.services import (
     user_keys,
     users,
 )
+from identities.services.delivering_checks import digest
 from identities.services.import_items import Choices
 from tests import goldens, make, nscfiles
 from tests.elsewhere import Elsewhere
@@ -464,6 +467,12 @@ WORKS: dict[str, Work] = {
         **WHO, cluster=at.cluster, version=at.cluster.version
     ),
     "cluster_users.choose": _choose_system_user,
+    "choosing.deliver_now": lambda at: choosing.deliver_now(**WHO, account=at.account),
+    "choosing.keep_theirs": lambda at: choosing.keep_theirs(**_held(at)),
+    "choosing.replace_theirs": lambda at: choosing.replace_theirs(**_held(at)),
+    "removing.remove": lambda at: removing.remove(
+        **WHO, operator=at.operator, public_key=KeyPair.create(KeyKind.ACCOUNT).public.text
+    ),
     "installation.choose_default_operator": lambda at: installation.choose_default_operator(
         **WHO, operator=at.operator
     ),
@@ -511,6 +520,8 @@ def sample() -> Sample:
     person, elsewhere = make.person(None), _signed_elsewhere(account)
     cluster = make.cluster(operator)
     make.server(cluster)
+    other = make.account(operator)
+    Delivery.objects.filter(account_key=other.public_key).update(state="held", found=_newer(other))
     return Sample(
         operator,
         account,
@@ -523,12 +534,25 @@ def sample() -> Sample:
         elsewhere,
         role,
         out,
-        make.account(operator),
+        other,
         _planned(),
         cluster,
         preset,
         _offline(),
     )
+
+
+def _newer(account: Account) -> str:
+    """A JWT of the account that was signed a little later, where nscweb does not see it."""
+    claims = changes.claims_of(account)
+    with signing.signer_for(Key.objects.get(public_key=account.issuer)) as signer:
+        return codec.encode(claims, signer, account.last_iat + 3).text
+
+
+def _held(at: Sample) -> dict[str, Any]:
+    """The account of which servers hold a newer JWT."""
+    row = Delivery.objects.get(account_key=at.other.public_key)
+    return {**WHO, "account": at.other, "cluster": at.cluster, "found": digest(row.found)}
 
 
 def _signed_elsewhere(account: Account) -> str:

@@ -22,6 +22,7 @@ from identities.services import (
     client_tests,
     cluster_tests,
     drifting,
+    event_log,
     import_jobs,
     jobs,
     lockouts,
@@ -121,6 +122,7 @@ def run(stop: threading.Event, *, name: str = "") -> None:
             if name and now - tidied > TIDY_SECONDS:
                 jobs.forget_old()
                 import_jobs.tidy()
+                event_log.prune()
                 tidied = now
             busy = jobs.work_once(HANDLERS)
         except (DatabaseError, InterfaceError) as error:
