@@ -104,6 +104,8 @@ ROUTES: Mapping[str, Route] = {
     "clusters": _session(Action.VIEW),
     "cluster-create": _session(Action.CLUSTER_CREATE),
     "cluster": _session(Action.VIEW),
+    "cluster-live": _session(Action.VIEW),
+    "cluster-events": _session(Action.VIEW),
     "cluster-edit": _session(Action.CLUSTER_EDIT),
     "cluster-delete": _session(Action.CLUSTER_DELETE),
     "cluster-user-make": _session(Action.CLUSTER_EDIT),
@@ -165,6 +167,14 @@ ROUTES: Mapping[str, Route] = {
     "import-edit": _session(Action.IMPORT_EDIT),
     "import-renew": _session(Action.IMPORT_EDIT),
     "import-delete": _session(Action.IMPORT_EDIT),
+    # who is connected, and who is locked out
+    "account-live": _session(Action.VIEW),
+    "account-events": _session(Action.VIEW),
+    "user-live": _session(Action.VIEW),
+    "user-events": _session(Action.VIEW),
+    "user-disconnect": _session(Action.USER_DISCONNECT),
+    "lockout": _session(Action.VIEW),
+    "lockout-again": _session(Action.USER_DISCONNECT),
     # users
     "users": _session(Action.VIEW),
     "user-create": _session(Action.USER_CREATE),
