@@ -95,7 +95,7 @@ _OTHER = (
     (Kind.SOURCE, r"bad src ip"),
     (Kind.HOURS, r"outside connect times"),
     (Kind.CONNECTION_TYPE, r"connection type not allowed|invalid connection types"),
-    (Kind.BEARER, r"account does not allow bearer tokens"),
+    (Kind.BEARER, r"account does not allow bearer tokens?"),
     (Kind.PROXY, r"proxy (?:is not trusted|connection required|not trusted|required)"),
     (Kind.SIGNATURE, r"signature (?:missing|not verified|not valid base64)"),
     (Kind.ISSUER, r"user jwt issuer is not known|account jwt not signed by trusted operator"),

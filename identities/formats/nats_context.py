@@ -65,6 +65,12 @@ def _percent(matched: re.Match[str]) -> str:
     return "".join(f"%{byte:02X}" for byte in matched[0].encode())
 
 
+def name_of(account: str, user: str) -> str:
+    """A name that the CLI takes, for a user's context."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{account}_{user}")
+    return check_name(re.sub(r"\.\.+", "_", plain).strip(".") or "user")
+
+
 def check_name(name: str) -> str:
     """Return a context's name when the CLI takes it: not empty, no `..`, no path separator.
 

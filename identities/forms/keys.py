@@ -23,6 +23,15 @@ KINDS = (
 )
 
 
+SHAPES = (
+    ("store", "nsc's store, and with keys its keystore: folders by name"),
+    ("flat", "one folder, each file named by its key, as nsc export keys --include-jwts writes it; no creds"),
+)
+
+
+TOO_MANY = "Too many wrong passwords. Wait a quarter of an hour, then try again."
+
+
 class AddSeedForm(BaseForm):
     """The seed of a key whose public half is known, pasted or as nsc's `.nk` file. It is never shown again."""
 
@@ -82,8 +91,8 @@ class GenerateKeyForm(BaseForm):
         return KeyKind(self.cleaned_data["kind"])
 
 
-class ExportSeedForm(BaseForm):
-    """The password of whoever takes a seed away, once more: a page left open must not be enough."""
+class PasswordForm(BaseForm):
+    """The password of whoever takes secrets away, once more: a page left open must not be enough."""
 
     password = forms.CharField(
         max_length=1024,
@@ -92,16 +101,62 @@ class ExportSeedForm(BaseForm):
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
 
-    def __init__(self, data: QueryDict | None = None, *, person: Person, **kwargs: Any) -> None:
+    def __init__(
+        self, data: QueryDict | None = None, *, person: Person, may_try: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(data, **kwargs)
-        self.person = person
+        self.person, self.may_try = person, may_try
 
     def clean_password(self) -> str:
-        """Checked by the hash that was made when it was chosen."""
+        """Checked by the hash that was made when it was chosen; not looked at after too many wrong ones."""
         typed: str = self.cleaned_data["password"]
+        if not self.may_try:
+            raise forms.ValidationError(TOO_MANY, code="shut")
         if not self.person.check_password(typed):
             raise forms.ValidationError("That is not your password.", code="wrong")
         return typed
+
+
+class ExportStoreForm(PasswordForm):
+    """How an operator goes out, and whether its keys go along. `may_keys`: whether this person may have them at all."""
+
+    shape = forms.ChoiceField(choices=SHAPES, label="As", widget=forms.RadioSelect, initial="store")
+    keys = forms.BooleanField(
+        required=False,
+        label="With seeds and creds",
+        help_text="In the clear, with the JWTs of bearer users. Without this, nothing goes out that logs in or signs.",
+    )
+    field_order = ("shape", "keys", "password")
+
+    def __init__(
+        self, data: QueryDict | None = None, *, person: Person, may_keys: bool, **kwargs: Any
+    ) -> None:
+        super().__init__(data, person=person, **kwargs)
+        password = self.fields["password"]
+        password.required = False
+        password.help_text = "Needed for seeds and creds only."
+        if not may_keys:
+            del self.fields["keys"], self.fields["password"]
+
+    def clean_password(self) -> str:
+        """Asked for with keys only: a password that is filled in by the browser is not looked at for less."""
+        if not self.cleaned_data.get("keys"):
+            return ""
+        if not self.cleaned_data["password"]:
+            raise forms.ValidationError(
+                "Type your password: seeds and creds leave for it alone.", code="required"
+            )
+        return super().clean_password()
+
+    @property
+    def with_keys(self) -> bool:
+        """Whether keys go along."""
+        return bool(self.cleaned_data.get("keys"))
+
+    @property
+    def flat(self) -> bool:
+        """Whether everything goes into one folder."""
+        return bool(self.cleaned_data["shape"] == "flat")
 
 
 class EraseSeedForm(EditForm):

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('identities', '0013_pushes'),
+        ('identities', '0011_delivery'),
     ]
 
     operations = [

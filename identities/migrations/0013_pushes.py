@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('identities', '0009_clusters'),
+        ('identities', '0012_live'),
     ]
 
     operations = [

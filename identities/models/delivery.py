@@ -33,8 +33,9 @@ class Delivery(models.Model):
     """The outbox: one row an account and cluster, a wake-up. What is sent is the account's JWT at that moment.
 
     `generation` rises with every change of the account; a worker that ends writes it to `delivered`, so that a change
-    made meanwhile is not lost. `lease_until` and `fence` are as in `Job`: who writes without the fence is refused.
-    `overrule` is the SHA-256 (hex) of a newer JWT there that a person chose to replace.
+    made meanwhile is not lost. Only the worker that holds the cluster (`Cluster.fence`) delivers and may write results.
+    `found` is the newer JWT that is there, for showing; `overrule` the SHA-256 (hex) of one that a person chose to
+    replace.
     """
 
     cluster = models.ForeignKey("identities.Cluster", on_delete=models.CASCADE, related_name="deliveries")
@@ -44,10 +45,9 @@ class Delivery(models.Model):
     generation = models.BigIntegerField(default=1)
     delivered = models.BigIntegerField(default=0)
     run_at = models.DateTimeField()
-    lease_until = models.DateTimeField(null=True, default=None)
-    fence = models.BigIntegerField(default=0)
     attempts = models.IntegerField(default=0)
     problem = models.TextField(blank=True, default="")
+    found = models.TextField(blank=True, default="")
     overrule = models.CharField(max_length=64, blank=True, default="")
     by = models.CharField(max_length=255)
     by_name = models.CharField(max_length=255)

@@ -22,7 +22,7 @@ from identities.nkeys import KeyKind, KeyPair, PublicKey, SecretBytes, is_public
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import accounts, audit, changes, clock, columns, operators, signing
+from identities.services import accounts, audit, changes, clock, columns, operators, outbox, signing
 from identities.services.changes import Row
 
 REASON = "Imported"
@@ -178,6 +178,8 @@ def _into_ledger(row: Operator | Account, token: codec.Token, principal: Princip
     entry.save()
     row.token = entry
     row.save(update_fields=["token"])
+    if isinstance(row, Account):
+        outbox.wake(principal=principal, operator=row.operator_id, keys=[row.public_key])
 
 
 def _add_key(row: Operator | Account, public_key: str, kind: KeyKind, purpose: Purpose, seeds: Seeds) -> None:

@@ -22,7 +22,7 @@ from identities.claims.permissions import UserPermissionLimits
 from identities.errors import IdentityError
 from identities.models import Account, Cluster, IssuedToken, Key, Operator, Purpose, User
 from identities.policy.principal import Principal
-from identities.services import clock, columns, kept_out, lockouts, signing
+from identities.services import clock, columns, kept_out, lockouts, outbox, signing
 
 Row = TypeVar("Row", Operator, Account, User)
 AnyClaims = Claims[Any]
@@ -172,7 +172,8 @@ def locked(row: Row, version: int | None) -> Row:
 def commit(
     row: Row, change: Change, *, principal: Principal, key: Key, reason: str, unchanged: bool = False
 ) -> Row:
-    """Sign `change.after` with `key` and store it on the locked `row`: document, columns, ledger, permission rows.
+    """Sign `change.after` with `key` and store it on the locked `row`: document, columns, ledger, permission rows, and
+    for an account the note that servers have to learn of it.
 
     With nothing changed and `unchanged` false the row stays as it is: no new token for no change.
 
@@ -199,6 +200,7 @@ def commit(
     row.save()
     columns.write_permissions(row, token.claims)
     if isinstance(row, Account):
+        outbox.wake(principal=principal, operator=row.operator_id, keys=[row.public_key])
         lockouts.note(
             principal=principal, account=row, before=change.before, after=token.claims, reason=reason
         )

@@ -15,7 +15,7 @@ from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
 from identities.resolver import addresses, contexts
 from identities.resolver.drafts import LONGEST, MOST_URLS, SHORTEST, ClusterDraft
-from identities.services import audit, changes, clock, columns, links, secrets, system_users, users
+from identities.services import audit, changes, clock, columns, links, outbox, secrets, system_users, users
 
 
 def create(*, principal: Principal, operator: Operator, draft: ClusterDraft, expires: int = 0) -> Cluster:
@@ -40,6 +40,7 @@ def create(*, principal: Principal, operator: Operator, draft: ClusterDraft, exp
         if not system_users.obstacle(parent):
             cluster.user = system_users.make_unaudited(principal=principal, operator=parent, expires=expires)
             cluster.save(update_fields=["user"])
+        outbox.wake_all(principal=principal, cluster=cluster)
         made = [users.target(cluster.user, cluster.user.account)] if cluster.user else []
         audit.record(
             principal,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 from django.db import transaction
@@ -12,10 +11,9 @@ from django.db.models import QuerySet
 
 from identities import lookup
 from identities.errors import IdentityError
-from identities.models import Job, JobState, Person
+from identities.models import Job, JobState
 from identities.policy.actions import Action
-from identities.policy.decisions import Forbidden
-from identities.policy.principal import Principal, Way
+from identities.policy.principal import Principal
 from identities.services import audit, clock, import_fetching, import_sources, importing, jobs, uploads
 from identities.services.import_items import Choices
 from identities.services.import_reading import Collected, Collector
@@ -117,7 +115,7 @@ def run_plan(lease: jobs.Lease) -> jobs.Result:
     """The worker's part of a plan."""
     asked = jobs.payload_of(lease.job)
     try:
-        principal = _principal(lease.job)
+        principal = jobs.principal_of(lease.job)
         if asked["url"] and not any(part.label == asked["url"] for part in uploads.parts(asked["upload"])):
             _tell(lease, f"Asking {asked['url']}…")
             under = asked["under"]
@@ -134,7 +132,7 @@ def run_plan(lease: jobs.Lease) -> jobs.Result:
 def run_import(lease: jobs.Lease) -> None:
     """The worker's part of an import; its report is written together with everything else."""
     asked = jobs.payload_of(lease.job)
-    principal = _principal(lease.job)
+    principal = jobs.principal_of(lease.job)
     collected = _read(lease, asked["upload"], seal=True)
     _tell(lease, "Writing…")
     choices = Choices(
@@ -207,17 +205,3 @@ def _read(lease: jobs.Lease, upload: str, *, seal: bool) -> Collected:
 def _tell(lease: jobs.Lease, stage: str) -> None:
     so_far: Summary = {"stage": stage}
     jobs.renew(lease, so_far=so_far)
-
-
-def _principal(job: Job) -> Principal:
-    """Whoever started it, with the rights that they hold now.
-
-    Raises: Forbidden: somebody who was switched off meanwhile.
-    """
-    kind, _, number = job.by.partition(":")
-    if kind == "person":
-        person = Person.objects.filter(pk=int(number), is_active=True).first()
-        if person is None:
-            raise Forbidden(f"“{job.by_name}” may not sign in any more.")
-        return lookup.person_principal(person, way=Way.WORKER)
-    return replace(Principal.worker(), key=job.by, name=job.by_name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import F
 
 from identities.models import Account, Operator, User
-from identities.services import audit, import_events, import_rows
+from identities.services import audit, import_events, import_rows, outbox
 from identities.services.import_staging import Staging
 
 
@@ -21,4 +21,7 @@ def write(staged: Staging) -> None:
         fresh = sum(user.state.writes and user.known is None for user in account.users)
         if account.pk is not None and fresh:
             Account.objects.filter(pk=account.pk).update(user_count=F("user_count") + fresh)
+    for operator in staged.plan.operators:
+        changed = [account.key for account in operator.accounts if account.writes]
+        outbox.wake(principal=staged.principal, operator=staged.pk(operator), keys=changed)
     audit.record_all(staged.principal, import_events.events(staged.plan, frozenset(staged.resigned)))

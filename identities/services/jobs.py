@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,9 +16,11 @@ import structlog
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from identities import lookup
 from identities.errors import IdentityError
-from identities.models import Job, JobState, WorkerBeat
-from identities.policy.principal import Principal
+from identities.models import Job, JobState, Person, WorkerBeat
+from identities.policy.decisions import Forbidden
+from identities.policy.principal import Principal, Way
 from identities.services import clock
 
 LEASE = timedelta(seconds=60)
@@ -151,6 +153,20 @@ def payload_of(job: Job) -> dict[str, Any]:
     """What was asked for."""
     payload: dict[str, Any] = json.loads(job.payload)
     return payload
+
+
+def principal_of(job: Job) -> Principal:
+    """Whoever started it, with the rights that they hold now.
+
+    Raises: Forbidden: somebody who was switched off meanwhile.
+    """
+    kind, _, number = job.by.partition(":")
+    if kind == "person":
+        person = Person.objects.filter(pk=int(number), is_active=True).first()
+        if person is None:
+            raise Forbidden(f"“{job.by_name}” may not sign in any more.")
+        return lookup.person_principal(person, way=Way.WORKER)
+    return replace(Principal.worker(), key=job.by, name=job.by_name)
 
 
 def result_of(job: Job) -> dict[str, Any]:

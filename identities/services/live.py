@@ -16,6 +16,7 @@ from django.db.models import Q
 from identities.models import Account, Cluster, Snapshot
 from identities.nkeys import KeyKind, is_public
 from identities.resolver import monitoring
+from identities.resolver.connection import Refused
 from identities.resolver.messages import Answer, Question, Reply
 from identities.resolver.observed import Listing
 from identities.services import clock, presence
@@ -63,12 +64,33 @@ def watch(cluster: Cluster, *, account: str = "", user: str = "") -> Snapshot:
 def refresh(cluster: Cluster, link: monitoring.Asking) -> int:
     """Take anew what somebody looks at and what is older than `EVERY`; how many snapshots were taken.
 
-    Raises: Refused: the link is gone.
+    What the servers refuse (the system user may not ask it) stands on the snapshots as their problem.
     """
     moment = clock.now()
     wanted = list(_due(cluster, moment)[:MOST_AT_ONCE])
     if not wanted:
         return 0
+    try:
+        _take(cluster, link, wanted)
+    except Refused as refused:
+        Snapshot.objects.filter(pk__in=[row.pk for row in wanted]).update(
+            asked_at=moment, problem=refused.user_message
+        )
+    return len(wanted)
+
+
+def forget_old() -> int:
+    """Delete snapshots that nobody has looked at for a while; how many they were."""
+    return Snapshot.objects.filter(wanted_until__lt=clock.now() - FORGOTTEN).delete()[0]
+
+
+def body_of(row: Snapshot) -> dict[str, Any]:
+    """What a snapshot holds; empty before the first one."""
+    body: dict[str, Any] = json.loads(row.body or "{}")
+    return body
+
+
+def _take(cluster: Cluster, link: monitoring.Asking, wanted: Sequence[Snapshot]) -> None:
     expect = len(presence.present(cluster))
     seconds = min(cluster.request_seconds, MOST_SECONDS)
     users = [row for row in wanted if is_public(row.subject, KeyKind.USER)]
@@ -83,18 +105,6 @@ def refresh(cluster: Cluster, link: monitoring.Asking) -> int:
             link, account=row.account_key, user=row.subject, expect=expect, seconds=seconds
         )
         _store(row, {"listings": [asdict(one) for one in _bounded(found)]})
-    return len(wanted)
-
-
-def forget_old() -> int:
-    """Delete snapshots that nobody has looked at for a while; how many they were."""
-    return Snapshot.objects.filter(wanted_until__lt=clock.now() - FORGOTTEN).delete()[0]
-
-
-def body_of(row: Snapshot) -> dict[str, Any]:
-    """What a snapshot holds; empty before the first one."""
-    body: dict[str, Any] = json.loads(row.body or "{}")
-    return body
 
 
 def _due(cluster: Cluster, moment: datetime) -> Any:

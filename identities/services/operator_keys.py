@@ -18,7 +18,17 @@ from identities.nkeys import KeyKind, KeyPair, PublicKey
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import accounts, audit, changes, clock, columns, operators, signing, spares
+from identities.services import (
+    accounts,
+    audit,
+    changes,
+    clock,
+    columns,
+    operators,
+    outbox,
+    signing,
+    spares,
+)
 
 NAMED = 5
 """How many accounts are named before they are only counted."""
@@ -215,6 +225,7 @@ def _resign(
             row.version += 1
             row.updated_at, row.updated_by = moment, principal.name
             row.save()
+    outbox.wake(principal=principal, operator=operator.pk, keys=[row.public_key for row in rows])
     return rows
 
 

@@ -13,6 +13,7 @@ from identities.models import Account, Job, Operator, User
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
+from identities.queries import rollouts
 from identities.services import (
     accounts,
     audit,
@@ -26,6 +27,8 @@ from identities.services import (
 from identities.services.reissuing import Plan
 
 REASON = "Signed anew by another key"
+NAMED = 5
+"""Servers that are named in a refusal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +96,13 @@ def plan_accounts(operator: Operator, *, source: str, target: str) -> Plan:
         refusals.append("That key signed them already. Choose another one.")
     if not number:
         refusals.append(f"No account of “{operator.name}” was signed by {source[:60]}.")
+    lacking = rollouts.of_key(operator, target).lacking
+    if lacking:
+        names = ", ".join(dict.fromkeys(server.name for server in lacking[:NAMED]))
+        refusals.append(
+            f"{len(lacking)} of the operator's servers run without that key and would refuse the accounts: {names}. "
+            "Restart them with the operator's new JWT first, or forget servers that are gone."
+        )
     return Plan(
         moves=tuple(_moves(number, "account", 0)),
         stays=tuple(_accounts_stay()),

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template import loader
 from django.template.exceptions import TemplateDoesNotExist
@@ -30,23 +31,24 @@ MOST_BEHIND = 1000
 """How many versions behind a stale page is still compared with what it was made from."""
 
 Parameters = ParamSpec("Parameters")
-View = Callable[Concatenate[HttpRequest, Parameters], HttpResponse]
+Answer = TypeVar("Answer", bound=HttpResponseBase)
+View = Callable[Concatenate[HttpRequest, Parameters], Answer]
 
 
-def page(*methods: str) -> Callable[[View[Parameters]], View[Parameters]]:
+def page(*methods: str) -> Callable[[View[Parameters, Answer]], View[Parameters, Answer]]:
     """A page that answers to `methods` (default GET): invisible → 404, not permitted → 403, sealed → 503.
 
     A page of something under a key that it had before leads to the one under the key that it has.
     """
 
-    def decorate(view: View[Parameters]) -> View[Parameters]:
+    def decorate(view: View[Parameters, Answer]) -> View[Parameters, Answer]:
         @require_http_methods(
             [*(methods or ("GET",)), *(("HEAD",) if not methods or "GET" in methods else ())]
         )
         @wraps(view)
         def guarded(
             request: HttpRequest, *args: Parameters.args, **kwargs: Parameters.kwargs
-        ) -> HttpResponse:
+        ) -> HttpResponseBase:
             try:
                 return view(request, *args, **kwargs)
             except lookup.NotFound as missing:
@@ -58,7 +60,7 @@ def page(*methods: str) -> Callable[[View[Parameters]], View[Parameters]]:
             except secrets.SealedInstallation as sealed:
                 return _sealed(request, sealed.user_message)
 
-        return cast("View[Parameters]", guarded)
+        return cast("View[Parameters, Answer]", guarded)
 
     return decorate
 

@@ -20,7 +20,7 @@ def context(user: User, query: QueryDict) -> dict[str, str]:
     `query` may name another path of the creds file (`creds`) and other servers (`url`).
     """
     operator = user.account.operator
-    name = _context_name(user)
+    name = nats_context.name_of(user.account.name, user.name)
     path = query.get("creds", "").strip()[:_LONGEST] or f"~/{file_name(f'{user.name}.creds')}"
     urls = changes.claims_of(operator).nats.operator_service_urls
     url = query.get("url", "").strip()[:_LONGEST] or ",".join(urls) or "nats://localhost:4222"
@@ -38,8 +38,3 @@ def context(user: User, query: QueryDict) -> dict[str, str]:
 def file_name(text: str) -> str:
     """A name of a file and never a path, whatever a name that was imported holds."""
     return _UNFIT.sub("_", text).lstrip(". ") or "user"
-
-
-def _context_name(user: User) -> str:
-    plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{user.account.name}_{user.name}")
-    return nats_context.check_name(re.sub(r"\.\.+", "_", plain).strip(".") or "user")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.http import content_disposition_header
@@ -14,6 +15,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from identities.forms.base import BaseForm
 
+Answer = TypeVar("Answer", bound=HttpResponseBase)
 FORM = "components/form.html"
 CONFIRM = "components/confirm.html"
 FORM_PAGE = "identities/shared/form_page.html"
@@ -70,7 +72,15 @@ def done(request: HttpRequest, url: str, message: str, *, warning: str = "") -> 
 
 def download(filename: str, text: str, content_type: str) -> HttpResponse:
     """A file to take away; never kept by browsers or proxies."""
-    response = HttpResponse(text, content_type=content_type)
+    return _to_take_away(HttpResponse(text, content_type=content_type), filename)
+
+
+def stream(filename: str, parts: Iterator[bytes], content_type: str) -> StreamingHttpResponse:
+    """The same of a file that is made while it is sent."""
+    return _to_take_away(StreamingHttpResponse(parts, content_type=content_type), filename)
+
+
+def _to_take_away(response: Answer, filename: str) -> Answer:
     response["Content-Disposition"] = (
         content_disposition_header(as_attachment=True, filename=filename) or "attachment"
     )

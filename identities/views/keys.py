@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.debug import sensitive_post_parameters
 
 from identities import lookup
-from identities.errors import IdentityError
-from identities.forms.keys import AddSeedForm, EraseSeedForm, ExportSeedForm, GenerateKeyForm
+from identities.forms.keys import AddSeedForm, EraseSeedForm, GenerateKeyForm, PasswordForm
 from identities.lookup import principal_for
 from identities.models import Operator
 from identities.policy.actions import Action
 from identities.policy.principal import Scope
-from identities.services import keys, people
-from identities.views import guards, htmx, keys_shown, shown
+from identities.services import keys
+from identities.views import guards, htmx, keys_shown, passwords, shown
 
 NAV = "operators"
 TABLE = "identities/keys/table.html"
@@ -90,7 +87,7 @@ def export(request: HttpRequest, operator_key: str, key_key: str) -> HttpRespons
     operator = lookup.operator(principal, operator_key)
     key = keys.find(principal, operator, key_key)
     guards.require(principal, Action.KEY_EXPORT, keys.scope(key))
-    form = _password_form(request)
+    form = passwords.form(request, PasswordForm)
     if form.is_valid():
         with guards.errors_on(form):
             handout = keys.export_seed(principal=principal, key=key)
@@ -130,22 +127,6 @@ def erase(request: HttpRequest, operator_key: str, key_key: str) -> HttpResponse
         "consequences": ("Nothing can be signed with it from here any more. This can't be undone.",),
     }
     return htmx.render_form(request, form, "", context, panel=htmx.CONFIRM)
-
-
-def _password_form(request: HttpRequest) -> ExportSeedForm:
-    """The form, with wrong passwords counted as those at sign-in are."""
-    person: Any = request.user
-    if request.method != "POST":
-        return ExportSeedForm(person=person)
-    form = ExportSeedForm(request.POST, person=person)
-    if not people.may_try(person.username):
-        form.place_error(
-            IdentityError("Too many wrong passwords. Wait a quarter of an hour, then try again.")
-        )
-    elif not form.is_valid() and form.has_error("password", "wrong"):
-        address = str(request.META.get("REMOTE_ADDR", ""))
-        people.record_failure(username=person.username, address=address, what="Password before a seed")
-    return form
 
 
 def _list(operator: Operator) -> str:

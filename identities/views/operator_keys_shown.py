@@ -31,6 +31,7 @@ class KeyRow:
     accounts: str
     remove_url: str
     resign_url: str
+    stages_url: str
 
 
 def listed(operator: Operator) -> dict[str, Any]:
@@ -100,5 +101,6 @@ def _row(
         seed=HERE if here else ELSEWHERE,
         accounts=f"{number:,}",
         remove_url=reverse("operator-key-remove", args=arguments) if key in body.signing_keys else "",
+        stages_url=reverse("operator-key-stages", args=arguments) if key in body.signing_keys else "",
         resign_url=reverse("operator-key-resign", args=arguments) if number and others else "",
     )

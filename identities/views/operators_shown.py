@@ -127,6 +127,7 @@ def described(operator: Operator, request: HttpRequest, now: int) -> dict[str, A
                 ("delete", "operator-delete"),
                 ("system_account", "operator-system-account"),
                 ("jwt", "operator-jwt"),
+                ("store", "operator-store"),
                 ("config", "operator-config"),
                 ("history", "operator-history"),
                 ("reissue", "operator-reissue"),

@@ -40,7 +40,12 @@ ACCOUNT_TABS = (
     ("Connections", "account-live"),
     ("History", "account-history"),
 )
-CLUSTER_TABS = (("Servers", "cluster"), ("Live", "cluster-live"), ("Events", "cluster-events"))
+CLUSTER_TABS = (
+    ("Servers", "cluster"),
+    ("Drift", "cluster-drift"),
+    ("Live", "cluster-live"),
+    ("Events", "cluster-events"),
+)
 """Label and route of each page of an operator, of an account and of a cluster."""
 
 Names = Callable[[str], str]

@@ -28,12 +28,16 @@ def index(request: HttpRequest, operator_key: str, account_key: str) -> HttpResp
         title=f"Users of {account.name}",
         nav=NAV,
         crumbs=shown.account_crumbs(account, "Users"),
-        can=guards.can(principal, accounts.scope(account), Action.USER_CREATE),
+        can=guards.can(principal, accounts.scope(account), Action.USER_CREATE, Action.CREDS_DOWNLOAD),
         account=account.name,
         **shown.account_tabs(account),
         just_changed=request.GET.get("revoked") == "1",
         ways=delivery.of_account(account),
-        urls={"new_user": shown.account_url("user-create", account)},
+        urls={
+            "new_user": shown.account_url("user-create", account),
+            "creds": shown.account_url("account-creds", account),
+        },
+        has_users=account.user_count > 0,
         **users_shown.table(account, request.GET, clock.unix()),
     )
     return htmx.render(request, "identities/users/index.html", context, part=TABLE)

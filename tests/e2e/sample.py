@@ -26,7 +26,7 @@ from identities.claims.permissions import (
     UserPermissionLimits,
 )
 from identities.claims.sharing import export_handles, import_handles
-from identities.models import Account, Job, Operator, User
+from identities.models import Account, Cluster, Holding, Job, Operator, Server, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.services import (
     accounts,
@@ -83,6 +83,7 @@ def fill() -> User:
     _imports(operator)
     _offline()
     _pushed(Account.objects.get(pk=account.pk))
+    _drifting(account)
     return user
 
 
@@ -353,6 +354,46 @@ def _pushed(account: Account) -> None:
         password=password,
         address="192.0.2.7",
     )
+
+
+def _drifting(account: Account) -> None:
+    """A cluster of two servers that hold other JWTs than they should of some accounts."""
+    moment = clock.now()
+    cluster = Cluster.objects.create(
+        operator=account.operator,
+        name="East",
+        name_fold="east",
+        urls="tls://nats.example.com:4222",
+        state="up",
+        checked_at=moment,
+        compared_at=moment,
+        created_at=moment,
+        updated_at=moment,
+        updated_by="alice",
+    )
+    others = Account.objects.live().filter(operator=account.operator).order_by("pk")[:4]
+    keys = [one.public_key for one in others]
+    states = {
+        "n1": ("same", "missing", "newer", "refused", "extra"),
+        "n2": ("same", "older", "different", "unknown", "expired"),
+    }
+    for name, held in states.items():
+        server = Server.objects.create(
+            cluster=cluster,
+            name=name,
+            nats_cluster="east",
+            version="2.15.1",
+            resolver="full",
+            allow_delete=True,
+            operator_keys=json.dumps({account.operator.public_key: account.operator.last_iat}),
+            first_seen_at=moment,
+            seen_at=moment,
+        )
+        for key, state in zip([*keys, KeyPair.create(KeyKind.ACCOUNT).public.text], held, strict=True):
+            Holding.objects.create(
+                server=server, account_key=key, state=state, iat=account.last_iat if state != "missing" else 0,
+                said="jwt validation failed" if state == "refused" else "", at=moment,
+            )  # fmt: skip
 
 
 def _offline() -> None:

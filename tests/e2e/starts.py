@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import reverse
 
-from identities.models import Account, Job, Offer, Operator, User
+from identities.models import Account, Cluster, Job, Offer, Operator, User
 from identities.services import client_tests, import_jobs, reissuing
 from tests.e2e import sample
 
@@ -36,12 +36,14 @@ def everywhere(user: User) -> tuple[str, ...]:
         reverse("role-edit", args=role),
         reverse("signing-key-remove", args=role),
         f"{url(of_role, 'user-explain')}?verb=subscribe&subject=orders.%3E",
+        f"/compare?first={full.public_key}&second={of_role.issuer}",
         *sample.shared_pages(),
         *reissues(),
         reverse("importing-job", args=[Job.objects.filter(kind=import_jobs.PLAN).latest("pk").pk]),
         reverse("operator-validate", args=here[:1]),
         *waiting(),
         *pushed(),
+        reverse("cluster-drift", args=[here[0], Cluster.objects.get(name="East").pk]),
     )
 
 

@@ -31,6 +31,9 @@ NO_PAGES = {
     "operator-config-download",
     "importing-start",
     "importing-discard",
+    "cluster-compare",
+    "cluster-deliver",
+    "cluster-adopt",
     "operator-pushes-open",
     "operator-pushes-close",
     "operator-offer-decline",
@@ -39,6 +42,7 @@ NO_PAGES = {
     "account-unsigned-claims",
     "account-unsigned-discard",
     "account-unsigned-self-signed",
+    "account-creds",
 }
 """Routes that are posted to, or that answer with a file."""
 MOST_OF_A_KIND = 2
@@ -183,6 +187,19 @@ class Story:
             assert self.ann.client.post(add, {"file": file}).status_code == 422
         assert "Added the seed" in self.ann.send(self.ann.open(add), action=add, seed=f" {seed}\n").text
         self.made("key-erase", main, spare, confirm=spare[-8:])
+
+    def take_along(self) -> None:
+        """A store without keys, none for a wrong password, then in both shapes with keys; all creds of an account."""
+        main, shop = key(Operator, "Main"), key(Account, "Shop")
+        store = reverse("operator-store", args=[main])
+        for password in ("wrong", self.paste()):
+            sent = {"shape": "store", "keys": "on", "password": password}
+            assert self.ann.client.post(store, sent).status_code == 422
+        with_keys = {"keys": "on", "password": make.PASSWORD}
+        for sent in ({"shape": "store"}, {"shape": "store", **with_keys}, {"shape": "flat", **with_keys}):
+            assert self.ann.client.post(store, sent)["Content-Type"] == "application/zip"
+        creds = reverse("account-creds", args=[main, shop])
+        assert self.ann.client.post(creds)["Content-Type"] == "application/zip"
 
     def inspect(self, files: dict[str, Path]) -> None:
         """Creds with their seeds, bearer JWTs, seeds alone, pasted and uploaded."""

@@ -25,6 +25,8 @@ from tests.house.canary import Answer, Songs, WatchedClient
 from tests.pages import Visitor
 
 pytestmark = pytest.mark.django_db(transaction=True)
+PACKED = {"POST operator-store", "POST account-creds"}
+"""They hand out the secrets of many at once: first without keys, then three times with them."""
 
 
 @pytest.fixture
@@ -52,6 +54,7 @@ def test_a_secret_leaves_by_its_download_and_by_nothing_else(
         ann.make_everything()
         files = ann.hand_out()
         ann.keep_keys()
+        ann.take_along()
         ann.inspect(files)
         ann.try_clients()
         ann.sign_in_and_out()
@@ -97,8 +100,15 @@ def look_around(ann: story.Story) -> set[str]:
 def only_the_downloads(songs: Songs, answers: list[Answer]) -> None:
     """Each creds file holds its own seed (and a bearer's JWT), each bearer's JWT file its JWT, no other answer any."""
     found = canary.heard(songs, answers)
-    assert set(found) == {"POST user-creds", "POST user-jwt", "POST key-export"}
+    assert set(found) == {"POST user-creds", "POST user-jwt", "POST key-export", *PACKED}
     with_secret = [answer for answer in answers if answer.request in found and answer.status == 200]
+    packed = [
+        answer for answer in with_secret if answer.request in PACKED and "attachment" in str(answer.headers)
+    ]
+    assert [bool(songs.heard_in(answer.content)) for answer in packed[:4]] == [False, True, True, True]
+    assert not any(songs.heard_in(answer.content) for answer in packed[4:])
+    assert all("no-store" in answer.headers["Cache-Control"] for answer in packed)
+    with_secret = [answer for answer in with_secret if answer.request not in PACKED]
     bearers = 0
     for answer in with_secret:
         names = songs.heard_in(answer.content)

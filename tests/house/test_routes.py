@@ -45,6 +45,7 @@ class Sample:
             "user_key": self.user.public_key,
             "signing_key": self.role,
             "offered_key": ELSEWHERE,
+            "adopted_key": ELSEWHERE,
             "job_id": 1,
             "cluster_id": self.cluster.pk,
             "server_id": self.server.pk,

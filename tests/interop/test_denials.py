@@ -13,7 +13,7 @@ from identities.claims import codec, explain
 from identities.claims.account import AccountBody
 from identities.claims.common import Claims
 from identities.claims.explain_types import Question, Situation, Verb, Verdict
-from identities.claims.limits import OperatorLimits
+from identities.claims.limits import NO_LIMIT, OperatorLimits
 from identities.claims.operator import OperatorBody
 from identities.claims.permissions import Permission, ResponsePermission, TimeRange, UserPermissionLimits
 from identities.claims.user import UserBody
@@ -30,12 +30,14 @@ ONLY_OK = Permission(allow=("Ok.subject",))
 class Realm:
     """One account on a server, and users made at need."""
 
-    def __init__(self, nats: natsserver.Stable) -> None:
+    def __init__(self, nats: natsserver.Stable, *, jetstream: bool = False) -> None:
         self.now = int(time.time())
         self.operator, self.account = KeyPair.create(KeyKind.OPERATOR), KeyPair.create(KeyKind.ACCOUNT)
         self.revoked = KeyPair.create(KeyKind.USER)
         system = KeyPair.create(KeyKind.ACCOUNT).public.text
         limits = replace(OperatorLimits.unlimited(), conn=2, disallow_bearer=True)
+        if jetstream:
+            limits = replace(limits, disk_storage=NO_LIMIT, mem_storage=NO_LIMIT)
         body = AccountBody(limits=limits, revocations={self.revoked.public.text: self.now + 60})
         self.claims = codec.encode(
             Claims(nats=body, name="Shop", sub=self.account.public.text), self.operator, self.now
@@ -51,7 +53,8 @@ class Realm:
             system_account=system,
             preload=preload,
         )
-        self.server = nats.start(server_config.render(config) + "debug: true\n")
+        more = 'jetstream { store_dir: "./js" }\n' if jetstream else ""
+        self.server = nats.start(server_config.render(config) + "debug: true\n" + more)
 
     def _signed(self, body: Any, name: str, key: str) -> str:
         return codec.encode(Claims(nats=body, name=name, sub=key), self.operator, self.now).text

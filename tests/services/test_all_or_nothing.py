@@ -36,6 +36,7 @@ from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
 from identities.resolver.drafts import ClusterDraft
 from identities.services import (
+    account_creds,
     account_settings,
     accounts,
     activations,
@@ -50,6 +51,7 @@ from identities.services import (
     cluster_users,
     clusters,
     creds,
+    exporting,
     exports,
     import_jobs,
     import_writing,
@@ -393,6 +395,8 @@ WORKS: dict[str, Work] = {
     "adopting_users.adopt_users": _adopt_users,
     "creds.creds_file": lambda at: creds.creds_file(**WHO, user=at.user),
     "creds.creds_files": lambda at: creds.creds_files(**WHO, account=at.account, users=[at.user]),
+    "account_creds.prepare": lambda at: account_creds.prepare(**WHO, account=at.account),
+    "exporting.prepare": lambda at: exporting.prepare(**WHO, operator=at.operator, with_keys=True),
     "creds.issue": lambda at: creds.issue(**WHO, account=at.account, drafts=[UserDraft(name="New")]),
     "creds.user_jwt": lambda at: creds.user_jwt(**WHO, user=at.bearer),
     "reissuing_accounts.reissue": _reissue_account,
@@ -550,7 +554,7 @@ def test_every_service_that_writes_an_event_is_tried() -> None:
         *(revocations, users, adopting, adopting_users, creds, client_tests, installation, keys),
         *(people, rotation, reissuing_accounts, reissuing_operators, resigning, resigning_accounts),
         *(signing_over, signing_keys, moves, suspensions, user_keys, exports, imports, activations),
-        *(import_jobs, import_writing, importing, unsigned, pushes),
+        *(import_jobs, import_writing, importing, unsigned, pushes, account_creds, exporting),
     )
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"

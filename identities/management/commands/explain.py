@@ -14,6 +14,7 @@ from identities.claims import explain, explain_steps, recipes
 from identities.claims.errors import ClaimsError
 from identities.claims.explain_types import INBOX, Answer, Place, Question, Verb, Verdict
 from identities.claims.recipes import Task, Wish
+from identities.management import comparing
 from identities.models import User
 from identities.nkeys import looks_like_seed
 from identities.policy.principal import Principal
@@ -27,8 +28,8 @@ class Command(BaseCommand):
     """Exit code 1 when the answer is no, or when a text says nothing that is known."""
 
     help = (
-        "Say whether a user may publish, subscribe or request, by which rule; why something was denied; or "
-        "which subjects a task needs."
+        "Say whether a user may publish, subscribe or request, by which rule; why something was denied; "
+        "which subjects a task needs; or, by “compare A B”, what one user or role may and another may not."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -36,7 +37,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "user", nargs="?", metavar="USER_KEY", help="public key, or a name that one user has"
         )
-        parser.add_argument("verb", nargs="?", choices=[verb.value for verb in Verb])
+        parser.add_argument("verb", nargs="?", metavar="VERB", help=", ".join(verb.value for verb in Verb))
         parser.add_argument("subject", nargs="?", metavar="SUBJECT")
         parser.add_argument("--queue", default="", help="the queue group of a subscription")
         parser.add_argument("--inbox", default=INBOX, help="the inbox prefix of a client that sets one")
@@ -63,9 +64,13 @@ class Command(BaseCommand):
         if options["task"] is not None:
             self._needed(options)
             return
-        if not (options["user"] and options["verb"] and options["subject"]):
+        if options["user"] == comparing.WORD:
+            self._compare(options)
+            return
+        if not (options["user"] and options["verb"] in set(Verb) and options["subject"]):
             raise CommandError(
-                "Give USER_KEY, publish, subscribe or request, and SUBJECT; or --log TEXT; or --task."
+                "Give USER_KEY, publish, subscribe or request, and SUBJECT; or compare and two users or roles; or "
+                "--log TEXT; or --task."
             )
         user = _user(options["user"])
         question = Question(
@@ -86,6 +91,14 @@ class Command(BaseCommand):
             self._say(_told(answer, user))
         if answer.verdict is Verdict.NO:
             sys.exit(1)
+
+    def _compare(self, options: dict[str, Any]) -> None:
+        found = comparing.of(_PRINCIPAL, options["verb"], options["subject"])
+        if options["json"]:
+            said = json.dumps(comparing.document(found), ensure_ascii=False, indent=2)
+            self.stdout.write(said)
+        else:
+            self._say(comparing.told(found))
 
     def _needed(self, options: dict[str, Any]) -> None:
         wish = Wish(

@@ -16,13 +16,26 @@ import structlog
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
-from identities.services import biting, client_tests, import_jobs, jobs, lockouts, reissuing, secrets
+from identities.services import (
+    attending,
+    biting,
+    client_tests,
+    drifting,
+    event_log,
+    import_jobs,
+    jobs,
+    live,
+    lockouts,
+    reissuing,
+    secrets,
+)
 
 HANDLERS: Mapping[str, jobs.Handler] = {
     client_tests.KIND: client_tests.HANDLER,
     reissuing.KIND: reissuing.HANDLER,
     lockouts.KIND: biting.HANDLER,
     **import_jobs.HANDLERS,
+    **drifting.HANDLERS,
 }
 AT_ONCE = 4
 POLL_SECONDS = 0.5
@@ -37,7 +50,7 @@ class Command(BaseCommand):
     """Polls for jobs until SIGTERM or Ctrl-C; a job in hand is finished first."""
 
     help = (
-        "Do the background jobs (client tests, imports, signing anew in bulk). "
+        "Do the background jobs (client tests, imports, signing anew in bulk), and deliver accounts to servers. "
         "Run at least one, beside the web server."
     )
 
@@ -51,6 +64,7 @@ class Command(BaseCommand):
         if once:
             while jobs.work_once(HANDLERS):
                 pass
+            attending.once()
             return
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -58,6 +72,7 @@ class Command(BaseCommand):
         name = f"{socket.gethostname()}:{os.getpid()}"
         log.info("worker started", worker=name)
         beside = [threading.Thread(target=_thread, args=(stop,)) for _ in range(at_once - 1)]
+        beside.append(threading.Thread(target=_tend, args=(stop,)))
         for thread in beside:
             thread.start()
         try:
@@ -75,6 +90,15 @@ def _thread(stop: threading.Event) -> None:
         run(stop)
     finally:
         stop.set()  # a fault here ends the whole worker, so that whoever watches it starts it again
+        connection.close()
+
+
+def _tend(stop: threading.Event) -> None:
+    """The connections to clusters, beside the jobs."""
+    try:
+        attending.tend(stop)
+    finally:
+        stop.set()
         connection.close()
 
 
@@ -97,6 +121,8 @@ def run(stop: threading.Event, *, name: str = "") -> None:
             if name and now - tidied > TIDY_SECONDS:
                 jobs.forget_old()
                 import_jobs.tidy()
+                event_log.prune()
+                live.forget_old()
                 tidied = now
             busy = jobs.work_once(HANDLERS)
         except (DatabaseError, InterfaceError) as error:

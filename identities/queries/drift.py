@@ -1,0 +1,62 @@
+"""What servers were last seen to hold, counted, and the accounts that somebody should look at."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count
+
+from identities.models import LIVE_FIRST, Account, Cluster, Holding, Server
+
+PAGE = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drifted:
+    """One account of the list: `row` is None for one that is not here; `holdings` by the server's number."""
+
+    key: str
+    row: Account | None
+    holdings: dict[int, Holding]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page of the list; `after` is the key to go on from, "" at its end."""
+
+    accounts: tuple[Drifted, ...]
+    after: str
+
+
+def counts(cluster: Cluster) -> dict[int, Counter[str]]:
+    """How many holdings of each state every server has, by the server's number: one query."""
+    found: dict[int, Counter[str]] = {}
+    rows = Holding.objects.filter(server__cluster=cluster).order_by().values_list("server_id", "state")
+    for server, state, number in rows.annotate(number=Count("pk")):
+        found.setdefault(server, Counter())[state] = number
+    return found
+
+
+def servers(cluster: Cluster) -> list[Server]:
+    """The roster: one query."""
+    return list(cluster.servers.order_by("name", "nats_cluster"))
+
+
+def page(cluster: Cluster, states: Sequence[str], after: str) -> Page:
+    """Accounts of which a server holds something in one of these states, by key, behind `after`: two queries."""
+    held = Holding.objects.filter(server__cluster=cluster)
+    found = held.filter(state__in=states, account_key__gt=after).order_by("account_key")
+    keys = found.values("account_key").distinct()[: PAGE + 1]
+    by_account: dict[str, dict[int, Holding]] = {}
+    for holding in held.filter(account_key__in=keys).order_by("account_key"):
+        by_account.setdefault(holding.account_key, {})[holding.server_id] = holding
+    shown = list(by_account)[:PAGE]
+    rows: dict[str, Account] = {}
+    for row in Account.objects.filter(operator=cluster.operator_id, public_key__in=shown).order_by(
+        LIVE_FIRST, "pk"
+    ):
+        rows.setdefault(row.public_key, row)
+    accounts = tuple(Drifted(key=key, row=rows.get(key), holdings=by_account[key]) for key in shown)
+    return Page(accounts=accounts, after=shown[-1] if len(by_account) > PAGE else "")

@@ -1,0 +1,97 @@
+"""How far a signing key of an operator has come: into the operator's JWT, onto the servers, under the accounts.
+
+A nats-server takes a changed operator JWT over at its start only; a reload refuses it. Which JWT it runs with is what
+it told of itself (VARZ), kept in the roster.
+Source: nats-server `reload.go`, `jwt.go`; nats-jwt.md §5.4, §9.5.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from django.db.models import Count
+
+from identities.claims import codec
+from identities.models import Account, IssuedToken, Operator, Server
+
+MOST_VERSIONS = 200
+"""Versions of the operator's JWT that are looked through for the first one with the key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """One server of the roster: the `iat` of the operator JWT that it runs with, 0 for another operator's or none.
+
+    `knows`: whether that JWT names the key; None while the server has not told which one it has.
+    """
+
+    cluster: str
+    name: str
+    iat: int
+    knows: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """Of one key: `since` is the `iat` of the first operator JWT that names it and all after it do; 0 = none does,
+    1 = every one that is known here.
+
+    `servers` are all that are known of the operator's clusters; `signed` is how many live accounts it signed, `others`
+    how many every other key did.
+    """
+
+    key: str
+    since: int
+    servers: tuple[Running, ...]
+    signed: int
+    others: Mapping[str, int]
+
+    @property
+    def lacking(self) -> tuple[Running, ...]:
+        """The servers that would refuse what it signs, as far as is known."""
+        return tuple(server for server in self.servers if server.knows is False)
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether every known server, and at least one, is known to trust it."""
+        return bool(self.servers) and all(server.knows for server in self.servers)
+
+
+def of_key(operator: Operator, key: str) -> Rollout:
+    """How far `key` has come; three queries. The identity key is known to every server from the beginning."""
+    since = 1 if key == operator.public_key else _since(operator, key)
+    rows = Account.objects.live().filter(operator=operator, token__isnull=False).order_by()
+    signed = dict(rows.values_list("issuer").annotate(number=Count("pk")))
+    number = signed.pop(key, 0)
+    return Rollout(
+        key=key, since=since, servers=tuple(_running(operator, since)), signed=number, others=signed
+    )
+
+
+def _since(operator: Operator, key: str) -> int:
+    texts = (
+        IssuedToken.objects.of([operator.public_key])
+        .filter(operator=operator)
+        .order_by("-iat", "-pk")
+        .values_list("text", flat=True)[:MOST_VERSIONS]
+    )
+    since = 0
+    for text in texts:
+        claims = codec.decode(text).claims
+        if key not in claims.nats.signing_keys:
+            return since
+        since = claims.iat
+    return 1 if since else 0
+
+
+def _running(operator: Operator, since: int) -> Iterator[Running]:
+    rows = Server.objects.filter(cluster__operator=operator, cluster__deleted_at=None).select_related(
+        "cluster"
+    )
+    for row in rows.order_by("cluster__name_fold", "name", "nats_cluster"):
+        told = json.loads(row.operator_keys) if row.operator_keys else None
+        iat = int(told.get(operator.public_key, 0)) if told else 0
+        knows = None if told is None else 0 < since <= iat
+        yield Running(cluster=row.cluster.name, name=row.name, iat=iat, knows=knows)

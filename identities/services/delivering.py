@@ -1,0 +1,256 @@
+"""Brings waiting accounts to the servers of a cluster, and finds out whether they hold them: a batch at a time.
+
+Look up first: a newer JWT there is never overwritten, a person has to choose. Then push, and read every server's words:
+“jwt updated” is a full resolver's word for what it stores, also of what it will not go by, so it is looked up again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from identities.claims import codec
+from identities.claims.errors import ClaimsError
+from identities.models import (
+    Account,
+    Cluster,
+    Delivery,
+    DeliveryState,
+    HoldingState,
+    ResolverKind,
+    Server,
+    Wish,
+)
+from identities.resolver import claims_requests
+from identities.resolver.claims_requests import Found, Told
+from identities.resolver.messages import Verdict
+from identities.resolver.system import SystemLink
+from identities.services import changes, clock, delivering_results, leases, outbox, removing
+from identities.services.delivering_checks import Ours, Theirs, digest, theirs, why_not
+from identities.services.delivering_results import Outcome, Seen
+from identities.services.delivering_roster import Roster, key_of
+
+BATCH = 256
+NOBODY = "No server of the cluster has answered yet."
+NEWER = "A server holds a newer JWT than the one here. Choose which of them is to stand."
+UNPROVEN = "The servers took it, but it could not be seen that all of them hold it."
+_SILENT = Seen(state=HoldingState.WAITING, said="It has not answered.")
+_STORED = (Verdict.STORED, Verdict.IN_MEMORY)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Push:
+    """One account on its way."""
+
+    ours: Ours
+    outcome: Outcome
+    told: Told = field(default_factory=dict)
+
+
+def deliver(held: leases.Held, cluster: Cluster, link: SystemLink, roster: Roster) -> int:
+    """Deliver the next waiting accounts; how many were tried, 0 when nothing waits.
+
+    Raises: Refused: the connection is gone. LostCluster: another worker has the cluster.
+    """
+    rows = list(
+        Delivery.objects.filter(
+            cluster=cluster, state=DeliveryState.WAITING, run_at__lte=clock.now()
+        ).order_by("run_at", "pk")[:BATCH]
+    )
+    if not rows:
+        return 0
+    pushes = [row for row in rows if row.wish == Wish.PUSH]
+    deletions = [row for row in rows if row.wish == Wish.DELETE]
+    try:
+        outcomes = _push(held, cluster, link, roster, pushes) if pushes else []
+        if deletions:
+            outcomes += removing.carry_out(cluster, link, roster, deletions)
+        delivering_results.write(held, outcomes)
+    except leases.LostCluster:  # whoever has it now looks at what was sent from here
+        outbox.again(Delivery.objects.filter(pk__in=[row.pk for row in rows]))
+        raise
+    return len(rows)
+
+
+def _push(
+    held: leases.Held, cluster: Cluster, link: SystemLink, roster: Roster, rows: Sequence[Delivery]
+) -> list[Outcome]:
+    outcomes, under_way = _begin(cluster, rows)
+    if not roster.here:
+        for one in under_way:
+            _settle(one, roster, problem=NOBODY)
+        return outcomes
+    under_way = _look_up(link, roster, under_way)
+    if not leases.renew(held):  # what was read a while ago may be old by now: never older over newer
+        raise leases.LostCluster(f"cluster {held.cluster}, fence {held.fence}")
+    told = claims_requests.push(
+        link,
+        [(one.ours.account, one.ours.text) for one in under_way],
+        servers=len(roster.here),
+        one_by_one=len(roster.stores) < len(roster.here),
+    )
+    for one, answers in zip(under_way, told, strict=True):
+        one.told = answers
+        for server in roster.here:
+            one.outcome.servers[server.pk] = _seen(one.ours, server, answers.get(key_of(server)))
+    _prove(link, roster, under_way)
+    for one in under_way:
+        _settle(one, roster)
+    return outcomes
+
+
+def _begin(cluster: Cluster, rows: Sequence[Delivery]) -> tuple[list[Outcome], list[_Push]]:
+    """An outcome for each row; those that may be sent are under way."""
+    keys = [row.account_key for row in rows]
+    found = Account.objects.live().filter(operator_id=cluster.operator_id, public_key__in=keys)
+    accounts = {account.public_key: account for account in found.select_related("token")}
+    operator, now = changes.claims_of(cluster.operator), clock.unix()
+    outcomes, under_way = [], []
+    for row in rows:
+        account = accounts.get(row.account_key)
+        outcome = Outcome(row=row, state=DeliveryState.WAITING)
+        outcomes.append(outcome)
+        if account is None or account.token is None:
+            outcome.gone = True
+            continue
+        token = account.token
+        try:
+            why = why_not(operator, codec.from_payload(codec.payload_of(token.text)), now=now)
+        except ClaimsError as unreadable:
+            why = unreadable.user_message
+        if why:
+            outcome.state, outcome.problem = DeliveryState.REFUSED, f"It was not sent. {why}"
+            continue
+        ours = Ours(
+            account=row.account_key,
+            name=account.name,
+            text=token.text,
+            jti=token.jti,
+            iat=token.iat,
+            digest=digest(token.text),
+        )
+        under_way.append(_Push(ours=ours, outcome=outcome))
+    return outcomes, under_way
+
+
+def _look_up(link: SystemLink, roster: Roster, pushes: Sequence[_Push]) -> list[_Push]:
+    """Those that are to be sent: where nobody holds a newer JWT, and somebody does not hold this one."""
+    full = roster.full
+    held = claims_requests.look_up(link, [one.ours.account for one in pushes], servers=len(full))
+    left = []
+    for one, found in zip(pushes, held, strict=True):
+        newer = _newer(one, found)
+        if newer is not None:
+            _hold(one, roster, found, newer)
+        elif len(full) == len(roster.here) and found.all_hold(one.ours.text, len(full)):
+            for server in full:
+                one.outcome.servers[server.pk] = _same(one.ours, "")
+            _settle(one, roster)
+        else:
+            left.append(one)
+    return left
+
+
+def _newer(one: _Push, found: Found) -> Theirs | None:
+    """The newest of the JWTs there that must not be overwritten."""
+    others = [theirs(text) for text in set(found.texts) if text != one.ours.text]
+    kept = [
+        other
+        for other in others
+        if other.against(one.ours) in (HoldingState.NEWER, HoldingState.DIFFERENT)
+        and other.iat >= 0
+        and other.digest != one.outcome.row.overrule
+    ]
+    return max(kept, key=lambda other: other.iat, default=None)
+
+
+def _hold(one: _Push, roster: Roster, found: Found, newer: Theirs) -> None:
+    """Stop: a person chooses. Which server holds what is told only where all of them hold the same."""
+    one.outcome.state, one.outcome.problem, one.outcome.found = DeliveryState.HELD, NEWER, newer.text
+    everywhere = found.all_hold(newer.text, len(roster.full))
+    for server in roster.full:
+        one.outcome.servers[server.pk] = Seen(
+            state=newer.against(one.ours) if everywhere else HoldingState.UNKNOWN,
+            digest=newer.digest if everywhere else "",
+            jti=newer.jti if everywhere else "",
+            iat=newer.iat if everywhere else 0,
+        )
+
+
+def _seen(ours: Ours, server: Server, told: tuple[Verdict, str] | None) -> Seen:
+    """What a server's answer to a push means."""
+    if told is None:
+        return _SILENT
+    verdict, words = told
+    if verdict in _STORED:
+        return _same(ours, words)
+    if verdict is Verdict.SKIPPED:
+        return Seen(state=HoldingState.LAZY, said=words)
+    return Seen(
+        state=HoldingState.REFUSED if verdict is Verdict.REFUSED else HoldingState.UNKNOWN, said=words
+    )
+
+
+def _prove(link: SystemLink, roster: Roster, pushes: Sequence[_Push]) -> None:
+    """Ask what the servers really hold now, where they said that they have it."""
+    full = roster.full
+    sure = [one for one in pushes if full and all(_is_stored(one, server) for server in full)]
+    held = claims_requests.look_up(link, [one.ours.account for one in sure], servers=len(full))
+    for one, found in zip(sure, held, strict=True):
+        if not found.all_hold(one.ours.text, len(full)):
+            for server in full:
+                one.outcome.servers[server.pk] = _unproven(one.ours, found, len(full))
+    rest = [server for server in roster.here if server.resolver != ResolverKind.FULL]
+    loaded = [one for one in pushes if any(_is_stored(one, server) for server in rest)]
+    if not loaded:
+        return
+    forces = claims_requests.in_force(link, [one.ours.account for one in loaded], servers=len(roster.here))
+    for one, force in zip(loaded, forces, strict=True):
+        for server in rest:
+            if _is_stored(one, server):
+                text = force.get(key_of(server), "")
+                words = one.outcome.servers[server.pk].said
+                if text != one.ours.text:
+                    one.outcome.servers[server.pk] = _other(one.ours, text, words)
+
+
+def _is_stored(one: _Push, server: Server) -> bool:
+    return one.told.get(key_of(server), (None, ""))[0] in _STORED
+
+
+def _unproven(ours: Ours, found: Found, servers: int) -> Seen:
+    """With one server the answer is its own; with several nobody knows whose it is."""
+    if servers == 1 and found.answers == 1:
+        return _other(ours, found.texts[0] if found.texts else "", "jwt updated")
+    return Seen(state=HoldingState.UNKNOWN, said="jwt updated")
+
+
+def _other(ours: Ours, text: str, words: str) -> Seen:
+    if not text:
+        return Seen(state=HoldingState.MISSING, said=words)
+    other = theirs(text)
+    return Seen(
+        state=other.against(ours), digest=other.digest, jti=other.jti, iat=max(other.iat, 0), said=words
+    )
+
+
+def _settle(one: _Push, roster: Roster, *, problem: str = "") -> None:
+    """Where the delivery stands, from what each server of the roster holds; absent ones wait."""
+    outcome = one.outcome
+    for server in roster.away:
+        outcome.servers[server.pk] = Seen(state=HoldingState.WAITING)
+    states = [seen.state for seen in outcome.servers.values()]
+    refused = [seen.said for seen in outcome.servers.values() if seen.state is HoldingState.REFUSED]
+    if refused:
+        outcome.state, outcome.problem = DeliveryState.REFUSED, refused[0]
+    elif states and all(state in (HoldingState.SAME, HoldingState.LAZY) for state in states):
+        outcome.state = DeliveryState.DONE
+    else:
+        unsure = any(
+            state not in (HoldingState.SAME, HoldingState.LAZY, HoldingState.WAITING) for state in states
+        )
+        outcome.problem = problem or (UNPROVEN if unsure else "")
+
+
+def _same(ours: Ours, words: str) -> Seen:
+    return Seen(state=HoldingState.SAME, digest=ours.digest, jti=ours.jti, iat=ours.iat, said=words)

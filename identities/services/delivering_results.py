@@ -1,0 +1,111 @@
+"""Writes what came of deliveries: what each server was seen to hold, and where the delivery stands."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.db import connection, transaction
+
+from identities.models import Delivery, DeliveryState, Holding, HoldingState
+from identities.services import bulk, clock, leases
+
+LONGEST_PAUSE = 300.0
+_COLUMNS = ("state", "digest", "jti", "iat", "said", "at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What one server was seen to hold of an account, and the words that it said."""
+
+    state: HoldingState
+    digest: str = ""
+    jti: str = ""
+    iat: int = 0
+    said: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What came of one delivery. `servers` is by the id of the server's row; `found` the newer JWT that is there."""
+
+    row: Delivery
+    state: DeliveryState
+    problem: str = ""
+    found: str = ""
+    servers: dict[int, Seen] = field(default_factory=dict)
+    gone: bool = False
+    """The account was deleted meanwhile, and nobody asked for it to be deleted there: there is nothing to deliver."""
+
+
+def pause(attempts: int) -> timedelta:
+    """How long to wait before the next attempt: twice as long each time, and not all at the same moment."""
+    longest = min(2.0 ** min(attempts, 16), LONGEST_PAUSE)
+    return timedelta(seconds=random.uniform(longest / 2, longest))  # noqa: S311 - spreads load, keeps no secret
+
+
+def write(held: leases.Held, outcomes: Sequence[Outcome]) -> None:
+    """Write outcomes in one transaction; a change that was made meanwhile stays waiting.
+
+    Raises: LostCluster: another worker has the cluster; nothing is written.
+    """
+    with transaction.atomic():
+        leases.still(held)
+        rows = Delivery.objects.select_for_update(skip_locked=True)
+        free = set(rows.filter(pk__in=[one.row.pk for one in outcomes]).values_list("pk", flat=True))
+        # A row that is locked is being woken by somebody: it will be delivered again.
+        mine = [one for one in outcomes if one.row.pk in free]
+        for one in mine:
+            if one.gone:
+                Delivery.objects.filter(pk=one.row.pk, generation=one.row.generation).delete()
+        _holdings(mine)
+        _deliveries([one for one in mine if not one.gone])
+
+
+def _holdings(outcomes: Sequence[Outcome]) -> None:
+    moment = clock.now()
+    made = [
+        Holding(
+            server_id=server,
+            account_key=one.row.account_key,
+            state=seen.state,
+            digest=seen.digest,
+            jti=seen.jti[:64],
+            iat=seen.iat,
+            said=seen.said,
+            at=moment,
+        )
+        for one in outcomes
+        for server, seen in one.servers.items()
+    ]
+    Holding.objects.bulk_create(
+        made,
+        batch_size=1000,
+        update_conflicts=True,
+        unique_fields=["server", "account_key"],
+        update_fields=_COLUMNS,
+    )
+
+
+def _deliveries(outcomes: Sequence[Outcome]) -> None:
+    moment = clock.now()
+    rows = []
+    for one in outcomes:
+        again = one.row.attempts + 1 if one.state is DeliveryState.WAITING else 0
+        later = bulk.moment(moment + pause(again) if again else moment)
+        same = one.row.generation
+        rows.append(
+            (same, same, one.state.value, same, later, again, one.problem, one.found, bulk.moment(moment))
+            + (one.row.pk,)
+        )
+    table = connection.ops.quote_name(Delivery._meta.db_table)
+    statement = (
+        f"UPDATE {table} SET delivered = %s, "  # noqa: S608 - the name comes from the model
+        "state = CASE WHEN generation = %s THEN %s ELSE state END, "
+        "run_at = CASE WHEN generation = %s THEN %s ELSE run_at END, "
+        "attempts = %s, problem = %s, found = %s, updated_at = %s WHERE id = %s"
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(statement, rows)

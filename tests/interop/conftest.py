@@ -1,0 +1,32 @@
+"""What tests beside other people's programs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests import nsc
+from tests.conftest import NO_SKIPS
+
+
+@pytest.fixture(scope="session")
+def nsc_binary() -> Path:
+    """The real nsc. Without Go its tests are skipped; where skips are forbidden, it must be built."""
+    try:
+        return nsc.built()
+    except nsc.NotHere as missing:
+        if NO_SKIPS and nsc.go() is not None:
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
+
+
+@pytest.fixture
+def nsc_on(nsc_binary: Path, tmp_path: Path) -> Callable[..., nsc.Nsc]:
+    """nsc on the stores and keys below a folder."""
+
+    def on(root: Path, keystore: Path | None = None) -> nsc.Nsc:
+        return nsc.Nsc(nsc_binary, root / "stores", keystore or root / "keys", tmp_path / f"nsc-{root.name}")
+
+    return on

@@ -1,0 +1,274 @@
+"""Delivery to real servers: refusals in their words, never older over newer, and what one missed is made up for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from identities.claims import codec
+from identities.claims.drafts import OperatorEdit
+from identities.formats.creds import parse_creds
+from identities.formats.server_config import Resolver
+from identities.models import Account, Cluster, Delivery, Holding, Key, Operator, Server, User
+from identities.resolver import messages
+from identities.resolver.plan import TestUser
+from identities.resolver.system import SystemLink, Target
+from identities.services import (
+    accounts,
+    attending,
+    changes,
+    choosing,
+    creds,
+    operator_keys,
+    operators,
+    outbox,
+    removing,
+    signing,
+)
+from identities.services.delivering_checks import digest
+from tests import make, natsserver, nodes
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _loopback(settings: Any) -> None:
+    settings.NSCWEB_ALLOW_LOOPBACK_SERVERS = True
+
+
+def row_of(account: Account) -> Delivery:
+    return Delivery.objects.get(account_key=account.public_key)
+
+
+def states(account: Account) -> dict[str, str]:
+    """What each server was seen to hold of an account."""
+    rows = Holding.objects.filter(account_key=account.public_key).select_related("server")
+    return {row.server.name: row.state for row in rows}
+
+
+def change(account: Account) -> Account:
+    account.refresh_from_db()
+    at = account.last_iat
+    return accounts.revoke(principal=make.COMMAND, account=account, entries={"*": at - 100})
+
+
+def held(link: SystemLink, account: Account, servers: int) -> list[str]:
+    reply = link.ask(messages.of_account(account.public_key, "CLAIMS.LOOKUP"), expect=servers)
+    return [payload.decode() for payload in reply.payloads]
+
+
+def text(account: Account) -> str:
+    account.refresh_from_db()
+    assert account.token is not None
+    return account.token.text
+
+
+def clustered(three: nodes.Nodes) -> Cluster:
+    cluster = nodes.cluster(three)
+    outbox.wake_all(principal=make.COMMAND, cluster=cluster)
+    return cluster
+
+
+def test_what_one_stopped_server_missed_it_gets_when_it_is_back_deletes_too(nats: natsserver.Stable) -> None:
+    operator = make.operator()
+    account, doomed = make.account(operator), make.account(operator)
+    three = nodes.start(nats, operator, 3)
+    cluster = clustered(three)
+    attending.once()
+    assert states(account) == {"n1": "same", "n2": "same", "n3": "same"}
+    assert {row.state for row in Delivery.objects.all()} == {"done"}
+
+    three[2].stop()
+    account = change(account)
+    accounts.delete(principal=make.COMMAND, account=doomed, version=doomed.version)
+    removing.remove(principal=make.COMMAND, operator=operator, public_key=doomed.public_key)
+    natsserver.eventually(lambda: _away(cluster, "n3"), "n3 missing")
+    assert states(account) == {"n1": "same", "n2": "same", "n3": "waiting"}
+    assert states(doomed) == {"n1": "missing", "n2": "missing", "n3": "waiting"}
+    assert (row_of(account).state, row_of(doomed).state) == ("waiting", "waiting")
+
+    three[2].start()
+
+    def settled() -> bool:
+        attending.once()
+        return set(states(account).values()) == {"same"} and row_of(doomed).state == "done"
+
+    natsserver.eventually(settled, "n3 getting what it missed", 30)
+    with nodes.linked(three) as link:
+        assert held(link, account, 3) == [text(account)] * 3
+        lists = link.ask(messages.CLAIMS_LIST, expect=3).answers
+        assert all(doomed.public_key not in answer.data for answer in lists)
+
+
+def _away(cluster: Cluster, name: str) -> bool:
+    attending.once()
+    cluster.refresh_from_db()
+    return Server.objects.get(cluster=cluster, name=name).seen_at < cluster.checked_at
+
+
+def _strict(operator: Operator, *, strict: bool) -> Operator:
+    edit = OperatorEdit(name=operator.name, require_signing_keys=strict)
+    return operators.update(principal=make.COMMAND, operator=operator, edit=edit, version=operator.version)
+
+
+def _signed(account: Account, *, later: int = 0, by: Operator | None = None, **fields: Any) -> str:
+    """The account's claims, changed and signed where nscweb does not see it."""
+    account.refresh_from_db()
+    claims = replace(changes.claims_of(account), **fields)
+    key = Key.objects.get(public_key=account.issuer if by is None else by.public_key)
+    with signing.signer_for(key) as signer:
+        return codec.encode(claims, signer, account.last_iat + later).text
+
+
+def _pushed_elsewhere(at: nodes.Nodes, account: Account, *, later: int) -> str:
+    body = replace(changes.claims_of(account).nats, description="from elsewhere")
+    made = _signed(account, later=later, nats=body)
+    with nodes.linked(at) as link:
+        answers = link.ask(messages.CLAIMS_UPDATE, made.encode(), expect=len(at.servers)).answers
+    assert {answer.words for answer in answers} == {"jwt updated"}
+    return made
+
+
+def _taken_over(account: Account, made: str) -> None:
+    """Put a JWT into the account's row that nscweb itself would not sign."""
+    token = codec.decode(made)
+    entry = signing.ledger_row(
+        token, principal=make.COMMAND, operator=account.operator, reason="test", origin="imported"
+    )
+    entry.save()
+    Account.objects.filter(pk=account.pk).update(token=entry, claims=token.payload, last_iat=token.claims.iat)
+
+
+def test_what_servers_refuse_is_shown_with_their_words_on_every_one(nats: natsserver.Stable) -> None:
+    operator = _strict(make.operator(), strict=True)
+    account = make.account(operator)
+    three = nodes.start(nats, operator, 3)
+    operator = _strict(operator, strict=False)
+    operator_keys.resign(
+        principal=make.COMMAND,
+        operator=operator,
+        by=account.issuer,
+        to=operator.public_key,
+        version=operator.version,
+    )
+    clustered(three)
+    attending.once()
+    row = row_of(account)
+    said = "jwt update resulted in error - operator requires issuer to be a signing key"
+    assert (row.state, row.problem) == ("refused", said)
+    assert states(account) == {"n1": "refused", "n2": "refused", "n3": "refused"}
+    assert set(Holding.objects.filter(account_key=account.public_key).values_list("said", flat=True)) == {
+        said
+    }
+
+
+def test_a_newer_jwt_there_is_not_overwritten_and_a_person_chooses(nats: natsserver.Stable) -> None:
+    operator = make.operator()
+    kept, replaced, twin = (make.account(operator) for _ in range(3))
+    three = nodes.start(nats, operator, 2)
+    cluster = clustered(three)
+    attending.once()
+    theirs = {one: _pushed_elsewhere(three, one, later=5) for one in (kept, replaced)}
+    theirs[twin] = _pushed_elsewhere(three, twin, later=0)
+    for account in theirs:
+        choosing.deliver_now(principal=make.COMMAND, account=account)
+    attending.once()
+    for account, their_text in theirs.items():
+        row = row_of(account)
+        assert (row.state, row.found) == ("held", their_text)
+        with nodes.linked(three) as link:
+            assert held(link, account, 2) == [their_text] * 2
+    assert states(kept) == {"n1": "newer", "n2": "newer"}
+    assert states(twin) == {"n1": "different", "n2": "different"}
+
+    who: Any = {"principal": make.COMMAND, "cluster": cluster}
+    with pytest.raises(choosing.Decided, match="yet another"):
+        choosing.keep_theirs(**who, account=kept, found="0" * 64)
+    choosing.keep_theirs(**who, account=kept, found=digest(theirs[kept]))
+    choosing.replace_theirs(**who, account=replaced, found=digest(theirs[replaced]))
+    choosing.keep_theirs(**who, account=twin, found=digest(theirs[twin]))
+    attending.once()
+    assert text(kept) == theirs[kept]
+    assert text(replaced) != theirs[replaced]
+    replaced.refresh_from_db()
+    assert replaced.last_iat > codec.decode(theirs[replaced]).claims.iat
+    twin.refresh_from_db()
+    assert changes.claims_of(twin).nats.description == "from elsewhere"
+    with nodes.linked(three) as link:
+        for account in theirs:
+            assert row_of(account).state == "done"
+            assert held(link, account, 2) == [text(account)] * 2
+
+
+def test_what_servers_would_store_but_not_go_by_is_not_sent(nats: natsserver.Stable) -> None:
+    operator = make.operator()
+    expired, stranger = make.account(operator), make.account(operator)
+    one = nodes.start(nats, operator)
+    clustered(one)
+    _taken_over(expired, _signed(expired, exp=expired.last_iat - 5))
+    _taken_over(stranger, _signed(stranger, by=make.operator()))
+    attending.once()
+    assert row_of(expired).problem.startswith("It was not sent. It has expired")
+    assert "which is no key of the operator" in row_of(stranger).problem
+    assert {row_of(expired).state, row_of(stranger).state} == {"refused"}
+    with nodes.linked(one) as link:
+        assert held(link, expired, 1) == held(link, stranger, 1) == [""]
+
+
+@pytest.mark.parametrize("kind", [Resolver.MEMORY, Resolver.CACHE])
+def test_servers_without_a_store_of_their_own_are_told_by_the_accounts_own_subject(
+    nats: natsserver.Stable, kind: Resolver
+) -> None:
+    operator = make.operator()
+    account = make.account(operator)
+    user = make.user(account)
+    one = nodes.start(nats, operator, resolver=kind, preload_all=True)
+    clustered(one)
+    attending.once()
+    assert row_of(account).state == "done"
+    assert states(account) == {"n1": "lazy"}
+    with _client(one, user):
+        account = change(account)
+        attending.once()
+        assert (row_of(account).state, states(account)) == ("done", {"n1": "same"})
+    with nodes.linked(one) as link:
+        (info,) = link.ask(messages.of_account(account.public_key, "INFO")).answers
+        assert info.data["jwt"] == text(account)
+
+
+def _client(at: nodes.Nodes, user: User) -> SystemLink:
+    """Somebody who is connected, so that the server has their account loaded."""
+    parsed = parse_creds(creds.creds_file(principal=make.COMMAND, user=user).text)
+    login = TestUser(name=user.name, jwt=parsed.jwt, seed=parsed.seed)
+    return SystemLink(Target(urls=at.urls, allow_loopback=True), login)
+
+
+def test_a_deletion_that_servers_do_not_allow_is_told(nats: natsserver.Stable) -> None:
+    operator = make.operator()
+    account = make.account(operator)
+    one = nodes.start(nats, operator, allow_delete=False)
+    clustered(one)
+    attending.once()
+    accounts.delete(principal=make.COMMAND, account=account, version=account.version)
+    removing.remove(principal=make.COMMAND, operator=operator, public_key=account.public_key)
+    attending.once()
+    row = row_of(account)
+    assert row.state == "refused"
+    assert "delete must be enabled in server config" in row.problem
+    assert states(account) == {"n1": "extra"}
+
+
+def test_a_deletion_goes_out_signed_by_a_key_that_the_servers_know(nats: natsserver.Stable) -> None:
+    operator = make.operator()
+    account = make.account(operator)
+    one = nodes.start(nats, operator)
+    clustered(one)
+    attending.once()
+    fresh = operator_keys.add(principal=make.COMMAND, operator=operator, version=operator.version)
+    assert fresh
+    accounts.delete(principal=make.COMMAND, account=account, version=account.version)
+    removing.remove(principal=make.COMMAND, operator=operator, public_key=account.public_key)
+    attending.once()
+    assert (row_of(account).state, states(account)) == ("done", {"n1": "missing"})

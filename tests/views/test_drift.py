@@ -1,0 +1,140 @@
+"""The page of drift: what every server holds, who should look at what, and mending it both ways."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from identities.models import Account, Cluster, Delivery, Holding, HoldingState, Job, Server
+from identities.nkeys import KeyKind, KeyPair
+from identities.policy.principal import Role
+from identities.services import accounts, clock, drifting
+from tests import make, nodes
+
+pytestmark = pytest.mark.django_db
+STRANGER = KeyPair.create(KeyKind.ACCOUNT).public.text
+
+
+def roster(cluster: Cluster, *names: str) -> list[Server]:
+    moment = clock.now()
+    return [
+        Server.objects.create(cluster=cluster, name=name, first_seen_at=moment, seen_at=moment)
+        for name in names
+    ]
+
+
+def held(server: Server, account: Account | str, state: HoldingState, iat: int = 0) -> None:
+    key = account if isinstance(account, str) else account.public_key
+    Holding.objects.create(server=server, account_key=key, state=state, iat=iat, at=clock.now())
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    operator = make.operator()
+    made = nodes.cluster(nodes.Nodes(operator, []), name="East", compared_at=clock.now())
+    rows = {name: make.account(operator, name) for name in ("fine", "behind", "ahead", "gone")}
+    n1, n2 = roster(made, "n1", "n2")
+    for server in (n1, n2):
+        held(server, rows["fine"], HoldingState.SAME)
+    held(n1, rows["behind"], HoldingState.SAME)
+    held(n2, rows["behind"], HoldingState.MISSING)
+    held(n1, rows["ahead"], HoldingState.NEWER, iat=1_700_000_000)
+    held(n1, rows["gone"], HoldingState.EXTRA)
+    held(n2, STRANGER, HoldingState.EXTRA)
+    accounts.delete(principal=make.COMMAND, account=rows["gone"], version=rows["gone"].version)
+    return made
+
+
+def address(cluster: Cluster, more: str = "") -> str:
+    return f"/operators/{cluster.operator.public_key}/clusters/{cluster.pk}/drift{more}"
+
+
+def page(cluster: Cluster, more: str = "", browser: Any = None) -> str:
+    return (browser or make.client()).get(address(cluster, more)).content.decode()  # type: ignore[no-any-return]
+
+
+def test_every_server_is_counted_and_drifting_accounts_are_listed(cluster: Cluster) -> None:
+    text = page(cluster)
+    assert "behind" in text
+    assert "ahead" in text
+    assert "deleted here" in text
+    assert "not here" in text
+    assert ">fine<" not in text
+    assert "1 missing there" in text
+    assert "issued" in text
+
+
+def test_one_state_can_be_looked_at_alone(cluster: Cluster) -> None:
+    text = page(cluster, "?state=newer")
+    assert "ahead" in text
+    assert ">behind<" not in text
+    assert ">fine<" in page(cluster, "?state=same")
+    assert "No account is in this state" in page(cluster, "?state=refused")
+    assert page(cluster, "?state=nonsense").count("</tr>") == page(cluster).count("</tr>")
+
+
+def test_only_what_can_be_taken_over_is_offered(cluster: Cluster) -> None:
+    text = page(cluster)
+    ahead = Account.objects.get(name="ahead")
+    gone = Account.objects.get(name="gone")
+    assert address(cluster, f"/{ahead.public_key}/adopt") in text
+    assert address(cluster, f"/{STRANGER}/adopt") in text
+    assert address(cluster, f"/{gone.public_key}/adopt") not in text
+
+
+def test_long_lists_go_on(cluster: Cluster) -> None:
+    server = cluster.servers.get(name="n1")
+    for _ in range(60):
+        held(server, KeyPair.create(KeyKind.ACCOUNT).public.text, HoldingState.EXTRA)
+    browser = make.client()
+    first = page(cluster, "?state=extra", browser)
+    assert "More accounts" in first
+    after = first.split("after=")[-1].split('"')[0]
+    second = page(cluster, f"?state=extra&after={after}", browser)
+    assert second.count("Adopt theirs") + first.count("Adopt theirs") == 61
+    assert "More accounts" not in second
+
+
+def test_the_buttons_start_what_they_say(cluster: Cluster) -> None:
+    browser = make.client()
+    assert browser.post(address(cluster, "/compare")).status_code == 302
+    assert Job.objects.filter(kind=drifting.COMPARE).count() == 1
+    assert "The servers are being asked" in page(cluster, browser=browser)
+    assert browser.post(address(cluster, "/deliver")).status_code == 302
+    assert (
+        list(Delivery.objects.filter(state="waiting").values_list("account_key", flat=True))
+        == [Account.objects.get(name="behind").public_key]
+        or Delivery.objects.filter(account_key=Account.objects.get(name="behind").public_key).exists()
+    )
+    assert browser.post(address(cluster, f"/{STRANGER}/adopt")).status_code == 302
+    assert Job.objects.filter(kind=drifting.ADOPT).count() == 1
+
+
+def test_a_viewer_looks_and_starts_nothing(cluster: Cluster) -> None:
+    browser = make.client(Role.VIEWER)
+    text = page(cluster, browser=browser)
+    assert "Compare now" not in text
+    assert "Adopt theirs" not in text
+    for more in ("/compare", "/deliver", f"/{STRANGER}/adopt"):
+        assert browser.post(address(cluster, more)).status_code == 403
+
+
+def test_nothing_is_sent_while_nothing_changes(cluster: Cluster) -> None:
+    browser = make.client()
+    text = page(cluster, browser=browser)
+    seen = text.split("seen=")[1].split('"')[0]
+    asked = {"HTTP_HX_REQUEST": "true"}
+    again = address(cluster, f"?state=&after=&seen={seen}")
+    assert browser.get(again, **asked).status_code == 204
+    held(cluster.servers.get(name="n2"), Account.objects.get(name="ahead"), HoldingState.OLDER)
+    assert browser.get(again, **asked).status_code == 200
+
+
+def test_the_page_costs_few_queries(
+    cluster: Cluster, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    browser = make.client()
+    with django_assert_max_num_queries(10):
+        page(cluster, browser=browser)
