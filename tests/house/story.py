@@ -42,6 +42,7 @@ NO_PAGES = {
     "account-unsigned-claims",
     "account-unsigned-discard",
     "account-unsigned-self-signed",
+    "lockout-again",
     "account-creds",
 }
 """Routes that are posted to, or that answer with a file."""

@@ -45,6 +45,7 @@ from identities.services import (
     allowing,
     audit,
     auth_callout,
+    biting,
     changes,
     client_tests,
     clock,
@@ -60,6 +61,7 @@ from identities.services import (
     installation,
     jobs,
     keys,
+    lockouts,
     mappings,
     moves,
     operator_keys,
@@ -84,6 +86,7 @@ from identities.services import (
     users,
 )
 from identities.services.import_items import Choices
+from identities.services.kicking import Whom
 from tests import goldens, make, nscfiles
 from tests.elsewhere import Elsewhere
 
@@ -117,6 +120,7 @@ class Sample:
     other: Account
     plan: Job
     cluster: Cluster
+    lockout: Job
     offline: Account
     """Its edit waits for the signature of its operator, whose key is not here."""
 
@@ -154,7 +158,7 @@ def _reissue_operator(at: Sample) -> object:
 
 def _users_over(at: Sample) -> object:
     system = Account.objects.get(operator=at.operator, name="SYS")
-    source = User.objects.get(account=system).issuer
+    source = User.objects.get(account=system, name="sys").issuer
     return signing_over.users(**WHO, account=system, source=source, target=system.public_key)
 
 
@@ -410,6 +414,8 @@ WORKS: dict[str, Work] = {
     "keys.export_seed": lambda at: keys.export_seed(**WHO, key=at.spare),
     "keys.erase": lambda at: keys.erase(**WHO, key=at.spare),
     "client_tests.start": _client_test,
+    "biting.disconnect": lambda at: biting.disconnect(**WHO, user=at.user),
+    "biting.again": lambda at: biting.again(**WHO, account=at.account, job=at.lockout),
     "clusters.create": lambda at: clusters.create(**WHO, operator=at.operator, draft=CLUSTER),
     "clusters.update": lambda at: clusters.update(
         **WHO, cluster=at.cluster, draft=CLUSTER, version=at.cluster.version
@@ -486,6 +492,7 @@ def sample() -> Sample:
         make.account(operator),
         _planned(),
         cluster,
+        lockouts.enqueue(**WHO, account=account, whom=Whom(entries={KEY: 1}), reason="test"),
         _offline(),
     )
 
@@ -555,6 +562,7 @@ def test_every_service_that_writes_an_event_is_tried() -> None:
         *(people, rotation, reissuing_accounts, reissuing_operators, resigning, resigning_accounts),
         *(signing_over, signing_keys, moves, suspensions, user_keys, exports, imports, activations),
         *(import_jobs, import_writing, importing, unsigned, pushes, account_creds, exporting),
+        biting,
     )
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"

@@ -34,6 +34,7 @@ ACTS: dict[str, str] = {
     "operator-key-resign": "asks for the key that signs instead",
     "revocation-clear": "lets creds work again, for which there is nothing to fill in",
     "user-allow": "asks for the task that is allowed",
+    "user-disconnect": "ends connections, for which there is nothing to fill in",
     "user-move": "asks for the key that the user is moved to",
     "user-rotate": "gives a new key",
 }
