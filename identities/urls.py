@@ -106,6 +106,7 @@ SIGNING_KEY = ACCOUNT + "signing-keys/<key:signing_key>/"
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
     path("search", search.search, name="search"),
+    path("search/key", search.whose, name="whose"),
     path("expirations", expirations.expirations, name="expirations"),
     path("activity", activity.activity, name="activity"),
     path("inspector", inspector.inspector, name="inspector"),

@@ -56,6 +56,7 @@ ROUTES: Mapping[str, Route] = {
     # the installation
     "dashboard": _session(Action.VIEW),
     "search": _session(Action.VIEW),
+    "whose": _session(Action.VIEW),
     "expirations": _session(Action.VIEW),
     "activity": _session(Action.AUDIT_VIEW),
     "inspector": _session(Action.TOKEN_INSPECT),
