@@ -56,6 +56,7 @@ ROUTES: Mapping[str, Route] = {
     # the installation
     "dashboard": _session(Action.VIEW),
     "search": _session(Action.VIEW),
+    "whose": _session(Action.VIEW),
     "expirations": _session(Action.VIEW),
     "activity": _session(Action.AUDIT_VIEW),
     "inspector": _session(Action.TOKEN_INSPECT),
@@ -118,6 +119,8 @@ ROUTES: Mapping[str, Route] = {
     "cluster-compare": _session(Action.CLUSTER_COMPARE),
     "cluster-deliver": _session(Action.ACCOUNT_EDIT),
     "cluster-adopt": _session(Action.JWT_ADOPT),
+    "cluster-live": _session(Action.VIEW),
+    "cluster-events": _session(Action.VIEW),
     "cluster-edit": _session(Action.CLUSTER_EDIT),
     "cluster-delete": _session(Action.CLUSTER_DELETE),
     "cluster-user-make": _session(Action.CLUSTER_EDIT),
@@ -186,6 +189,14 @@ ROUTES: Mapping[str, Route] = {
     "import-edit": _session(Action.IMPORT_EDIT),
     "import-renew": _session(Action.IMPORT_EDIT),
     "import-delete": _session(Action.IMPORT_EDIT),
+    # who is connected, and who is locked out
+    "account-live": _session(Action.VIEW),
+    "account-events": _session(Action.VIEW),
+    "user-live": _session(Action.VIEW),
+    "user-events": _session(Action.VIEW),
+    "user-disconnect": _session(Action.USER_DISCONNECT),
+    "lockout": _session(Action.VIEW),
+    "lockout-again": _session(Action.USER_DISCONNECT),
     # users
     "users": _session(Action.VIEW),
     "user-create": _session(Action.USER_CREATE),

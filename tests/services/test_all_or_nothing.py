@@ -48,6 +48,7 @@ from identities.services import (
     allowing,
     audit,
     auth_callout,
+    biting,
     changes,
     choosing,
     client_tests,
@@ -66,6 +67,7 @@ from identities.services import (
     installation,
     jobs,
     keys,
+    lockouts,
     mappings,
     moves,
     operator_keys,
@@ -93,6 +95,7 @@ from identities.services import (
 )
 from identities.services.delivering_checks import digest
 from identities.services.import_items import Choices
+from identities.services.kicking import Whom
 from tests import goldens, make, nscfiles
 from tests.elsewhere import Elsewhere
 
@@ -129,6 +132,7 @@ class Sample:
     cluster: Cluster
     preset: Preset
     """Of version 2; version 1 filled the first user."""
+    lockout: Job
     offline: Account
     """Its edit waits for the signature of its operator, whose key is not here."""
 
@@ -452,6 +456,8 @@ WORKS: dict[str, Work] = {
     "keys.erase": lambda at: keys.erase(**WHO, key=at.spare),
     "client_tests.start": _client_test,
     "cluster_tests.start": lambda at: cluster_tests.start(**WHO, cluster=at.cluster),
+    "biting.disconnect": lambda at: biting.disconnect(**WHO, user=at.user),
+    "biting.again": lambda at: biting.again(**WHO, account=at.account, job=at.lockout),
     "clusters.create": lambda at: clusters.create(**WHO, operator=at.operator, draft=CLUSTER),
     "clusters.update": lambda at: clusters.update(
         **WHO, cluster=at.cluster, draft=CLUSTER, version=at.cluster.version
@@ -538,6 +544,7 @@ def sample() -> Sample:
         _planned(),
         cluster,
         preset,
+        lockouts.enqueue(**WHO, account=account, whom=Whom(entries={KEY: 1}), reason="test"),
         _offline(),
     )
 
@@ -630,6 +637,8 @@ def test_every_service_that_writes_an_event_is_tried() -> None:
             account_creds,
             exporting,
         ),
+        *(import_jobs, import_writing, importing, unsigned, pushes, account_creds, exporting),
+        biting,
     )
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"

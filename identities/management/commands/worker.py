@@ -25,6 +25,7 @@ from identities.services import (
     event_log,
     import_jobs,
     jobs,
+    live,
     lockouts,
     reissuing,
     secrets,
@@ -123,6 +124,7 @@ def run(stop: threading.Event, *, name: str = "") -> None:
                 jobs.forget_old()
                 import_jobs.tidy()
                 event_log.prune()
+                live.forget_old()
                 tidied = now
             busy = jobs.work_once(HANDLERS)
         except (DatabaseError, InterfaceError) as error:
