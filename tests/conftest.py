@@ -93,7 +93,7 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark by directory: interop needs servers, e2e a browser. Without Go the tests beside the real nsc are left out."""
+    """Mark by directory: interop needs servers, e2e a browser. Without Go, tests beside the real nsc are left out."""
     here = Path(__file__).parent
     if nsc.go() is None:
         beside_nsc = [item for item in items if "nsc_binary" in getattr(item, "fixturenames", ())]
