@@ -19,6 +19,7 @@ from identities.views import (
     editing,
     guards,
     htmx,
+    lockouts,
     presets_shown,
     roles_shown,
     shown,
@@ -175,7 +176,8 @@ def edit(request: HttpRequest, operator_key: str, account_key: str, signing_key:
         if saved.version == account.version:
             url = signing_keys_shown.url("signing-key", account, signing_key)
             return htmx.done(request, url, "Nothing was changed, so nothing was signed.")
-        return _saved(request, account, signing_key, "Saved the role.")
+        url = f"{signing_keys_shown.url('signing-key', account, signing_key)}?changed=1"
+        return htmx.done(request, lockouts.then(principal, account, url), "Saved the role.")
 
     answer = editing.answer(
         request,
@@ -210,7 +212,8 @@ def remove(request: HttpRequest, operator_key: str, account_key: str, signing_ke
             principal=principal, account=account, public_key=signing_key, version=form.version
         )
         url = f"{shown.account_url('signing-keys', account)}?changed=1"
-        return htmx.done(request, url, f"Removed {signing_keys_shown.named(entry)}.")
+        on = lockouts.then(principal, account, url)
+        return htmx.done(request, on, f"Removed {signing_keys_shown.named(entry)}.")
 
     answer = editing.confirmed(
         request, form, account, plan=lambda: signing_keys.plan_remove(account, signing_key), save=save

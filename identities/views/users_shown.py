@@ -65,6 +65,7 @@ _ROUTES = {
     "suspend": "user-suspend",
     "lift": "user-lift",
     "history": "user-history",
+    "live": "user-live",
     "creds": "user-creds",
     "jwt": "user-jwt",
     "context": "user-context",

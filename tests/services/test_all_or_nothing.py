@@ -34,7 +34,7 @@ from identities.claims.presets_built_in import BUILT_IN
 from identities.claims.presets_text import lines_of
 from identities.claims.recipes import Side, Task, Wish
 from identities.claims.user import UserBody
-from identities.models import Account, Cluster, Job, Key, Offer, Operator, Person, User
+from identities.models import Account, Cluster, Delivery, Job, Key, Offer, Operator, Person, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
 from identities.resolver.drafts import ClusterDraft
@@ -48,9 +48,12 @@ from identities.services import (
     allowing,
     audit,
     auth_callout,
+    biting,
     changes,
+    choosing,
     client_tests,
     clock,
+    cluster_tests,
     cluster_users,
     clusters,
     creds,
@@ -64,6 +67,7 @@ from identities.services import (
     installation,
     jobs,
     keys,
+    lockouts,
     mappings,
     moves,
     operator_keys,
@@ -73,6 +77,7 @@ from identities.services import (
     pushes,
     reissuing_accounts,
     reissuing_operators,
+    removing,
     resigning,
     resigning_accounts,
     revocations,
@@ -88,7 +93,9 @@ from identities.services import (
     user_keys,
     users,
 )
+from identities.services.delivering_checks import digest
 from identities.services.import_items import Choices
+from identities.services.kicking import Whom
 from tests import goldens, make, nscfiles
 from tests.elsewhere import Elsewhere
 
@@ -125,6 +132,7 @@ class Sample:
     cluster: Cluster
     preset: Preset
     """Of version 2; version 1 filled the first user."""
+    lockout: Job
     offline: Account
     """Its edit waits for the signature of its operator, whose key is not here."""
 
@@ -162,7 +170,7 @@ def _reissue_operator(at: Sample) -> object:
 
 def _users_over(at: Sample) -> object:
     system = Account.objects.get(operator=at.operator, name="SYS")
-    source = User.objects.get(account=system).issuer
+    source = User.objects.get(account=system, name="sys").issuer
     return signing_over.users(**WHO, account=system, source=source, target=system.public_key)
 
 
@@ -447,6 +455,9 @@ WORKS: dict[str, Work] = {
     "keys.export_seed": lambda at: keys.export_seed(**WHO, key=at.spare),
     "keys.erase": lambda at: keys.erase(**WHO, key=at.spare),
     "client_tests.start": _client_test,
+    "cluster_tests.start": lambda at: cluster_tests.start(**WHO, cluster=at.cluster),
+    "biting.disconnect": lambda at: biting.disconnect(**WHO, user=at.user),
+    "biting.again": lambda at: biting.again(**WHO, account=at.account, job=at.lockout),
     "clusters.create": lambda at: clusters.create(**WHO, operator=at.operator, draft=CLUSTER),
     "clusters.update": lambda at: clusters.update(
         **WHO, cluster=at.cluster, draft=CLUSTER, version=at.cluster.version
@@ -462,6 +473,12 @@ WORKS: dict[str, Work] = {
         **WHO, cluster=at.cluster, version=at.cluster.version
     ),
     "cluster_users.choose": _choose_system_user,
+    "choosing.deliver_now": lambda at: choosing.deliver_now(**WHO, account=at.account),
+    "choosing.keep_theirs": lambda at: choosing.keep_theirs(**_held(at)),
+    "choosing.replace_theirs": lambda at: choosing.replace_theirs(**_held(at)),
+    "removing.remove": lambda at: removing.remove(
+        **WHO, operator=at.operator, public_key=KeyPair.create(KeyKind.ACCOUNT).public.text
+    ),
     "installation.choose_default_operator": lambda at: installation.choose_default_operator(
         **WHO, operator=at.operator
     ),
@@ -509,6 +526,8 @@ def sample() -> Sample:
     person, elsewhere = make.person(None), _signed_elsewhere(account)
     cluster = make.cluster(operator)
     make.server(cluster)
+    other = make.account(operator)
+    Delivery.objects.filter(account_key=other.public_key).update(state="held", found=_newer(other))
     return Sample(
         operator,
         account,
@@ -521,12 +540,26 @@ def sample() -> Sample:
         elsewhere,
         role,
         out,
-        make.account(operator),
+        other,
         _planned(),
         cluster,
         preset,
+        lockouts.enqueue(**WHO, account=account, whom=Whom(entries={KEY: 1}), reason="test"),
         _offline(),
     )
+
+
+def _newer(account: Account) -> str:
+    """A JWT of the account that was signed a little later, where nscweb does not see it."""
+    claims = changes.claims_of(account)
+    with signing.signer_for(Key.objects.get(public_key=account.issuer)) as signer:
+        return codec.encode(claims, signer, account.last_iat + 3).text
+
+
+def _held(at: Sample) -> dict[str, Any]:
+    """The account of which servers hold a newer JWT."""
+    row = Delivery.objects.get(account_key=at.other.public_key)
+    return {**WHO, "account": at.other, "cluster": at.cluster, "found": digest(row.found)}
 
 
 def _signed_elsewhere(account: Account) -> str:
@@ -604,6 +637,8 @@ def test_every_service_that_writes_an_event_is_tried() -> None:
             account_creds,
             exporting,
         ),
+        *(import_jobs, import_writing, importing, unsigned, pushes, account_creds, exporting),
+        biting,
     )
     writing = {
         f"{module.__name__.rpartition('.')[2]}.{name}"

@@ -36,6 +36,7 @@ ACTS: dict[str, str] = {
     "role-preset": "asks what a preset is about",
     "user-preset": "asks what a preset is about",
     "user-allow": "asks for the task that is allowed",
+    "user-disconnect": "ends connections, for which there is nothing to fill in",
     "user-move": "asks for the key that the user is moved to",
     "user-rotate": "gives a new key",
 }
