@@ -38,6 +38,7 @@ def everywhere(user: User) -> tuple[str, ...]:
         f"{url(of_role, 'user-explain')}?verb=subscribe&subject=orders.%3E",
         f"/compare?first={full.public_key}&second={of_role.issuer}",
         *sample.shared_pages(),
+        *sample.preset_pages(),
         *reissues(),
         reverse("importing-job", args=[Job.objects.filter(kind=import_jobs.PLAN).latest("pk").pk]),
         reverse("operator-validate", args=here[:1]),
