@@ -37,9 +37,16 @@ ACCOUNT_TABS = (
     ("Signing keys", "signing-keys"),
     ("Mappings", "mappings"),
     ("Revocations", "revocations"),
+    ("Delivery", "account-delivery"),
+    ("Connections", "account-live"),
     ("History", "account-history"),
 )
-CLUSTER_TABS = (("Servers", "cluster"), ("Drift", "cluster-drift"))
+CLUSTER_TABS = (
+    ("Servers", "cluster"),
+    ("Drift", "cluster-drift"),
+    ("Live", "cluster-live"),
+    ("Events", "cluster-events"),
+)
 """Label and route of each page of an operator, of an account and of a cluster."""
 
 Names = Callable[[str], str]
@@ -139,12 +146,12 @@ def state(expires: int, not_before: int, now: int) -> State:
     if not_before > now:
         return State(word="Not yet valid", tone="warn", icon="clock", title=f"from {unix(not_before).text}")
     if expires and expires <= now + SOON:
-        word = f"Expires in {_left(expires - now)}"
+        word = f"Expires in {span(expires - now)}"
         return State(word=word, tone="warn", icon="triangle-alert", title=unix(expires).text)
     return State(word="Valid", tone="ok", icon="circle-check", title="")
 
 
-def _left(seconds: int) -> str:
+def span(seconds: int) -> str:
     """Whole days, hours or minutes."""
     for size, unit in ((DAY, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:
@@ -169,9 +176,9 @@ def operator_url(name: str, operator: Operator) -> str:
     return reverse(name, args=[operator.public_key])
 
 
-def account_url(name: str, account: Account) -> str:
+def account_url(name: str, account: Account, *more: object) -> str:
     """The URL of a page of an account, whose operator is loaded."""
-    return reverse(name, args=[account.operator.public_key, account.public_key])
+    return reverse(name, args=[account.operator.public_key, account.public_key, *more])
 
 
 def unsigned_url(row: Operator | Account, name: str = "unsigned") -> str:
@@ -224,6 +231,7 @@ def user_tabs(user: User, *, client_test: bool) -> dict[str, Any]:
         ("Overview", "user"),
         *((("Client test", "user-test"),) if client_test else ()),
         ("May it …?", "user-explain"),
+        ("Connections", "user-live"),
         ("Context for nats", "user-context"),
         ("History", "user-history"),
     )

@@ -43,6 +43,7 @@ NO_PAGES = {
     "account-unsigned-discard",
     "account-unsigned-self-signed",
     "cluster-test",
+    "lockout-again",
     "account-creds",
 }
 """Routes that are posted to, or that answer with a file."""

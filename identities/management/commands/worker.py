@@ -22,8 +22,10 @@ from identities.services import (
     client_tests,
     cluster_tests,
     drifting,
+    event_log,
     import_jobs,
     jobs,
+    live,
     lockouts,
     reissuing,
     secrets,
@@ -121,6 +123,8 @@ def run(stop: threading.Event, *, name: str = "") -> None:
             if name and now - tidied > TIDY_SECONDS:
                 jobs.forget_old()
                 import_jobs.tidy()
+                event_log.prune()
+                live.forget_old()
                 tidied = now
             busy = jobs.work_once(HANDLERS)
         except (DatabaseError, InterfaceError) as error:
