@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from django.core.management import call_command
@@ -39,6 +40,7 @@ from identities.services import (
     changes,
     client_tests,
     clock,
+    cluster_tests,
     filling,
     import_jobs,
     jobs,
@@ -91,6 +93,7 @@ def fill() -> User:
     _presets(account)
     _pushed(Account.objects.get(pk=account.pk))
     _drifting(account)
+    _reached(account.operator)
     return user
 
 
@@ -401,6 +404,43 @@ def _drifting(account: Account) -> None:
                 server=server, account_key=key, state=state, iat=account.last_iat if state != "missing" else 0,
                 said="jwt validation failed" if state == "refused" else "", at=moment,
             )  # fmt: skip
+
+
+def _reached(operator: Operator) -> None:
+    """A cluster of three servers, of which one is absent, and a test of its connection that found something."""
+    moment = clock.now()
+    row = Operator.objects.get(pk=operator.pk)
+    addresses = ("tls://n1.example.com:4222", "tls://n2.example.com:4222")
+    cluster = make.cluster(row, "Production", urls=addresses)
+    Cluster.objects.filter(pk=cluster.pk).update(state="up", checked_at=moment)
+    for number, seen in ((1, moment), (2, moment), (3, moment - timedelta(hours=2))):
+        make.server(
+            cluster, f"n{number}", nats_cluster="eu", version="2.15.1", resolver="full", allow_delete=number > 1,
+            system_account=row.system_account, started_at=moment - timedelta(days=3), seen_at=seen,
+        )  # fmt: skip
+    job = cluster_tests.start(principal=make.COMMAND, cluster=cluster)
+    steps = [
+        ("address", True, "n1.example.com is 192.0.2.11.", ""),
+        ("greeting", True, "A nats-server answers, with TLS: n1 2.15.1.", ""),
+        ("login", False, "The server refused the login and does not say why.", "Authorization Violation"),
+    ]
+    told = [{"name": name, "ok": ok, "text": text, "said": said} for name, ok, text, said in steps]
+    reasons = [f"It runs with another operator's key than this operator's, {row.public_key}.", "Or …"]
+    findings = [
+        {
+            "grade": "warn",
+            "text": "Accounts can't be deleted there: set `allow_delete: true` in its resolver.",
+        },
+        {"grade": "ok", "text": "It runs with this operator's current JWT."},
+    ]
+    at = [
+        {"url": addresses[0], "ok": False, "server": "n1 2.15.1", "steps": told, "reasons": reasons},
+        {"url": addresses[1], "ok": True, "server": "n2 2.15.1", "steps": told[:2], "reasons": []},
+    ]
+    servers = [{"name": "n2", "cluster": "eu", "version": "2.15.1", "findings": findings}]
+    found = {"ok": False, "summary": "1 of 2 addresses work. 1 server answered.", "at": at, "servers": servers,
+             "problem": "", "seconds": 1.4}  # fmt: skip
+    Job.objects.filter(pk=job.pk).update(state="done", result=json.dumps(found), finished_at=clock.now())
 
 
 def _offline() -> None:

@@ -287,6 +287,32 @@ PRESET: Mapping[str, Bad] = {
     "sub_deny": LINE,
     "answers": {"-1": ("greater than or equal to 0",), "many": ("whole number",)},
 }
+CERTIFICATE: Bad = {"no PEM": ("no certificate in PEM form", "BEGIN CERTIFICATE")}
+TIME: Bad = {
+    "": ("required",),
+    "0": ("greater than or equal to 0.1",),
+    "31": ("less than or equal to 30",),
+    "soon": ("Enter a number",),
+    "nan": ("Enter a number",),
+}
+CLUSTER: Mapping[str, Bad] = {
+    "name": {**NAME, **TAKEN_FOLDED},
+    "urls": {
+        **{typed: words for typed, words in SERVER.items() if typed and typed != "tls://a b"},
+        "": ("at least one server address",),
+        "nats://fine:4222\nnats://169.254.169.254": ("“nats://169.254.169.254”", "metadata service"),
+        "\n".join(f"nats://n{number}" for number in range(17)): ("17 addresses", "16 are enough"),
+    },
+    "ca_pem": CERTIFICATE,
+    "client_cert": CERTIFICATE,
+    "client_key": {"no PEM": ("no private key in PEM form", "BEGIN PRIVATE KEY")},
+    "connect_seconds": TIME,
+    "request_seconds": TIME,
+}
+NEVER_SHOWN = {"client_key"}
+"""Secrets: they are not given back, whatever is wrong with them."""
+PEM = {"ca_pem", "client_cert", "client_key"}
+"""Which may hold a key: their messages don't repeat them."""
 
 ANYTHING_GOES = {"payload", "reply"}
 """Messages of client tests."""
@@ -314,6 +340,14 @@ SHEETS: Mapping[str, Sheet] = {
     "user-edit": Sheet(fields=USER_FIELDS, filled={"can_answer": "on"}),
     "user-delete": Sheet(fields={"confirm": CONFIRM}),
     "preset-create": Sheet(fields=PRESET, filled={"name": "new", "pub_allow": "a"}),
+    "cluster-create": Sheet(
+        fields={**CLUSTER, "expires": EXPIRY},
+        filled={"name": "new", "urls": "nats://nats.example.com:4222"},
+    ),
+    "cluster-edit": Sheet(fields=CLUSTER),
+    "cluster-delete": Sheet(fields={"confirm": CONFIRM}),
+    "cluster-user-make": Sheet(fields={"expires": EXPIRY}),
+    "cluster-user-renew": Sheet(fields={"expires": EXPIRY}),
     "user-test": Sheet(
         fields=CLIENT_TEST,
         filled={"trial": "subscribe-publish", "url": "nats://nats.example.com:4222", "subject": "a"},
