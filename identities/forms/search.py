@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
+
+from django import forms
 
 from identities.claims import subjects
+from identities.formats import mentions
+from identities.forms.base import BaseForm
 from identities.nkeys import looks_like_seed
 
 LONGEST = 300
@@ -58,6 +63,12 @@ class Query:
                 "That is a seed (a private key), which is secret. It was not looked for, but it is in your "
                 "browser's history now: replace that key if others can read it. Search for the public key instead."
             )
+        elif mentions.holds_jwt(text):
+            text = ""
+            problem = (
+                "That is a JWT, and some log in alone: it was not looked for, but it is in your browser's history "
+                "now. Paste it under “What is this key?” instead, or in the inspector."
+            )
         elif len(text) > LONGEST:
             text, problem = text[:LONGEST], f"That is too long: {LONGEST} characters are enough."
         elif look in (Look.PUBLISH, Look.SUBSCRIBE) and text and not subjects.is_strict_valid(text):
@@ -96,3 +107,18 @@ def _place(text: str) -> tuple[int, str, int] | None:
 def place_text(place: tuple[int, str, int]) -> str:
     """The cursor in a link."""
     return "~".join(map(str, place))
+
+
+class WhoseForm(BaseForm):
+    """Anything that names keys: nothing of it is kept or shown again."""
+
+    jwts: ClassVar[tuple[str, ...]] = ("text",)
+
+    text = forms.CharField(
+        max_length=mentions.LONGEST,
+        label="A public key, a JWT, or lines of a log",
+        help_text="Every key in it is looked for. It is sent apart from the address, and not kept.",
+        widget=forms.Textarea(
+            attrs={"rows": 5, "spellcheck": "false", "autocomplete": "off", "class": "mono"}
+        ),
+    )

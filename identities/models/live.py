@@ -11,7 +11,7 @@ class Snapshot(models.Model):
     """What the servers of a cluster last told of `subject`: "" for themselves, else the key of an account or user.
 
     `account_key` is the account, for a user too. Nothing is asked once `wanted_until` is past. `body` is JSON text
-    without JWTs, taken at `taken_at`, `digest` its fingerprint; `problem` says why `asked_at` brought nothing newer.
+    without JWTs, taken at `taken_at`; `problem` says why nothing came of asking at `asked_at`.
     """
 
     cluster = models.ForeignKey("identities.Cluster", on_delete=models.CASCADE, related_name="snapshots")
@@ -21,7 +21,6 @@ class Snapshot(models.Model):
     taken_at = models.DateTimeField(null=True, default=None)
     asked_at = models.DateTimeField(null=True, default=None)
     body = models.TextField(blank=True, default="")
-    digest = models.CharField(max_length=64, blank=True, default="")
     problem = models.TextField(blank=True, default="")
 
     class Meta:

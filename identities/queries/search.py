@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Value
 from django.db.models.sql.compiler import SQLCompiler
 
-from identities.models import Account, Key, Operator, Permission, SubjectPattern, User
+from identities.models import Account, Cluster, Key, Operator, Permission, Server, SubjectPattern, User
 from identities.policy.principal import Principal
 from identities.queries import prefixes, reach
 
@@ -182,6 +183,22 @@ def keys(principal: Principal, part: tuple[str, str], *, size: int = PAGE + 1) -
     rows = Key.objects.filter(reach.below_operator(principal), prefixes.begins("public_key", start))
     if end:
         rows = rows.filter(public_key__endswith=end)
+    return _holders(rows, size)
+
+
+def whose(principal: Principal, wanted: Iterable[str]) -> tuple[FoundKey, ...]:
+    """Those of these keys that somebody has or had, with their holders."""
+    return _holders(Key.objects.filter(reach.below_operator(principal), public_key__in=set(wanted)), PAGE)
+
+
+def servers(principal: Principal, wanted: Iterable[str]) -> dict[str, Server]:
+    """The servers that run, or last ran, under these ids (N…), with their clusters."""
+    rows = Server.objects.filter(server_id__in=set(wanted), cluster__deleted_at=None)
+    rows = rows.filter(cluster__in=Cluster.objects.visible_to(principal)).select_related("cluster__operator")
+    return {row.server_id: row for row in rows}
+
+
+def _holders(rows: QuerySet[Key], size: int) -> tuple[FoundKey, ...]:
     found = rows.order_by("public_key", "pk").values_list(
         "public_key",
         "kind",

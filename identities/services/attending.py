@@ -21,7 +21,7 @@ from identities.errors import IdentityError
 from identities.models import Cluster, ClusterState, Delivery, Server
 from identities.resolver.connection import Refused
 from identities.resolver.system import SystemLink
-from identities.services import clock, delivering, event_log, leases, links, outbox, roster, secrets
+from identities.services import clock, delivering, event_log, leases, links, live, outbox, roster, secrets
 from identities.services.delivering_roster import Roster
 from identities.services.leases import Held, LostCluster
 
@@ -132,7 +132,10 @@ def _guarded(held: Held, stop: threading.Event, *, once: bool = False) -> bool:
 
 
 def _visit(held: Held, cluster: Cluster, stop: threading.Event, *, once: bool) -> None:
-    """Open a connection and work with it until it goes, or `stop` is set, or the cluster was edited."""
+    """Open a connection and work with it until it goes, or `stop` is set, or the cluster was edited.
+
+    Between deliveries it writes down what happened to clients, and asks for what somebody looks at.
+    """
     with links.linked(cluster) as link, _heard(cluster, link) as store:
         known: dict[int, str] | None = None
         looked = float("-inf")
@@ -142,6 +145,7 @@ def _visit(held: Held, cluster: Cluster, stop: threading.Event, *, once: bool) -
                 known, looked = now, time.monotonic()
             tried = delivering.deliver(held, cluster, link, seen)
             store()
+            live.refresh(cluster, link)
             if once and not tried:
                 return
             if not tried:

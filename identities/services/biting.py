@@ -109,7 +109,11 @@ def again(*, principal: Principal, account: Account, job: Job) -> Job:
     """Look and kick once more for the same people, after a server came back or a delivery got through."""
     decisions.require(principal, Action.USER_DISCONNECT, accounts.scope(account))
     payload = jobs.payload_of(job)
-    return jobs.enqueue(principal=principal, kind=lockouts.KIND, payload=payload)
+    with transaction.atomic():
+        job = jobs.enqueue(principal=principal, kind=lockouts.KIND, payload=payload)
+        summary = f"Looked again for connections of “{account.name}” that are to end: {payload['reason']}"
+        audit.record(principal, Action.USER_DISCONNECT, [accounts.target(account)], summary)
+    return job
 
 
 def run(lease: jobs.Lease) -> jobs.Result:

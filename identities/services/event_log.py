@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Protocol
 
+import structlog
 from django.conf import settings
 
 from identities.models import Cluster, EventKind, ServerEvent
 from identities.resolver import client_events
 from identities.resolver.client_events import ClientEvent, What
+from identities.resolver.connection import Refused
 from identities.services import clock
 
 QUEUE = 2000
@@ -25,6 +27,7 @@ BATCH = 500
 OFTEN = 1000
 """After so many rows it is looked for too many."""
 _FAR = timedelta(hours=1)
+log = structlog.get_logger("identities.event_log")
 _KINDS = {
     What.CONNECTED: EventKind.CONNECTED,
     What.DISCONNECTED: EventKind.DISCONNECTED,
@@ -104,10 +107,13 @@ class Collector:
 def collect(cluster: Cluster, link: Heard) -> Collector:
     """Begin to hear a cluster's events; whoever holds the link calls `store` every second or so.
 
-    Raises: Refused: the system user may not hear them.
+    Where the system user may not hear them, nothing is heard, and everything else goes on.
     """
     collector = Collector(cluster)
-    link.listen(client_events.SUBJECTS, collector.hear)
+    try:
+        link.listen(client_events.SUBJECTS, collector.hear)
+    except Refused as refused:
+        log.warning("events are not heard", cluster=cluster.pk, reason=refused.said)
     return collector
 
 

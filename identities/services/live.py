@@ -5,9 +5,8 @@ A page never waits for a server: it writes `wanted_until`, and shows what stands
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +16,7 @@ from django.db.models import Q
 from identities.models import Account, Cluster, Snapshot
 from identities.nkeys import KeyKind, is_public
 from identities.resolver import monitoring
+from identities.resolver.connection import Refused
 from identities.resolver.messages import Answer, Question, Reply
 from identities.resolver.observed import Listing
 from identities.services import clock, presence
@@ -64,20 +64,19 @@ def watch(cluster: Cluster, *, account: str = "", user: str = "") -> Snapshot:
 def refresh(cluster: Cluster, link: monitoring.Asking) -> int:
     """Take anew what somebody looks at and what is older than `EVERY`; how many snapshots were taken.
 
-    Raises: Refused: the link is gone.
+    What the servers refuse (the system user may not ask it) stands on the snapshots as their problem.
     """
     moment = clock.now()
     wanted = list(_due(cluster, moment)[:MOST_AT_ONCE])
     if not wanted:
         return 0
-    expect = len(presence.present(cluster))
-    small = _small_accounts(cluster, wanted)
-    asked = [_asked(row, expect, small) for row in wanted]
-    seconds = min(cluster.request_seconds, MOST_SECONDS)
-    replies = iter(link.ask_all([question for one in asked for question in one.questions], seconds=seconds))
-    for one in asked:
-        _store(one, [next(replies) for _ in one.questions])
-    return len(asked)
+    try:
+        _take(cluster, link, wanted)
+    except Refused as refused:
+        Snapshot.objects.filter(pk__in=[row.pk for row in wanted]).update(
+            asked_at=moment, problem=refused.user_message
+        )
+    return len(wanted)
 
 
 def forget_old() -> int:
@@ -89,6 +88,23 @@ def body_of(row: Snapshot) -> dict[str, Any]:
     """What a snapshot holds; empty before the first one."""
     body: dict[str, Any] = json.loads(row.body or "{}")
     return body
+
+
+def _take(cluster: Cluster, link: monitoring.Asking, wanted: Sequence[Snapshot]) -> None:
+    expect = len(presence.present(cluster))
+    seconds = min(cluster.request_seconds, MOST_SECONDS)
+    users = [row for row in wanted if is_public(row.subject, KeyKind.USER)]
+    others = [row for row in wanted if row not in users]
+    small = _small_accounts(cluster, others)
+    asked = [_asked(row, expect, small) for row in others]
+    replies = iter(link.ask_all([question for one in asked for question in one.questions], seconds=seconds))
+    for one in asked:
+        _store(one.snapshot, one.read([next(replies) for _ in one.questions]))
+    for row in users:  # servers page before they look for the user, so every page has to be read
+        found = monitoring.connections(
+            link, account=row.account_key, user=row.subject, expect=expect, seconds=seconds
+        )
+        _store(row, {"listings": [asdict(one) for one in _bounded(found)]})
 
 
 def _due(cluster: Cluster, moment: datetime) -> Any:
@@ -106,9 +122,6 @@ def _small_accounts(cluster: Cluster, wanted: Sequence[Snapshot]) -> set[str]:
 def _asked(row: Snapshot, expect: int, small: set[str]) -> _Asked:
     if not row.subject:
         return _Asked(snapshot=row, questions=(monitoring.varz(expect),), read=_servers)
-    if is_public(row.subject, KeyKind.USER):
-        who = monitoring.connz(account=row.account_key, user=row.subject, limit=MOST_LISTED, expect=expect)
-        return _Asked(snapshot=row, questions=(who,), read=_connections)
     questions = [
         monitoring.connz(account=row.subject, limit=MOST_LISTED, expect=expect),
         monitoring.statz(row.subject, expect),
@@ -151,25 +164,10 @@ def _bounded(listings: Sequence[Listing]) -> list[Listing]:
     return kept
 
 
-def _store(asked: _Asked, replies: Sequence[Reply]) -> None:
-    body = asked.read(replies)
-    heard = any(body.values())
-    text = json.dumps(body, ensure_ascii=False, default=str)
+def _store(row: Snapshot, body: dict[str, Any]) -> None:
     moment = clock.now()
     fields: dict[str, object] = {"asked_at": moment, "problem": SILENT}
-    if heard:
-        fields |= {"taken_at": moment, "problem": "", "body": text, "digest": _fingerprint(body)}
-    Snapshot.objects.filter(pk=asked.snapshot.pk).update(**fields)
-
-
-def _fingerprint(body: Mapping[str, Any]) -> str:
-    """The same while nothing but clocks has moved."""
-
-    def still(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {
-                key: still(held) for key, held in value.items() if key not in ("now", "idle", "rtt", "cpu")
-            }
-        return [still(held) for held in value] if isinstance(value, list | tuple) else value
-
-    return hashlib.sha256(json.dumps(still(body), default=str).encode()).hexdigest()
+    if any(body.values()):
+        text = json.dumps(body, ensure_ascii=False, default=str)
+        fields |= {"taken_at": moment, "problem": "", "body": text}
+    Snapshot.objects.filter(pk=row.pk).update(**fields)

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from identities.models import Cluster, Server
 
-SEEN_TOGETHER = timedelta(seconds=30)
-"""A server that was last seen so much earlier than another one of its cluster is away."""
+SEEN_TOGETHER = timedelta(seconds=5)
+"""A server that was last seen so much earlier than another one of its cluster is away: the roster is taken every three
+seconds, so it has been silent twice."""
 
 
 def present(cluster: Cluster) -> list[Server]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from identities.models import Account, DeliveryState, Holding, HoldingState, Operator, ResolverKind, Wish
 from identities.queries import deliveries
 from identities.queries.deliveries import Line, Stand
+from identities.services import roster
 from identities.services.delivering_checks import digest
 from identities.views import clusters_shown, shown
 
@@ -169,6 +170,8 @@ def _words(line: Line, stand: Stand) -> str:
         return _LAZY
     if holding.state == HoldingState.SAME and line.server.resolver == ResolverKind.OTHER:
         return _MEMORY
-    if holding.state == HoldingState.WAITING and clusters_shown.is_absent(stand.cluster, line.server.seen_at):
+    if holding.state == HoldingState.WAITING and roster.is_absent(
+        line.server, [one.server for one in stand.lines]
+    ):
         return _AWAY
     return holding.said

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from identities.models import Cluster, ClusterState, Operator, Snapshot
+from identities.nkeys import KeyKind, is_public
 from identities.queries import holders
 from identities.queries.holders import Holder
 from identities.services import clock, jobs, live
@@ -24,7 +25,7 @@ _STEP = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freshness:
-    """How far what is shown can be trusted: `tone` ok, info or warn, a sentence, and when it was taken."""
+    """How far what is shown can be trusted: `tone` is ok, info or warn; `at` is when it was taken, if long ago."""
 
     tone: str
     icon: str
@@ -95,7 +96,10 @@ def freshness(cluster: Cluster, row: Snapshot, *, workers: int) -> Freshness:
     if old:
         return Freshness(tone="info", icon="clock", text=f"The servers are being asked … {what}", at=at)
     return Freshness(
-        tone="ok", icon="circle-check", text="Live: the servers are asked every two seconds.", at=at
+        tone="ok",
+        icon="circle-check",
+        text="Live: the servers are asked every two seconds.",
+        at=shown.moment(None),
     )
 
 
@@ -134,7 +138,7 @@ def _part(
     rows = tuple(
         _row(one, listing["server"]["name"], known) for listing in listings for one in listing["connections"]
     )
-    total = sum(max(listing["total"], len(listing["connections"])) for listing in listings)
+    total = len(rows) if is_public(row.subject, KeyKind.USER) else sum(one["total"] for one in listings)
     hidden = total - len(rows)
     return Connections(
         cluster=cluster.name,

@@ -13,7 +13,7 @@ from identities.lookup import principal_for
 from identities.models import Account
 from identities.policy.actions import Action
 from identities.services import accounts, changes, clock, revocations
-from identities.views import delivery, editing, guards, htmx, revocations_shown, shown
+from identities.views import delivery, editing, guards, htmx, lockouts, revocations_shown, shown
 
 NAV = "operators"
 ACTIONS = (Action.USER_REVOKE, Action.REVOCATION_EDIT)
@@ -57,7 +57,10 @@ def create(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
     def save() -> HttpResponse:
         entries = revocations.entries_for(account, **form.to_wish())
         saved = accounts.revoke(principal=principal, account=account, entries=entries)
-        return _saved(request, account, saved, "Revoked.")
+        if saved.version == account.version:
+            return _saved(request, account, saved, "Revoked.")
+        usual = f"{shown.account_url('revocations', account)}?changed=1"
+        return htmx.done(request, lockouts.then(principal, account, usual), "Revoked.")
 
     answer = editing.answer(request, form, account, plan=plan, save=save, can_wait=True)
     if answer is not None:

@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.debug import sensitive_post_parameters
 
-from identities.forms.search import Look, Query
+from identities.forms.search import Look, Query, WhoseForm
 from identities.lookup import principal_for
 from identities.models import Operator
 from identities.views import guards, htmx, search_shown, shown
 
 PART = "identities/search/results.html"
 MOST_OPERATORS = 500
+
+
+@sensitive_post_parameters()
+@guards.page("GET", "POST")
+def whose(request: HttpRequest) -> HttpResponse:
+    """What is this key? Whose the keys in a pasted text are: a key alone, a JWT, lines of a server's log."""
+    form = WhoseForm(request.POST if request.method == "POST" else None)
+    context = shown.frame(
+        title="What is this key?",
+        nav="search",
+        crumbs=[shown.Crumb(label="Search", url=reverse("search")), shown.Crumb(label="What is this key?")],
+        form=form,
+    )
+    if form.is_valid():
+        context |= search_shown.whose(principal_for(request), form.cleaned_data["text"])
+        context["form"] = WhoseForm()
+    return htmx.render(request, "identities/search/whose.html", context, status=form.status)
 
 
 @guards.page()

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from identities.formats import mentions
 from identities.forms.search import LABELS, Look, Query, place_text
-from identities.models import Mode, Operator, Purpose
+from identities.models import Mode, Operator, Purpose, Server
+from identities.nkeys import KeyKind, kind_of
 from identities.policy.principal import Principal
 from identities.queries import candidates, effective, search
 from identities.queries.coverage import Coverage
@@ -28,6 +30,15 @@ _SOURCES = {
     Mode.DEFAULT: "the account's defaults",
     Mode.ROLE: "role",
     Mode.REPLIES: "replies",
+}
+_KINDS: dict[KeyKind | None, str] = {
+    KeyKind.OPERATOR: "an operator",
+    KeyKind.ACCOUNT: "an account, or a signing key of one",
+    KeyKind.USER: "a user",
+    KeyKind.SERVER: "a server",
+    KeyKind.CLUSTER: "a cluster",
+    KeyKind.CURVE: "a curve key",
+    None: "a key",
 }
 RULES_SHOWN = 6
 
@@ -52,6 +63,16 @@ class FoundKey:
     url: str
     path: str
     gone: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MentionRow:
+    """One key of a text: as what a JWT names it, and its holder, None for a stranger; `kind` in words."""
+
+    key: shown.Chip
+    role: str
+    found: FoundKey | None
+    kind: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +145,26 @@ def found(principal: Principal, query: Query, operators: tuple[Operator, ...]) -
     return context
 
 
+def whose(principal: Principal, text: str) -> dict[str, Any]:
+    """Whose the keys in a text are; two queries."""
+    found = mentions.find(text)
+    wanted = [mention.key for mention in found]
+    known = {row.key: _key(row) for row in search.whose(principal, wanted)}
+    servers = search.servers(principal, wanted)
+    return {
+        "searched": True,
+        "mentions": tuple(
+            MentionRow(
+                key=shown.chip(one.key, long=True),
+                role=one.role,
+                found=known.get(one.key) or _server(servers.get(one.key), one.key),
+                kind=_KINDS[kind_of(one.key)],
+            )
+            for one in found
+        ),
+    }
+
+
 def holders(principal: Principal, query: Query, operators: tuple[Operator, ...]) -> dict[str, Any]:
     """Who may publish or subscribe to the subject."""
     direction: candidates.Direction = "pub" if query.look is Look.PUBLISH else "sub"
@@ -184,6 +225,19 @@ def _key(row: search.FoundKey) -> FoundKey:
         url="" if gone else url,
         path=path,
         gone=gone,
+    )
+
+
+def _server(row: Server | None, key: str) -> FoundKey | None:
+    if row is None:
+        return None
+    return FoundKey(
+        key=shown.chip(key, long=True),
+        what="server id",
+        holder=row.name,
+        url=shown.cluster_url("cluster", row.cluster),
+        path=f"server in {row.cluster.name}",
+        gone=False,
     )
 
 

@@ -38,9 +38,15 @@ ACCOUNT_TABS = (
     ("Mappings", "mappings"),
     ("Revocations", "revocations"),
     ("Delivery", "account-delivery"),
+    ("Connections", "account-live"),
     ("History", "account-history"),
 )
-CLUSTER_TABS = (("Servers", "cluster"), ("Drift", "cluster-drift"))
+CLUSTER_TABS = (
+    ("Servers", "cluster"),
+    ("Drift", "cluster-drift"),
+    ("Live", "cluster-live"),
+    ("Events", "cluster-events"),
+)
 """Label and route of each page of an operator, of an account and of a cluster."""
 
 Names = Callable[[str], str]
@@ -140,12 +146,12 @@ def state(expires: int, not_before: int, now: int) -> State:
     if not_before > now:
         return State(word="Not yet valid", tone="warn", icon="clock", title=f"from {unix(not_before).text}")
     if expires and expires <= now + SOON:
-        word = f"Expires in {_left(expires - now)}"
+        word = f"Expires in {span(expires - now)}"
         return State(word=word, tone="warn", icon="triangle-alert", title=unix(expires).text)
     return State(word="Valid", tone="ok", icon="circle-check", title="")
 
 
-def _left(seconds: int) -> str:
+def span(seconds: int) -> str:
     """Whole days, hours or minutes."""
     for size, unit in ((DAY, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:
@@ -225,6 +231,7 @@ def user_tabs(user: User, *, client_test: bool) -> dict[str, Any]:
         ("Overview", "user"),
         *((("Client test", "user-test"),) if client_test else ()),
         ("May it …?", "user-explain"),
+        ("Connections", "user-live"),
         ("Context for nats", "user-context"),
         ("History", "user-history"),
     )

@@ -12,13 +12,15 @@ from identities.forms.signing_keys import RoleForm, SigningKeyForm
 from identities.lookup import principal_for
 from identities.models import LIVE_FIRST, Account, Key, Purpose, User
 from identities.policy.actions import Action
-from identities.services import accounts, clock, dependents, signing_keys
+from identities.services import accounts, clock, dependents, filling, signing_keys
 from identities.views import (
     delivery,
     describing,
     editing,
     guards,
     htmx,
+    lockouts,
+    presets_shown,
     roles_shown,
     shown,
     signing_keys_shown,
@@ -80,6 +82,8 @@ def detail(request: HttpRequest, operator_key: str, account_key: str, signing_ke
         whom = roles_shown.sample(account, asked, "", ())
         context |= {
             "described": describing.scope(entry),
+            "origin": presets_shown.origin(filling.of_role(account, signing_key)),
+            "preset_url": signing_keys_shown.url("role-preset", account, signing_key),
             "asked": asked,
             "suggested": users,
             "becomes": roles_shown.becomes(account, entry.template, whom),
@@ -172,7 +176,8 @@ def edit(request: HttpRequest, operator_key: str, account_key: str, signing_key:
         if saved.version == account.version:
             url = signing_keys_shown.url("signing-key", account, signing_key)
             return htmx.done(request, url, "Nothing was changed, so nothing was signed.")
-        return _saved(request, account, signing_key, "Saved the role.")
+        url = f"{signing_keys_shown.url('signing-key', account, signing_key)}?changed=1"
+        return htmx.done(request, lockouts.then(principal, account, url), "Saved the role.")
 
     answer = editing.answer(
         request,
@@ -207,7 +212,8 @@ def remove(request: HttpRequest, operator_key: str, account_key: str, signing_ke
             principal=principal, account=account, public_key=signing_key, version=form.version
         )
         url = f"{shown.account_url('signing-keys', account)}?changed=1"
-        return htmx.done(request, url, f"Removed {signing_keys_shown.named(entry)}.")
+        on = lockouts.then(principal, account, url)
+        return htmx.done(request, on, f"Removed {signing_keys_shown.named(entry)}.")
 
     answer = editing.confirmed(
         request, form, account, plan=lambda: signing_keys.plan_remove(account, signing_key), save=save

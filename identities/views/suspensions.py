@@ -13,7 +13,7 @@ from identities.lookup import principal_for
 from identities.models import User
 from identities.policy.actions import Action
 from identities.services import changes, suspensions, users
-from identities.views import editing, guards, htmx, shown, users_shown
+from identities.views import editing, guards, htmx, lockouts, shown, users_shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ def _answer(
     def save() -> HttpResponse:
         step.carry_out(principal=principal, user=user, version=form.version)
         url = f"{shown.user_url('user', user)}?revoked=1"
-        return htmx.done(request, url, step.done.format(user.name))
+        return htmx.done(request, lockouts.then(principal, user.account, url), step.done.format(user.name))
 
     answer = editing.confirmed(request, form, user, plan=lambda: step.plan(user), save=save)
     if answer is not None:

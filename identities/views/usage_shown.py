@@ -26,6 +26,21 @@ class Bar:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """What the account uses on one cluster."""
+
+    cluster: str
+    bars: tuple[Bar, ...]
+    totals: tuple[tuple[str, str], ...]
+    troubles: tuple[str, ...]
+
+
+def of_cluster(name: str, limits: OperatorLimits, body: Mapping[str, Any]) -> Use:
+    """Bars, totals and troubles of one snapshot."""
+    return Use(cluster=name, bars=bars(limits, body), totals=totals(body), troubles=troubles(body))
+
+
 def bars(limits: OperatorLimits, body: Mapping[str, Any]) -> tuple[Bar, ...]:
     """Connections, subscriptions, and JetStream by tier; all servers together."""
     usage = body.get("usage", [])

@@ -10,7 +10,7 @@ from identities.lookup import principal_for
 from identities.models import Mode
 from identities.policy.actions import Action
 from identities.services import changes, moves, user_keys, users
-from identities.views import editing, guards, htmx, shown, signing_keys_shown, users_shown
+from identities.views import editing, guards, htmx, lockouts, shown, signing_keys_shown, users_shown
 
 
 @guards.page("GET", "POST")
@@ -31,7 +31,8 @@ def rotate(request: HttpRequest, operator_key: str, account_key: str, user_key: 
             public_key=form.cleaned_data["public_key"],
         )
         url = f"{shown.user_url('user', saved)}?revoked=1"
-        return htmx.done(request, url, f"“{saved.name}” has a new key. Hand out its new creds.")
+        on = lockouts.then(principal, user.account, url)
+        return htmx.done(request, on, f"“{saved.name}” has a new key. Hand out its new creds.")
 
     def plan() -> changes.Change:
         return user_keys.plan(user, form.cleaned_data["public_key"])
@@ -66,8 +67,10 @@ def move(request: HttpRequest, operator_key: str, account_key: str, user_key: st
 
     def save() -> HttpResponse:
         saved = moves.move(principal=principal, user=user, wanted=_move(form), version=form.version)
-        told = "revoked" if form.cleaned_data["revoke"] else "changed"
-        return htmx.done(request, f"{shown.user_url('user', user)}?{told}=1", f"Moved user “{saved.name}”.")
+        on = f"{shown.user_url('user', user)}?changed=1"
+        if form.cleaned_data["revoke"]:
+            on = lockouts.then(principal, user.account, f"{shown.user_url('user', user)}?revoked=1")
+        return htmx.done(request, on, f"Moved user “{saved.name}”.")
 
     answer = editing.answer(request, form, user, plan=lambda: moves.plan(user, _move(form)), save=save)
     if answer is not None:

@@ -11,7 +11,7 @@ from identities.lookup import principal_for
 from identities.models import User
 from identities.policy.actions import Action
 from identities.services import accounts, clock, users
-from identities.views import delivery, editing, guards, htmx, shown, signing_keys_shown, users_shown
+from identities.views import delivery, editing, guards, htmx, lockouts, shown, signing_keys_shown, users_shown
 from identities.views import history as histories
 
 NAV = "operators"
@@ -140,7 +140,8 @@ def delete(request: HttpRequest, operator_key: str, account_key: str, user_key: 
             url = shown.account_url("users", user.account)
             if not revoke:
                 return htmx.done(request, url, f"Deleted user “{user.name}”. Creds handed out still work.")
-            return htmx.done(request, f"{url}?revoked=1", f"Deleted and revoked user “{user.name}”.")
+            on = lockouts.then(principal, user.account, f"{url}?revoked=1")
+            return htmx.done(request, on, f"Deleted and revoked user “{user.name}”.")
     context = {**_frame(user, "Delete", f"Delete user {user.name}"), **users_shown.what_goes(user)}
     return htmx.render_form(request, form, "", context, panel=htmx.CONFIRM)
 
@@ -157,7 +158,8 @@ def revoke_earlier(request: HttpRequest, operator_key: str, account_key: str, us
         with guards.errors_on(form):
             users.revoke_earlier(principal=principal, user=user)
             url = f"{shown.user_url('user', user)}?revoked=1"
-            return htmx.done(request, url, f"Revoked earlier versions of “{user.name}”.")
+            on = lockouts.then(principal, user.account, url)
+            return htmx.done(request, on, f"Revoked earlier versions of “{user.name}”.")
     context = {
         **_frame(user, "Revoke earlier versions", f"Revoke earlier versions of {user.name}"),
         "submit": "Revoke earlier versions",

@@ -42,6 +42,8 @@ NO_PAGES = {
     "account-unsigned-claims",
     "account-unsigned-discard",
     "account-unsigned-self-signed",
+    "cluster-test",
+    "lockout-again",
     "account-creds",
 }
 """Routes that are posted to, or that answer with a file."""

@@ -13,11 +13,12 @@ from identities.claims import sharing
 from identities.claims.drafts import ActivationDraft, RoleDraft, SigningKeyDraft
 from identities.claims.handles import handle
 from identities.claims.mappings import WeightedMapping
-from identities.models import Account, Cluster, Operator, Server, User
+from identities.models import Account, Cluster, Job, Operator, Server, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import READING
 from identities.policy.routes import ROUTES, Access
-from identities.services import accounts, activations, changes, mappings, signing_keys
+from identities.services import accounts, activations, changes, lockouts, mappings, signing_keys
+from identities.services.kicking import Whom
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -37,6 +38,7 @@ class Sample:
     token_id: int
     cluster: Cluster
     server: Server
+    lockout: Job
 
     def url(self, name: str) -> str:
         arguments = {
@@ -46,7 +48,7 @@ class Sample:
             "signing_key": self.role,
             "offered_key": ELSEWHERE,
             "adopted_key": ELSEWHERE,
-            "job_id": 1,
+            "job_id": self.lockout.pk,
             "cluster_id": self.cluster.pk,
             "server_id": self.server.pk,
             "mapping": handle("orders"),
@@ -60,6 +62,7 @@ class Sample:
             "key": self.account.public_key,
             "key_key": self.account.public_key,
             "rest": "nowhere",
+            "preset": "observer",
         }
         needed = next(iter(get_resolver().reverse_dict.getlist(name)))[0][0][1]
         return reverse(name, kwargs={argument: arguments[argument] for argument in needed})
@@ -97,6 +100,9 @@ def sample(db: None) -> Sample:
         token_id=token.pk,
         cluster=cluster,
         server=make.server(cluster),
+        lockout=lockouts.enqueue(
+            principal=make.COMMAND, account=account, whom=Whom(entries={"*": 1}), reason="Revoked"
+        ),
     )
 
 

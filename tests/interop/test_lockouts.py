@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import threading
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -10,28 +10,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.urls import reverse
 
 from identities.claims.drafts import RoleDraft, SigningKeyDraft
 from identities.claims.permissions import Permission, UserPermissionLimits
 from identities.errors import IdentityError
+from identities.management.commands import worker
 from identities.models import (
     Account,
-    Delivery,
-    DeliveryState,
-    Holding,
-    HoldingState,
+    Cluster,
     Job,
     JobState,
     Server,
     User,
 )
-from identities.resolver import messages
 from identities.services import (
     accounts,
+    attending,
     biting,
     clock,
     jobs,
     lockouts,
+    outbox,
     revocations,
     signing_keys,
     suspensions,
@@ -39,8 +39,9 @@ from identities.services import (
     users,
 )
 from tests import crew, make, natsclient, natsserver, nodes
+from tests.pages import Visitor
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 HANDLERS = {lockouts.KIND: biting.HANDLER}
 
 
@@ -54,53 +55,24 @@ class World:
         self.alice, self.bob = make.user(self.account, "alice"), make.user(self.account, "bob")
         self.nodes = nodes.start(nats, self.operator, number)
         self.cluster = nodes.cluster(self.nodes)
-        moment = clock.now()
-        for name in ("n1", "n2", "n3")[:number]:
-            Server.objects.create(
-                cluster=self.cluster,
-                name=name,
-                nats_cluster="test" if number > 1 else "",
-                first_seen_at=moment,
-                seen_at=moment,
-            )
+        outbox.wake_all(principal=make.COMMAND, cluster=self.cluster)
         self.deliver()
         self.creds = {user.name: crew.creds_file(folder, user) for user in (self.alice, self.bob)}
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        """Of the account and of alice, for addresses."""
+        return self.account.public_key, self.alice.public_key
 
     def join(self, clients: crew.Crew, *names: str) -> None:
         for name in names or ("alice", "bob"):
             for number, server in enumerate(self.nodes.servers):
                 clients.join(f"{name}{number}", server.url, self.creds[name])
 
-    def deliver(self, to: int | None = None) -> None:
-        """Send the account as it is now, and write what a delivery writes."""
-        account = Account.objects.select_related("token").get(pk=self.account.pk)
-        assert account.token is not None
-        text = account.token.text.encode()
-        with nodes.linked(self.nodes) as link:
-            replies = link.ask(messages.CLAIMS_UPDATE, text, expect=to or len(self.nodes.servers))
-        assert all(answer.words == "jwt updated" for answer in replies.answers)
-        assert replies.complete
-        moment = clock.now()
-        Delivery.objects.update_or_create(
-            cluster=self.cluster,
-            account_key=account.public_key,
-            defaults={
-                "state": DeliveryState.DONE, "generation": 1, "delivered": 1, "run_at": moment, "by": "test",
-                "by_name": "test", "created_at": moment, "updated_at": moment,
-            },
-        )  # fmt: skip
-        for server in Server.objects.filter(cluster=self.cluster):
-            Holding.objects.update_or_create(
-                server=server,
-                account_key=account.public_key,
-                defaults={
-                    "state": HoldingState.SAME,
-                    "digest": hashlib.sha256(text).hexdigest(),
-                    "said": "jwt updated",
-                    "at": moment,
-                },
-            )
-        self.account = account
+    def deliver(self) -> None:
+        """Have the worker deliver what waits."""
+        attending.once()
+        self.account = Account.objects.select_related("operator", "token").get(pk=self.account.pk)
 
     def bite(self) -> dict[str, Any]:
         """Deliver, and let the worker do what it has to."""
@@ -276,7 +248,6 @@ def test_what_can_not_be_proven_is_said(
     with crew.Crew() as clients:
         world.join(clients)
         users.delete(principal=make.COMMAND, user=world.alice, version=world.alice.version)
-        Delivery.objects.update(state=DeliveryState.WAITING, generation=2)
         job = Job.objects.filter(kind=lockouts.KIND).latest("pk")
         assert jobs.work_once(HANDLERS)
         job.refresh_from_db()
@@ -287,9 +258,9 @@ def test_what_can_not_be_proven_is_said(
         assert clients.is_on("alice0")
 
         world.nodes[1].stop()
-        Server.objects.filter(name="n2").update(seen_at=clock.now() - timedelta(minutes=5))
         again = biting.again(principal=make.COMMAND, account=world.account, job=job)
-        world.deliver(to=1)
+        world.deliver()
+        Server.objects.filter(name="n2").update(seen_at=clock.now() - timedelta(minutes=5))
         assert jobs.work_once(HANDLERS)
         again.refresh_from_db()
         result = jobs.result_of(again)
@@ -312,3 +283,30 @@ def test_without_a_cluster_nothing_is_begun(tmp_path: Path) -> None:
     assert not Job.objects.filter(kind=lockouts.KIND).exists()
     with pytest.raises(IdentityError, match="Add a cluster"):
         biting.disconnect(principal=make.COMMAND, user=make.user())
+
+
+def test_with_a_worker_a_deletion_on_the_page_ends_in_a_proof_by_itself(
+    nats: natsserver.Stable, tmp_path: Path
+) -> None:
+    world = World(nats, tmp_path)
+    stop = threading.Event()
+    threads = [threading.Thread(target=each, args=(stop,)) for each in (worker.run, attending.tend)]
+    visitor = Visitor(make.client())
+    page = visitor.open(reverse("user-delete", args=[world.operator.public_key, *world.keys]))
+    with crew.Crew() as clients:
+        world.join(clients)
+        for thread in threads:
+            thread.start()
+        try:
+            leased = Cluster.objects.filter(pk=world.cluster.pk).exclude(lease_until=None)
+            natsserver.eventually(leased.exists, "the worker taking the cluster in hand")
+            began = time.monotonic()
+            steps = visitor.send(page, confirm="alice", revoke=True)
+            natsserver.eventually(lambda: not any(clients.is_on(f"alice{n}") for n in range(3)), "the end", 5)
+            natsserver.eventually(lambda: "It is out" in visitor.open(steps.url).text, "the proof", 10)
+            assert time.monotonic() - began < 5
+            assert all(clients.is_on(f"bob{n}") for n in range(3))
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()

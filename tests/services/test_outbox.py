@@ -45,7 +45,7 @@ def woken(key: str) -> dict[str, tuple[str, int]]:
     return {row.cluster.name: (row.wish, row.generation) for row in rows.select_related("cluster")}
 
 
-@pytest.mark.parametrize("name", WORKS)
+@pytest.mark.parametrize("name", sorted(set(WORKS) - {"clusters.create"}))  # which wakes all, changed or not
 def test_every_service_that_signs_an_account_leaves_a_wake_up(name: str, sample: Sample) -> None:
     for operator in Operator.objects.filter(clusters=None):
         cluster(operator)

@@ -20,10 +20,12 @@ from identities.services import (
     attending,
     biting,
     client_tests,
+    cluster_tests,
     drifting,
     event_log,
     import_jobs,
     jobs,
+    live,
     lockouts,
     reissuing,
     secrets,
@@ -31,6 +33,7 @@ from identities.services import (
 
 HANDLERS: Mapping[str, jobs.Handler] = {
     client_tests.KIND: client_tests.HANDLER,
+    cluster_tests.KIND: cluster_tests.HANDLER,
     reissuing.KIND: reissuing.HANDLER,
     lockouts.KIND: biting.HANDLER,
     **import_jobs.HANDLERS,
@@ -121,6 +124,7 @@ def run(stop: threading.Event, *, name: str = "") -> None:
                 jobs.forget_old()
                 import_jobs.tidy()
                 event_log.prune()
+                live.forget_old()
                 tidied = now
             busy = jobs.work_once(HANDLERS)
         except (DatabaseError, InterfaceError) as error:

@@ -1,0 +1,173 @@
+"""A lockout as steps in words: what is done, what is under way, and what can't be proven and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from identities.models import Account, Job, JobState
+from identities.services import jobs, kicking
+from identities.views import live_shown, shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step: `tone` is ok, warn, danger or muted; `lines` tell of each server."""
+
+    title: str
+    text: str
+    tone: str
+    icon: str
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnCluster:
+    """The steps on one cluster; `name` is "" where there is only one."""
+
+    name: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Everything of the page that may change."""
+
+    title: str
+    started: shown.When
+    by: str
+    over: bool
+    kick_only: bool
+    first: Step | None
+    clusters: tuple[OnCluster, ...]
+    outcome: Step | None
+    waiting: str
+    no_worker: str
+
+
+def told(account: Account, job: Job) -> Told:
+    """A lockout of `account`."""
+    payload, result = jobs.payload_of(job), jobs.result_of(job)
+    over = job.state in (JobState.DONE, JobState.FAILED)
+    kick_only = payload["kick_only"]
+    clusters = result.get("clusters", [])
+    several = len(clusters) > 1
+    return Told(
+        title=payload["reason"],
+        started=shown.moment(job.created_at),
+        by=job.by_name,
+        over=over,
+        kick_only=kick_only,
+        first=None if kick_only else _signed(account),
+        clusters=tuple(
+            OnCluster(
+                name=one["name"] if several else "", steps=tuple(_steps(one, kick_only=kick_only, over=over))
+            )
+            for one in clusters
+        ),
+        outcome=_outcome(job, result, kick_only=kick_only) if over else None,
+        waiting="Waiting for a worker." if job.state == JobState.QUEUED else "Asking the servers.",
+        no_worker="" if over or jobs.workers_alive() else live_shown.NO_WORKER,
+    )
+
+
+def _signed(account: Account) -> Step:
+    return Step(
+        title="Signed",
+        text=f"The JWT of “{account.name}” says so since {shown.unix(account.last_iat).text}.",
+        tone="ok",
+        icon="circle-check",
+    )
+
+
+def _steps(one: Mapping[str, Any], *, kick_only: bool, over: bool) -> Iterator[Step]:
+    if not kick_only:
+        yield _delivered(one, over=over)
+    if one["problem"] and not one["looked"]:
+        yield Step(title="Not reached", text=one["problem"], tone="danger", icon="circle-x")
+        return
+    if one["looked"]:
+        yield _kicked(one)
+        yield _proof(one)
+
+
+def _delivered(one: Mapping[str, Any], *, over: bool) -> Step:
+    there = [row["server"] for row in one["holdings"] if row["state"] == "there"]
+    lines = tuple(f"{row['server']}: {_holding(row, one['away'])}" for row in one["holdings"])
+    share = f"{len(there)} of {len(lines)} servers have it." if lines else ""
+    match one["push"]:
+        case "delivered":
+            return _step("Delivered", share, "ok", lines)
+        case "partly":
+            words = f"{share} The others are away, and get it when they are back."
+            return _step("Delivered to those that are there", words, "warn", lines)
+        case "failed":
+            words = one["problem"] or "A server refused the account's JWT, or holds a newer one."
+            return _step("Not delivered", f"{words} Look at the account's delivery.", "danger", lines)
+    if over:
+        words = f"{share} The others did not take it in time; it is tried on."
+        return _step("Not delivered yet", words, "warn", lines)
+    return _step("Delivering", share, "muted", lines)
+
+
+def _holding(row: Mapping[str, str], away: Sequence[str]) -> str:
+    words = {"there": "has it", "refused": "refused it", "waiting": "waits"}[row["state"]]
+    words = "is away" if row["server"] in away and row["state"] == "waiting" else words
+    return f"{words} ({row['said']})" if row["said"] else words
+
+
+def _kicked(one: Mapping[str, Any]) -> Step:
+    rows = one["kicks"]
+    number = sum(row["kicked"] for row in rows)
+    by_itself = sum(max(0, row["found"] - row["kicked"] - row["left"]) for row in rows)
+    lines = tuple(f"{row['name']}: {row['said']}" for row in rows if row["said"])
+    words = (
+        f"{shown.plural(number, 'connection')} ended one by one."
+        if number
+        else "None had to be ended one by one."
+    )
+    if by_itself:
+        words += f" {shown.plural(by_itself, 'connection')} ended by themselves."
+    elif not number and one["push"] in ("delivered", "partly"):
+        words += " Servers end them by themselves when they take over the account's new JWT."
+    too_old = any(row["said"] == kicking.NO_KICK for row in rows)
+    return _step("Disconnected", words, "warn" if too_old else "ok", lines)
+
+
+def _proof(one: Mapping[str, Any]) -> Step:
+    rows = one["kicks"]
+    left = sum(row["left"] for row in rows)
+    lines = tuple(f"{row['name']}: {shown.plural(row['left'], 'connection')} left" for row in rows)
+    if not rows:
+        return _step("Not proven", "No server answered.", "danger", ())
+    if left:
+        return _step("Still connected", f"{shown.plural(left, 'connection')} left.", "danger", lines)
+    if not one["proven"]:
+        words = "None is left on the servers that answered. " + (
+            f"Away, so not asked: {', '.join(one['away'])}."
+            if one["away"]
+            else "Not every server can be told for."
+        )
+        return _step("Proven where it can be", words, "warn", lines)
+    return _step("Proven", "Every server was asked again, and none is left.", "ok", lines)
+
+
+def _outcome(job: Job, result: Mapping[str, Any], *, kick_only: bool) -> Step:
+    if job.state == JobState.FAILED:
+        return _step("It could not be done", job.error, "danger", ())
+    if not result.get("clusters"):
+        return _step("Nothing was asked", "nscweb reaches no server of this operator any more.", "warn", ())
+    if not result["proven"]:
+        words = "What is missing stands above. Ask again when it is mended."
+        return _step("Not proven on every server", words, "warn", ())
+    if kick_only:
+        return _step(
+            "Done", "Every connection that there was has ended. Most clients come back at once.", "ok", ()
+        )
+    return _step("Done", "It is out, on every server, and can't come back with what it had.", "ok", ())
+
+
+def _step(title: str, text: str, tone: str, lines: tuple[str, ...]) -> Step:
+    icons = {"ok": "circle-check", "warn": "triangle-alert", "danger": "circle-x", "muted": "clock"}
+    return Step(title=title, text=text, tone=tone, icon=icons[tone], lines=lines)
