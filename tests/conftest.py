@@ -13,7 +13,7 @@ import pytest
 from django.db.backends.base.operations import BaseDatabaseOperations
 from hypothesis import HealthCheck, settings
 
-from tests import natsserver
+from tests import natsserver, nsc
 
 _TRUE = {"1", "true", "yes", "on"}
 FULL = os.environ.get("NSCWEB_TEST_FULL", "").lower() in _TRUE
@@ -92,9 +92,13 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
     return None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark by directory: interop needs servers, e2e a browser."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark by directory: interop needs servers, e2e a browser. Without Go, tests beside the real nsc are left out."""
     here = Path(__file__).parent
+    if nsc.go() is None:
+        beside_nsc = [item for item in items if "nsc_binary" in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=beside_nsc)
+        items[:] = [item for item in items if item not in beside_nsc]
     for item in items:
         if mark := _MARKS.get(item.path.relative_to(here).parts[0]):
             item.add_marker(mark)

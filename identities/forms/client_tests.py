@@ -32,6 +32,13 @@ class ClientTestForm(BaseForm):
         initial="publish",
         widget=forms.RadioSelect(attrs={"class": "trial"}),
     )
+    cluster = forms.TypedChoiceField(
+        required=False,
+        coerce=int,
+        empty_value=None,
+        label="Where",
+        help_text="A cluster is reached at its own addresses, with its certificates.",
+    )
     url = forms.CharField(
         label="Server",
         max_length=2000,
@@ -111,9 +118,21 @@ class ClientTestForm(BaseForm):
         widget=forms.Textarea(attrs={"rows": 4, "class": "mono", "spellcheck": "false"}),
     )
 
-    def __init__(self, *args: Any, others: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        others: Sequence[str] = (),
+        clusters: Sequence[tuple[int, str]] = (),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self.others = others
+        self.others, self.clusters = others, clusters
+        named = [(str(number), f"cluster {name}") for number, name in clusters]
+        self.fields["cluster"].choices = [*named, ("", "another address")]  # type: ignore[attr-defined]
+        if not named:
+            del self.fields["cluster"]
+        elif self.is_bound:
+            self.fields["url"].required = not self.data.get("cluster")
 
     @property
     def more_open(self) -> bool:
@@ -139,6 +158,7 @@ class ClientTestForm(BaseForm):
         typed = {name: value for name, value in self.cleaned_data.items() if name != "other"}
         return {
             **typed,
+            "cluster": typed.get("cluster") or 0,
             "messages": typed["messages"] or 1,
             "seconds": typed["seconds"] or 5.0,
             "inbox_prefix": typed["inbox_prefix"] or "_INBOX",

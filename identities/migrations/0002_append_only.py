@@ -10,11 +10,11 @@ from identities.models import append_only
 
 
 def forwards(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    append_only.install(schema_editor.connection)
+    append_only.install(schema_editor.connection, append_only.GUARDED)
 
 
 def backwards(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    append_only.remove(schema_editor.connection)
+    append_only.remove(schema_editor.connection, append_only.GUARDED)
 
 
 class Migration(migrations.Migration):

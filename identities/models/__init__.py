@@ -14,6 +14,7 @@ from identities.models.live import Snapshot
 from identities.models.operators import Operator
 from identities.models.people import FirstAdminLink, Person, SignInFailure
 from identities.models.permissions import Mode, Permission, SubjectPattern
+from identities.models.presets import Filling, OwnPreset, OwnPresetVersion
 from identities.models.pushes import Offer, PushDoor
 from identities.models.tokens import IssuedToken
 from identities.models.unsigned import Unsigned
@@ -31,6 +32,7 @@ __all__ = [
     "Delivery",
     "DeliveryState",
     "EventKind",
+    "Filling",
     "FirstAdminLink",
     "Grant",
     "Holding",
@@ -43,6 +45,8 @@ __all__ = [
     "Mode",
     "Offer",
     "Operator",
+    "OwnPreset",
+    "OwnPresetVersion",
     "Permission",
     "Person",
     "Purpose",

@@ -1,9 +1,12 @@
-"""Triggers that refuse to change or delete what is append-only: the audit chain and the ledger, on both databases.
+"""Triggers that refuse to change or delete what is append-only: audit chain, ledger and versions of presets, on both
+databases.
 
 The ledger's `sealed` column may change (a rotated master key re-wraps it), nothing else.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -19,9 +22,15 @@ GUARDED = (
     ("identities_issuedtoken", f"UPDATE OF {LEDGER_COLUMNS}"),
     ("identities_issuedtoken", "DELETE"),
 )
+PRESETS = (
+    ("identities_ownpresetversion", "UPDATE"),
+    ("identities_ownpresetversion", "DELETE"),
+)
+"""Guarded since there are presets."""
+Guarded = Sequence[tuple[str, str]]
 
 
-def install(connection: BaseDatabaseWrapper) -> None:
+def install(connection: BaseDatabaseWrapper, guarded: Guarded = (*GUARDED, *PRESETS)) -> None:
     """Create the triggers."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
@@ -29,14 +38,14 @@ def install(connection: BaseDatabaseWrapper) -> None:
                 "CREATE OR REPLACE FUNCTION identities_append_only() RETURNS trigger LANGUAGE plpgsql AS "
                 "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
             )
-        for table, event in GUARDED:
+        for table, event in guarded:
             cursor.execute(_create(connection.vendor, table, event))
 
 
-def remove(connection: BaseDatabaseWrapper) -> None:
+def remove(connection: BaseDatabaseWrapper, guarded: Guarded = (*GUARDED, *PRESETS)) -> None:
     """Drop the triggers (a migration going backwards; tests that empty the tables)."""
     with connection.cursor() as cursor:
-        for table, event in GUARDED:
+        for table, event in guarded:
             on = f" ON {table}" if connection.vendor == "postgresql" else ""
             cursor.execute(f"DROP TRIGGER IF EXISTS {_name(table, event)}{on}")
 

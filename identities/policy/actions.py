@@ -37,6 +37,7 @@ class Action(StrEnum):
     USER_DELETE = "user.delete"
     USER_REVOKE = "user.revoke"
     JWT_ADOPT = "jwt.adopt"
+    PRESET_EDIT = "preset.edit"
     USER_SUSPEND = "user.suspend"
     USER_MOVE = "user.move"
     USER_ROTATE = "user.rotate"

@@ -170,9 +170,8 @@ def refuse_literal(url: ServerURL, *, allow_loopback: bool, field: str = "url") 
         address = ip_address(url.host)
     except ValueError:
         return
-    checked_address(
-        url.host, url.port, allow_loopback=allow_loopback, lookup=lambda *_: [str(address)], field=field
-    )
+    if reason := _refusal(address, allow_loopback=allow_loopback):
+        raise AddressRefused(f"{url.host} is not connected to: it is {reason}.", field=field)
 
 
 def _address(text: str, field: str) -> IPAddress:
@@ -191,7 +190,7 @@ def _refusal(address: IPAddress, *, allow_loopback: bool) -> str:
         ):
             return "a link-local address"
         if inner.is_unspecified or inner in _THIS_NETWORK:
-            return "which stands for no host"
+            return "an address that stands for no host"
         if inner.is_multicast or any(inner in network for network in _RESERVED):
             return "a multicast or reserved address"
         if inner.is_loopback and not allow_loopback:

@@ -158,6 +158,8 @@ class _Test:
                 inbox_prefix=self.plan.inbox_prefix,
                 ca_pem=self.plan.ca_pem,
                 tls_first=self.plan.tls_first,
+                client_cert=self.plan.client_cert,
+                client_key=self.plan.client_key,
             )
         except Refused as refused:
             message = f"{name} could not connect to {self.url}. {refused.user_message}"

@@ -97,8 +97,8 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
             "There is no TLS at this address.",
         ),
         (
-            r"certificate required|bad certificate",
-            "The server wants a client certificate, which is not supported here.",
+            r"certificate required|bad certificate|unknown ca",
+            "The server wants a client certificate, or does not trust the one that it was shown.",
         ),
         (r"\bssl\b|\btls\b", "The TLS connection failed."),
         (

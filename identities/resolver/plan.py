@@ -79,6 +79,8 @@ class ClientPlan:
     allow_loopback: bool = False
     ca_pem: str = field(default="", repr=False)
     tls_first: bool = False
+    client_cert: str = field(default="", repr=False)
+    client_key: SecretBytes | None = field(default=None, repr=False)
     total_seconds: float = MOST_SECONDS
     connect_seconds: float = CONNECT_SECONDS
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -17,6 +19,7 @@ from django.db.models import Q
 
 from identities.errors import IdentityError
 from identities.models import Cluster, ClusterState, Delivery, Server
+from identities.resolver.connection import Refused
 from identities.resolver.system import SystemLink
 from identities.services import clock, delivering, event_log, leases, links, live, outbox, roster, secrets
 from identities.services.delivering_roster import Roster
@@ -113,7 +116,7 @@ def _guarded(held: Held, stop: threading.Event, *, once: bool = False) -> bool:
     """One connection's life; True when this worker is done with the cluster. Whatever happens, the worker goes on."""
     try:
         close_old_connections()
-        cluster = Cluster.objects.select_related("operator").get(pk=held.cluster)
+        cluster = Cluster.objects.select_related("operator", "user").get(pk=held.cluster)
         _visit(held, cluster, stop, once=once)
     except (LostCluster, Cluster.DoesNotExist):
         return True
@@ -133,8 +136,7 @@ def _visit(held: Held, cluster: Cluster, stop: threading.Event, *, once: bool) -
 
     Between deliveries it writes down what happened to clients, and asks for what somebody looks at.
     """
-    with links.linked(cluster) as link:
-        heard = event_log.collect(cluster, link)
+    with links.linked(cluster) as link, _heard(cluster, link) as store:
         known: dict[int, str] | None = None
         looked = float("-inf")
         while not stop.is_set() and link.is_up:
@@ -142,7 +144,7 @@ def _visit(held: Held, cluster: Cluster, stop: threading.Event, *, once: bool) -
                 now, seen = _look(held, cluster, link, known)
                 known, looked = now, time.monotonic()
             tried = delivering.deliver(held, cluster, link, seen)
-            heard.store()
+            store()
             live.refresh(cluster, link)
             if once and not tried:
                 return
@@ -188,3 +190,21 @@ def _note(held: Held, state: ClusterState, problem: str) -> None:
         )
     except (DatabaseError, InterfaceError) as error:
         log.error("the database can't be used", error=type(error).__name__)
+
+
+@contextmanager
+def _heard(cluster: Cluster, link: SystemLink) -> Iterator[Callable[[], object]]:
+    """What the servers tell by themselves, as long as the connection stands; the call that writes it down.
+
+    A system user that may not hear it delivers all the same.
+    """
+    try:
+        store: Callable[[], object] = event_log.collect(cluster, link).store
+    except Refused as refused:
+        log.warning("events are not heard", cluster=cluster.pk, said=refused.said)
+        store = int
+    try:
+        yield store
+    finally:
+        with suppress(DatabaseError, InterfaceError):
+            store()

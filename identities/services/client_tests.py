@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -15,13 +15,13 @@ from django.db import transaction
 
 from identities import lookup
 from identities.errors import IdentityError
-from identities.models import Job, Key, Operator, User
+from identities.models import Cluster, Job, Key, Operator, User
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
-from identities.resolver import client
+from identities.resolver import addresses, client, probing
 from identities.resolver.plan import MOST_SECONDS, Act, ClientPlan, ClientResult, Event, Step, TestUser, check
-from identities.services import audit, changes, columns, creds, jobs, secrets, signing, users
+from identities.services import audit, changes, columns, creds, jobs, links, secrets, signing, users
 
 KIND = "client-test"
 MOST_UNFINISHED = 10
@@ -51,7 +51,10 @@ class Trial(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a person fills in: `payload` is published or asked; `reply`, or with `echo` the question, is answered."""
+    """What a person fills in: `payload` is published or asked; `reply`, or with `echo` the question, is answered.
+
+    `cluster` is the number of a cluster whose addresses and TLS are used in the place of what is typed, 0 for none.
+    """
 
     trial: Trial
     url: str
@@ -65,6 +68,7 @@ class Wish:
     inbox_prefix: str = "_INBOX"
     ca_pem: str = ""
     tls_first: bool = False
+    cluster: int = 0
 
 
 def wish(values: Mapping[str, Any]) -> Wish:
@@ -82,7 +86,9 @@ def start(*, principal: Principal, user: User, wish: Wish, other: User | None = 
     for one in {user.pk: user, speaker.pk: speaker}.values():
         decisions.require(principal, Action.CLIENT_TEST, users.scope(one))
         _refuse_seedless(one)
-    check(_plan(wish, _NOBODY, _NOBODY))
+    wish = _addressed(principal, user, wish)
+    url = check(_plan(wish, _NOBODY, _NOBODY))
+    addresses.refuse_literal(url, allow_loopback=settings.NSCWEB_ALLOW_LOOPBACK_SERVERS)
     if jobs.unfinished(KIND, principal) >= MOST_UNFINISHED:
         raise IdentityError(
             f"You have {MOST_UNFINISHED} client tests running or waiting. Wait for one to end."
@@ -163,7 +169,7 @@ def run(lease: jobs.Lease) -> jobs.Result:
         speaker = listener
         if payload["other"] != payload["user"]:
             speaker = stack.enter_context(_login(payload["other"]))
-        plan = _plan(wanted, listener, speaker)
+        plan = stack.enter_context(_at_cluster(_plan(wanted, listener, speaker), wanted.cluster))
         return _watched(plan, lease).as_json()
 
 
@@ -218,6 +224,35 @@ def _refuse_seedless(user: User) -> None:
         raise creds.NoSeed(
             f"The seed of “{user.name}” is not here (it was added with its public key only), so nobody can connect "
             "as this user from here."
+        )
+
+
+def _addressed(principal: Principal, user: User, wish: Wish) -> Wish:
+    """The wish with the first address of its cluster, where it names one. Raises: NotFound."""
+    if not wish.cluster:
+        return wish
+    cluster = lookup.cluster(principal, user.account.operator.public_key, wish.cluster)
+    return replace(wish, url=cluster.urls.split()[0], ca_pem="", tls_first=False)
+
+
+@contextmanager
+def _at_cluster(plan: ClientPlan, number: int) -> Iterator[ClientPlan]:
+    """The plan at the first address of the cluster where a server greets, with the cluster's TLS."""
+    if not number:
+        yield plan
+        return
+    cluster = Cluster.objects.live().filter(pk=number).first()
+    if cluster is None:
+        raise IdentityError("The cluster was removed meanwhile.")
+    with links.client_key(cluster) as key:
+        target = links.target(cluster, key)
+        yield replace(
+            plan,
+            url=probing.first_that_greets(target, plan.connect_seconds),
+            ca_pem=target.ca_pem,
+            tls_first=target.tls_first,
+            client_cert=target.client_cert,
+            client_key=key,
         )
 
 

@@ -23,5 +23,6 @@ def write(staged: Staging) -> None:
             Account.objects.filter(pk=account.pk).update(user_count=F("user_count") + fresh)
     for operator in staged.plan.operators:
         changed = [account.key for account in operator.accounts if account.writes]
-        outbox.wake(principal=staged.principal, operator=staged.pk(operator), keys=changed)
+        if changed:  # one that was left out has no row
+            outbox.wake(principal=staged.principal, operator=staged.pk(operator), keys=changed)
     audit.record_all(staged.principal, import_events.events(staged.plan, frozenset(staged.resigned)))

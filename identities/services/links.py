@@ -40,8 +40,8 @@ def linked(cluster: Cluster) -> Iterator[SystemLink]:
 
 def open_link(cluster: Cluster) -> SystemLink:
     """A system connection that the caller closes; the seeds are open only while it logs in. Raises: as `linked`."""
-    with _login(cluster) as login, client_key(cluster) as key:
-        return SystemLink(target(cluster, key), login)
+    with login(cluster) as user, client_key(cluster) as key:
+        return SystemLink(target(cluster, key), user)
 
 
 def target(cluster: Cluster, client_key: SecretBytes | None = None) -> Target:
@@ -59,7 +59,8 @@ def target(cluster: Cluster, client_key: SecretBytes | None = None) -> Target:
 
 
 @contextmanager
-def _login(cluster: Cluster) -> Iterator[TestUser]:
+def login(cluster: Cluster) -> Iterator[TestUser]:
+    """What logs us in to a cluster, for the length of a block. Raises: NoSystemUser."""
     user = (
         User.objects.live()
         .select_related("token")

@@ -1,57 +1,115 @@
-"""Who is there: the servers of a cluster that answer now, and where each has its accounts from."""
+"""The roster of a cluster: every server that was ever seen, and what it tells of itself. Absent ones stay."""
 
 from __future__ import annotations
 
-from django.db import transaction
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 
-from identities.models import Cluster, ResolverKind, Server
-from identities.resolver import messages
-from identities.resolver.messages import ServerInfo
+from identities.models import Cluster, ClusterState, ResolverKind, Server
+from identities.resolver import surveying
+from identities.resolver.surveying import Seen, ServerKey
 from identities.resolver.system import SystemLink
 from identities.services import clock
 
+GRACE = timedelta(seconds=3)
+"""A server that was last seen so much earlier than another one of its cluster is absent."""
+_FIELDS = (
+    "server_id",
+    "host",
+    "version",
+    "resolver",
+    "allow_delete",
+    "system_account",
+    "operator_keys",
+    "started_at",
+    "seen_at",
+)
 
-def refresh(cluster: Cluster, link: SystemLink) -> list[Server]:
-    """Ask who is there and note it; the servers that answered. Raises: Refused: the connection is gone."""
+
+def refresh(cluster: Cluster, link: SystemLink, *, anew: bool = False) -> list[Server]:
+    """Ask who is there, and write it down; returns the servers that answered.
+
+    What a server runs with (operators, resolver) can't change while it runs, so it is asked of servers that were
+    started since, or of all with `anew`. Few statements for any number of servers. Raises: Refused.
+    """
     moment = clock.now()
-    seconds = link.target.request_seconds / 4
-    found = link.ask(messages.of_every_server("STATSZ"), expect=0, seconds=seconds).answers
-    servers = {answer.server.key: answer.server for answer in found if answer.server is not None}
-    kinds = _kinds(cluster, link, len(servers))
-    with transaction.atomic():
-        here = [
-            _note(cluster, info, kinds.get(key, ResolverKind.OTHER)) for key, info in sorted(servers.items())
-        ]
-        Cluster.objects.filter(pk=cluster.pk).update(checked_at=moment)
-    return here
+    rows = {(row.name, row.nats_cluster): row for row in Server.objects.filter(cluster=cluster)}
+    lately = [key for key, row in rows.items() if not is_absent(row, rows.values())]
+    seen = surveying.present(link, lately, patience=link.target.request_seconds)
+    if anew or any(_is_new(rows.get(_key(one)), one) for one in seen.values()):
+        seen = surveying.described(link, seen)
+        asked = True
+    else:
+        asked = False
+    return write(cluster, list(seen.values()), rows=rows, moment=moment, described=asked)
 
 
-def _kinds(cluster: Cluster, link: SystemLink, servers: int) -> dict[tuple[str, str], ResolverKind]:
-    """Full and cache resolvers answer LIST, full ones LOOKUP too, without their name: told only where all do."""
-    stores = link.ask(messages.CLAIMS_LIST, expect=servers)
-    if not stores.payloads:
-        return {}
-    lookup = messages.of_account(cluster.operator.system_account, "CLAIMS.LOOKUP")
-    full = link.ask(lookup, expect=len(stores.payloads))
-    kind = ResolverKind.CACHE if full.nobody else ResolverKind.UNKNOWN
-    if len(full.payloads) == len(stores.payloads):
-        kind = ResolverKind.FULL
-    return {answer.server.key: kind for answer in stores.answers if answer.server is not None}
+def write(
+    cluster: Cluster,
+    seen: Iterable[Seen],
+    *,
+    rows: Mapping[ServerKey, Server],
+    moment: datetime,
+    described: bool,
+) -> list[Server]:
+    """Put what servers told onto the roster, as seen at `moment`; `described`: with what they run with."""
+    new, known, changed = [], [], []
+    for one in seen:
+        row = rows.get(_key(one))
+        if row is None:
+            row = Server(
+                cluster=cluster,
+                name=one.info.name[:255],
+                nats_cluster=one.info.cluster[:255],
+                first_seen_at=moment,
+            )
+            new.append(row)
+        else:
+            known.append(row)
+        before = _values(row)
+        row.seen_at = moment
+        _fill(row, one, described=described)
+        if row.pk is not None and _values(row) != before:
+            changed.append(row)
+    made = Server.objects.bulk_create(new) if new else []
+    if changed:
+        Server.objects.bulk_update(changed, [*_FIELDS])
+    if known:
+        Server.objects.filter(pk__in=[row.pk for row in known]).update(seen_at=moment)
+    Cluster.objects.filter(pk=cluster.pk).update(state=ClusterState.UP, problem="", checked_at=moment)
+    return sorted([*known, *made], key=lambda row: (row.name, row.nats_cluster))
 
 
-def _note(cluster: Cluster, info: ServerInfo, kind: ResolverKind) -> Server:
-    seen = {
-        "server_id": info.id[:56],
-        "host": info.host[:255],
-        "version": info.version[:64],
-        "resolver": kind,
-        "seen_at": clock.now(),
-    }
-    row, _ = Server.objects.update_or_create(
-        cluster=cluster,
-        name=info.name[:255],
-        nats_cluster=info.cluster[:255],
-        defaults=seen,
-        create_defaults={**seen, "first_seen_at": clock.now()},
-    )
-    return row
+def is_absent(server: Server, others: Iterable[Server]) -> bool:
+    """Whether a server was silent when others of its cluster answered."""
+    return server.seen_at < max(other.seen_at for other in others) - GRACE
+
+
+def operators_of(server: Server) -> dict[str, int]:
+    """The operators that a server runs with, and the `iat` of their JWTs."""
+    found: dict[str, int] = json.loads(server.operator_keys or "{}")
+    return found
+
+
+def _is_new(row: Server | None, seen: Seen) -> bool:
+    return row is None or row.server_id != seen.info.id[:56] or row.started_at is None
+
+
+def _key(seen: Seen) -> ServerKey:
+    return seen.info.name[:255], seen.info.cluster[:255]
+
+
+def _values(row: Server) -> tuple[object, ...]:
+    return tuple(getattr(row, name) for name in _FIELDS if name != "seen_at")
+
+
+def _fill(row: Server, seen: Seen, *, described: bool) -> None:
+    row.server_id, row.host = seen.info.id[:56], seen.info.host[:255]
+    row.version = seen.info.version[:64]
+    row.started_at = seen.started or row.started_at or row.seen_at
+    if described:
+        row.resolver = ResolverKind(seen.kind.value)
+        row.allow_delete = seen.allow_delete
+        row.system_account = seen.system_account
+        row.operator_keys = json.dumps(dict(sorted(seen.operators.items()))) if seen.operators else ""

@@ -12,7 +12,15 @@ from identities.models import Account, Operator, User
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.queries import sharing as neighbours
-from identities.views import account_settings_shown, delivery, describing, paging, shown
+from identities.views import (
+    account_settings_shown,
+    deliveries,
+    deliveries_shown,
+    delivery,
+    describing,
+    paging,
+    shown,
+)
 
 ACTIONS = (
     Action.ACCOUNT_EDIT,
@@ -57,22 +65,24 @@ class AccountRow:
     description: str
     system: bool
     state: shown.State
+    delivery: shown.State | None
     changed: shown.When
     by: str
 
 
 def table(principal: Principal, operator: Operator, query: QueryDict, now: int) -> dict[str, Any]:
-    """Page, headings and rows of the list of accounts: two queries."""
+    """Page, headings and rows of the list of accounts: three queries."""
     rows = Account.objects.visible_to(principal).live().filter(operator=operator).defer("claims")
     page = paging.page(paging.matching(rows, query.get("q", ""), folded="name_fold"), query, sorts=SORTS)
+    marks = deliveries_shown.marks(operator, [account.public_key for account in page.rows])
     return {
         "page": page,
         "headings": paging.headings(query, SORTS, COLUMNS, page.sort),
-        "rows": tuple(_row(account, operator, now) for account in page.rows),
+        "rows": tuple(_row(account, operator, now, marks.get(account.public_key)) for account in page.rows),
     }
 
 
-def _row(account: Account, operator: Operator, now: int) -> AccountRow:
+def _row(account: Account, operator: Operator, now: int, mark: shown.State | None) -> AccountRow:
     account.operator = operator
     text = account.description
     return AccountRow(
@@ -85,6 +95,7 @@ def _row(account: Account, operator: Operator, now: int) -> AccountRow:
         description=text if len(text) <= LONGEST_DESCRIPTION else f"{text[:LONGEST_DESCRIPTION]}…",
         system=account.public_key == operator.system_account,
         state=shown.state(account.expires, account.not_before, now),
+        delivery=mark,
         changed=shown.moment(account.updated_at),
         by=account.updated_by,
     )
@@ -105,7 +116,9 @@ def described(account: Account, request: HttpRequest, now: int) -> dict[str, Any
         "user_count": f"{account.user_count:,}",
         "is_system": account.public_key == operator.system_account,
         "just_changed": request.GET.get("changed") == "1",
-        "ways": delivery.of_account(account),
+        "live": deliveries_shown.panel(account),
+        **deliveries.controls(request, account),
+        "ways": delivery.by_hand(account),
         "urls": {
             name: shown.account_url(route, account)
             for name, route in (

@@ -31,6 +31,7 @@ WORDS = {
     Action.USER_DELETE: "Deleted user",
     Action.USER_REVOKE: "Revoked users",
     Action.JWT_ADOPT: "Imported JWTs",
+    Action.PRESET_EDIT: "Edited presets",
     Action.USER_SUSPEND: "Suspended users",
     Action.USER_MOVE: "Moved users to another key",
     Action.USER_ROTATE: "Gave users new keys",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -29,10 +30,12 @@ def start(request: HttpRequest, operator_key: str, account_key: str, user_key: s
     principal = principal_for(request)
     user = lookup.user(principal, operator_key, account_key, user_key)
     guards.require(principal, Action.CLIENT_TEST, users.scope(user))
+    clusters = client_tests_shown.clusters_to_choose(principal, user)
     form = ClientTestForm(
         request.POST if request.method == "POST" else None,
         others=client_tests_shown.names_to_suggest(principal, user),
-        initial=_initial(request, user),
+        clusters=clusters,
+        initial=_initial(request, user, clusters),
     )
     if form.is_valid():
         with guards.errors_on(form):
@@ -87,15 +90,16 @@ def result(
     )
 
 
-def _initial(request: HttpRequest, user: User) -> dict[str, Any]:
-    """An empty form for the operator's first server, or a test that was run before (`?again=`)."""
+def _initial(request: HttpRequest, user: User, clusters: Sequence[tuple[int, str]]) -> dict[str, Any]:
+    """An empty form for the operator's first cluster or server, or a test that was run before (`?again=`)."""
     again = request.GET.get("again", "")
     if again.isascii() and again.isdigit() and len(again) < 18:
         try:
             return dict(client_tests_shown.wish_of(client_tests.of_user(user, int(again))))
         except IdentityError:
             pass
-    return {"url": client_tests.default_url(user.account.operator)}
+    url = client_tests.default_url(user.account.operator)
+    return {"url": url, "cluster": clusters[0][0] if clusters else ""}
 
 
 def _frame(principal: Principal, user: User, step: str, title: str) -> dict[str, Any]:

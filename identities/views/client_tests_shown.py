@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from identities.forms.client_tests import TRIALS
-from identities.models import Job, JobState, User
+from identities.models import Cluster, Job, JobState, User
 from identities.policy.principal import Principal
 from identities.services import client_tests, clock, jobs
 from identities.views import shown
@@ -84,10 +84,17 @@ def names_to_suggest(principal: Principal, user: User) -> tuple[str, ...]:
     return (*near, *(f"{account}/{name}" for account, name in far))
 
 
+def clusters_to_choose(principal: Principal, user: User) -> tuple[tuple[int, str], ...]:
+    """The clusters of the user's operator that one may see, by number; one query."""
+    rows = Cluster.objects.visible_to(principal).live().filter(operator=user.operator_id)
+    return tuple(rows.order_by("name_fold").values_list("pk", "name")[:SUGGESTED])
+
+
 def wish_of(job: Job) -> Mapping[str, Any]:
     """What a client test was asked, as initial values of a form that runs it again."""
     asked = client_tests.asked(job)
     wish = {**asked["wish"], "other": "", "seconds": f"{asked['wish']['seconds']:g}"}
+    wish["cluster"] = wish.get("cluster") or ""
     if wish["inbox_prefix"] == "_INBOX":
         wish["inbox_prefix"] = ""
     if asked["other"] != asked["user"]:

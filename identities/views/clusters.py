@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from identities import lookup
+from identities.errors import IdentityError
 from identities.forms.base import ConfirmForm, VersionForm
 from identities.forms.clusters import ChooseUserForm, ClusterForm, NewClusterForm, RenewForm
 from identities.lookup import principal_for
 from identities.models import Cluster
+from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Scope
-from identities.services import clock, cluster_users, clusters, system_users
-from identities.views import clusters_shown, guards, htmx, polling, shown
+from identities.services import clock, cluster_tests, cluster_users, clusters, system_users
+from identities.views import cluster_tests_shown, clusters_shown, guards, htmx, polling, shown
 
 NAV = "operators"
 SERVERS = "identities/clusters/servers.html"
@@ -201,6 +205,42 @@ def choose_user(request: HttpRequest, operator_key: str, cluster_id: int) -> Htt
         "intro": clusters_shown.CHOOSE,
     }
     return htmx.render_form(request, form, "", context)
+
+
+@guards.page("POST")
+def test(request: HttpRequest, operator_key: str, cluster_id: int) -> HttpResponse:
+    """Have the worker test the connection, and lead to what comes of it."""
+    cluster = _found(request, operator_key, cluster_id, Action.CLUSTER_TEST)
+    try:
+        job = cluster_tests.start(principal=principal_for(request), cluster=cluster)
+    except decisions.Forbidden:
+        raise
+    except IdentityError as refused:
+        messages.error(request, refused.user_message)
+        return redirect(_url(cluster))
+    return redirect(shown.cluster_url("cluster-test-result", cluster, job.pk))
+
+
+@guards.page()
+def test_result(request: HttpRequest, operator_key: str, cluster_id: int, job_id: int) -> HttpResponse:
+    """What came of a connection test; while it runs, what is known so far."""
+    cluster = _found(request, operator_key, cluster_id, Action.CLUSTER_TEST)
+    context = {
+        **shown.frame(
+            title=f"Connection test of {cluster.name}",
+            nav=NAV,
+            crumbs=shown.cluster_crumbs(cluster, "Connection test"),
+        ),
+        **clusters_shown.page(principal_for(request), cluster),
+        **cluster_tests_shown.result(cluster_tests.of_cluster(cluster, job_id)),
+        "url": request.path,
+    }
+    return htmx.render(
+        request,
+        "identities/clusters/test.html",
+        context,
+        part="identities/clusters/test_outcome.html",
+    )
 
 
 @guards.page("GET", "POST")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Count
@@ -11,11 +11,9 @@ from django.db.models import Count
 from identities.models import Cluster, ClusterState, Operator, ResolverKind, Server
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
-from identities.services import changes, clock, clusters, jobs, system_users
+from identities.services import changes, clock, clusters, jobs, roster, system_users
 from identities.views import guards, shown
 
-ABSENT_AFTER = timedelta(seconds=30)
-"""A server of a cluster that is up counts as absent when it was silent for longer than this."""
 CHOOSE = (
     "Users of the operator's system account whose seeds are here. Everything that nscweb asks and delivers goes out as "
     "this user, so it needs the rights for it."
@@ -52,6 +50,7 @@ class ServerRow:
     """One server of the roster; `deletes` says whether accounts can be deleted there."""
 
     name: str
+    note: str
     nats_cluster: str
     host: str
     version: str
@@ -119,6 +118,7 @@ def page(principal: Principal, cluster: Cluster) -> dict[str, Any]:
                 ("make", "user-make"),
                 ("choose", "user-choose"),
                 ("renew", "user-renew"),
+                ("test", "test"),
             )
         },
         **shown.cluster_tabs(cluster),
@@ -127,11 +127,11 @@ def page(principal: Principal, cluster: Cluster) -> dict[str, Any]:
 
 def live(cluster: Cluster) -> Live:
     """How the cluster is, as far as the worker knows: two queries."""
-    servers = cluster.servers.order_by("name", "nats_cluster")
+    servers = list(cluster.servers.order_by("name", "nats_cluster"))
     return Live(
         state=state(cluster),
         words=_words(cluster),
-        servers=tuple(_server(cluster, server) for server in servers),
+        servers=tuple(_server(cluster, server, servers) for server in servers),
         worker=bool(jobs.workers_alive()),
     )
 
@@ -200,13 +200,16 @@ def _words(cluster: Cluster) -> str:
     return ""
 
 
-def _server(cluster: Cluster, server: Server) -> ServerRow:
+def _server(cluster: Cluster, server: Server, others: Sequence[Server]) -> ServerRow:
     return ServerRow(
-        name=server.name,
+        name=shown.short(server.name) if server.name == server.server_id else server.name,
+        note="it has no server_name: after a restart it counts as another server"
+        if server.name == server.server_id
+        else "",
         nats_cluster=server.nats_cluster,
         host=server.host,
         version=server.version,
-        state=_presence(cluster, server),
+        state=_presence(cluster, server, others),
         up_since=shown.moment(server.started_at),
         resolver=_KINDS[ResolverKind(server.resolver)],
         deletes={True: "allowed", False: "off", None: "unknown"}[server.allow_delete],
@@ -215,13 +218,8 @@ def _server(cluster: Cluster, server: Server) -> ServerRow:
     )
 
 
-def is_absent(cluster: Cluster, seen_at: datetime) -> bool:
-    """Whether a server was silent while others of its cluster answered."""
-    return cluster.checked_at is not None and cluster.checked_at - seen_at > ABSENT_AFTER
-
-
-def _presence(cluster: Cluster, server: Server) -> shown.State:
-    if is_absent(cluster, server.seen_at):
+def _presence(cluster: Cluster, server: Server, others: Sequence[Server]) -> shown.State:
+    if cluster.state == ClusterState.UP and roster.is_absent(server, others):
         return shown.State(word="Absent", tone="danger", icon="circle-x", title="It did not answer")
     if cluster.state != ClusterState.UP:
         return shown.State(

@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from identities.claims import codec
 from identities.models import Account, Operator
+from identities.queries import deliveries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,23 @@ class WayToServers:
 
 
 def of_account(account: Account) -> tuple[WayToServers, ...]:
-    """After an account's JWT changed (users revoked, limits edited), for each kind of resolver."""
+    """After an account's JWT changed (users revoked, limits edited): by the worker where a cluster is known here, else
+    by hand, for each kind of resolver."""
+    if not deliveries.has_clusters(account.operator):
+        return by_hand(account)
+    return (
+        WayToServers(
+            resolver="",
+            text="The worker brings each change to every server of the operator's clusters, and reads what they say. "
+            "Where it stands:",
+            url=reverse("account-delivery", args=[account.operator.public_key, account.public_key]),
+            link="Delivery",
+        ),
+    )
+
+
+def by_hand(account: Account) -> tuple[WayToServers, ...]:
+    """The same where no cluster is known here: what to do for each kind of resolver."""
     operator = account.operator
     url = codec.from_payload(operator.claims).nats.account_server_url
     config = reverse("operator-config", args=[operator.public_key])

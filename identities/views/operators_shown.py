@@ -14,7 +14,7 @@ from identities.models import Account, Key, Operator, User
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
 from identities.services import changes
-from identities.views import delivery, describing, guards, paging, shown
+from identities.views import deliveries_shown, delivery, describing, guards, paging, shown
 
 ACTIONS = (
     Action.OPERATOR_EDIT,
@@ -114,6 +114,7 @@ def described(operator: Operator, request: HttpRequest, now: int) -> dict[str, A
         "account_count": f"{below['accounts']:,}",
         "user_count": f"{below['users']:,}",
         "by": operator.updated_by,
+        "deliveries": deliveries_shown.counted(operator),
         "has_system_account": bool(operator.system_account),
         "settings": settings(operator, principal_for(request)),
         "just_changed": request.GET.get("changed") == "1",

@@ -37,6 +37,7 @@ ACCOUNT_TABS = (
     ("Signing keys", "signing-keys"),
     ("Mappings", "mappings"),
     ("Revocations", "revocations"),
+    ("Delivery", "account-delivery"),
     ("Connections", "account-live"),
     ("History", "account-history"),
 )
@@ -175,9 +176,9 @@ def operator_url(name: str, operator: Operator) -> str:
     return reverse(name, args=[operator.public_key])
 
 
-def account_url(name: str, account: Account) -> str:
+def account_url(name: str, account: Account, *more: object) -> str:
     """The URL of a page of an account, whose operator is loaded."""
-    return reverse(name, args=[account.operator.public_key, account.public_key])
+    return reverse(name, args=[account.operator.public_key, account.public_key, *more])
 
 
 def unsigned_url(row: Operator | Account, name: str = "unsigned") -> str:

@@ -12,7 +12,7 @@ from identities.forms.signing_keys import RoleForm, SigningKeyForm
 from identities.lookup import principal_for
 from identities.models import LIVE_FIRST, Account, Key, Purpose, User
 from identities.policy.actions import Action
-from identities.services import accounts, clock, dependents, signing_keys
+from identities.services import accounts, clock, dependents, filling, signing_keys
 from identities.views import (
     delivery,
     describing,
@@ -20,6 +20,7 @@ from identities.views import (
     guards,
     htmx,
     lockouts,
+    presets_shown,
     roles_shown,
     shown,
     signing_keys_shown,
@@ -81,6 +82,8 @@ def detail(request: HttpRequest, operator_key: str, account_key: str, signing_ke
         whom = roles_shown.sample(account, asked, "", ())
         context |= {
             "described": describing.scope(entry),
+            "origin": presets_shown.origin(filling.of_role(account, signing_key)),
+            "preset_url": signing_keys_shown.url("role-preset", account, signing_key),
             "asked": asked,
             "suggested": users,
             "becomes": roles_shown.becomes(account, entry.template, whom),

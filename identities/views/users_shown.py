@@ -14,8 +14,17 @@ from identities.claims.account import AccountBody
 from identities.models import Account, IssuedToken, Mode, User
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
-from identities.services import changes, system_users, users
-from identities.views import delivery, describing, guards, paging, roles_shown, shown, signing_keys_shown
+from identities.services import changes, filling, system_users, users
+from identities.views import (
+    delivery,
+    describing,
+    guards,
+    paging,
+    presets_shown,
+    roles_shown,
+    shown,
+    signing_keys_shown,
+)
 
 ACTIONS = (
     Action.USER_EDIT,
@@ -63,6 +72,7 @@ _ROUTES = {
     "test": "user-test",
     "explain": "user-explain",
     "allow": "user-allow",
+    "preset": "user-preset",
 }
 _REVOKED = shown.State(
     word="Revoked",
@@ -164,6 +174,7 @@ def described(user: User, request: HttpRequest, now: int) -> dict[str, Any]:
     return {
         **page_of(user, now),
         **describing.described(user, account.operator, request, now, scope=role),
+        "origin": presets_shown.origin(filling.of_user(user)),
         "becomes": roles_shown.becomes(account, template, whom) if template is not None else None,
         **signing_keys_shown.issuer_of(user, entry),
         "state": _state(user, standing, now),

@@ -21,7 +21,8 @@ NO_PAGES = {
     "cluster-compare", "cluster-deliver", "cluster-adopt",
     "operator-pushes-open", "operator-pushes-close", "operator-offer-decline",
     "operator-unsigned-claims", "operator-unsigned-discard", "account-unsigned-claims", "account-unsigned-discard",
-    "account-unsigned-self-signed", "account-creds", "lockout-again",
+    "account-unsigned-self-signed", "cluster-test", "account-creds",
+    "lockout-again",
 }  # fmt: skip
 """Routes that are posted to, or that answer with a file."""
 SEED = re.compile(r"(?<![A-Z2-7])S[OAUNCX][A-Z2-7]{51,}")

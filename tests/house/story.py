@@ -42,6 +42,7 @@ NO_PAGES = {
     "account-unsigned-claims",
     "account-unsigned-discard",
     "account-unsigned-self-signed",
+    "cluster-test",
     "lockout-again",
     "account-creds",
 }

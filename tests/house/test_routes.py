@@ -62,6 +62,7 @@ class Sample:
             "key": self.account.public_key,
             "key_key": self.account.public_key,
             "rest": "nowhere",
+            "preset": "observer",
         }
         needed = next(iter(get_resolver().reverse_dict.getlist(name)))[0][0][1]
         return reverse(name, kwargs={argument: arguments[argument] for argument in needed})

@@ -9,6 +9,7 @@ import pytest
 
 from identities.claims import codec
 from identities.claims.drafts import OperatorEdit
+from identities.errors import IdentityError
 from identities.formats.creds import parse_creds
 from identities.formats.server_config import Resolver
 from identities.models import Account, Cluster, Delivery, Holding, Key, Operator, Server, User
@@ -252,6 +253,9 @@ def test_a_deletion_that_servers_do_not_allow_is_told(nats: natsserver.Stable) -
     clustered(one)
     attending.once()
     accounts.delete(principal=make.COMMAND, account=account, version=account.version)
+    with pytest.raises(IdentityError, match="don't allow it"):
+        removing.remove(principal=make.COMMAND, operator=operator, public_key=account.public_key)
+    Server.objects.update(allow_delete=None)  # as if it had not answered that
     removing.remove(principal=make.COMMAND, operator=operator, public_key=account.public_key)
     attending.once()
     row = row_of(account)

@@ -35,9 +35,9 @@ Operation = Callable[["Trial"], Awaitable[object]]
 
 
 class World:
-    """A server with JetStream, one account, and an open user who prepares things."""
+    """A server with JetStream, one account, and an open user who prepares things; `more` configures it further."""
 
-    def __init__(self, nats: natsserver.Stable, folder: Path) -> None:
+    def __init__(self, nats: natsserver.Stable, folder: Path, more: str = "") -> None:
         self.now = int(time.time())
         self.folder = folder
         operator, self.account = KeyPair.create(KeyKind.OPERATOR), KeyPair.create(KeyKind.ACCOUNT)
@@ -58,16 +58,19 @@ class World:
                 ("SYS", system, signed(AccountBody(), "SYS", system)),
             ],
         )
-        self.url = nats.start(server_config.render(config) + 'jetstream { store_dir: "./js" }\n').url
+        more = f'jetstream {{ store_dir: "./js" }}\n{more}'
+        self.url = nats.start(server_config.render(config) + more).url
         self.open = self.user(UserPermissionLimits.unlimited())
 
     def user(self, limits: UserPermissionLimits) -> Path:
         pair = KeyPair.create(KeyKind.USER)
-        body = UserBody(limits=limits, issuer_account=self.account.public.text)
-        token = codec.encode(Claims(nats=body, name="u", sub=pair.public.text), self.account, self.now)
         file = self.folder / f"{pair.public.text}.creds"
-        file.write_text(creds.format_creds(token.text, pair.seed()))
+        file.write_text(creds.format_creds(self.jwt(limits, pair), pair.seed()))
         return file
+
+    def jwt(self, limits: UserPermissionLimits, pair: KeyPair) -> str:
+        body = UserBody(limits=limits, issuer_account=self.account.public.text)
+        return codec.encode(Claims(nats=body, name="u", sub=pair.public.text), self.account, self.now).text
 
 
 class Trial:

@@ -29,9 +29,12 @@ from identities.claims.exports import Export
 from identities.claims.imports import Import
 from identities.claims.mappings import WeightedMapping
 from identities.claims.permissions import Permission, Permissions, UserPermissionLimits
-from identities.claims.recipes import Task, Wish
+from identities.claims.presets import Edition, Preset, PresetDraft
+from identities.claims.presets_built_in import BUILT_IN
+from identities.claims.presets_text import lines_of
+from identities.claims.recipes import Side, Task, Wish
 from identities.claims.user import UserBody
-from identities.models import Account, Cluster, Job, Key, Offer, Operator, Person, User
+from identities.models import Account, Cluster, Delivery, Job, Key, Offer, Operator, Person, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
 from identities.resolver.drafts import ClusterDraft
@@ -47,13 +50,16 @@ from identities.services import (
     auth_callout,
     biting,
     changes,
+    choosing,
     client_tests,
     clock,
+    cluster_tests,
     cluster_users,
     clusters,
     creds,
     exporting,
     exports,
+    filling,
     import_jobs,
     import_writing,
     importing,
@@ -67,9 +73,11 @@ from identities.services import (
     operator_keys,
     operators,
     people,
+    presets,
     pushes,
     reissuing_accounts,
     reissuing_operators,
+    removing,
     resigning,
     resigning_accounts,
     revocations,
@@ -85,6 +93,7 @@ from identities.services import (
     user_keys,
     users,
 )
+from identities.services.delivering_checks import digest
 from identities.services.import_items import Choices
 from identities.services.kicking import Whom
 from tests import goldens, make, nscfiles
@@ -96,6 +105,7 @@ BEARER = replace(UserPermissionLimits.unlimited(), bearer_token=True)
 RULES = Permissions(pub=Permission(allow=("a",)))
 WHO = {"principal": make.COMMAND}
 KEY = KeyPair.create(KeyKind.USER).public.text
+PRESET = PresetDraft(title="Own", about="", edition=Edition(number=1, lines=lines_of(["a"], Side.PUBLISH)))
 
 
 ELSEWHERE = KeyPair.create(KeyKind.ACCOUNT).public.text
@@ -120,6 +130,8 @@ class Sample:
     other: Account
     plan: Job
     cluster: Cluster
+    preset: Preset
+    """Of version 2; version 1 filled the first user."""
     lockout: Job
     offline: Account
     """Its edit waits for the signature of its operator, whose key is not here."""
@@ -233,6 +245,18 @@ def _offline() -> Account:
 
 def _tagged(row: Operator | Account) -> changes.Change:
     return changes.plan(row, changes.edit_body(tags=("new",)), now=clock.unix())
+
+
+def _renew(at: Sample) -> object:
+    rows = list(filling.rows_of(at.preset, make.COMMAND).values_list("pk", flat=True))
+    return filling.renew(**WHO, preset=at.preset, number=2, fillings=rows)
+
+
+def _preset(filled: User) -> Preset:
+    made = presets.create(**WHO, draft=PRESET)
+    filling.fill_user(**WHO, user=filled, preset=made, values={}, version=filled.version)
+    newer = replace(PRESET.edition, lines=lines_of(["a", "b"], Side.PUBLISH))
+    return presets.edit(**WHO, key=made.key, draft=replace(PRESET, edition=newer), version=1)
 
 
 def _keep_unsigned(at: Sample) -> object:
@@ -374,6 +398,23 @@ WORKS: dict[str, Work] = {
     "allowing.allow": lambda at: allowing.allow(
         **WHO, user=at.user, wish=Wish(task=Task.REQUEST, subject="new"), version=at.user.version
     ),
+    "filling.fill_user": lambda at: filling.fill_user(
+        **WHO, user=at.user, preset=BUILT_IN["requester"], values={"subject": "new"}, version=at.user.version
+    ),
+    "filling.fill_role": lambda at: filling.fill_role(
+        **WHO,
+        account=at.account,
+        role=at.role,
+        preset=BUILT_IN["observer"],
+        values={},
+        version=at.account.version,
+    ),
+    "filling.renew": _renew,
+    "presets.create": lambda at: presets.create(**WHO, draft=replace(PRESET, title="Another")),
+    "presets.edit": lambda at: presets.edit(
+        **WHO, key=at.preset.key, draft=replace(PRESET, about="new"), version=2
+    ),
+    "presets.delete": lambda at: presets.delete(**WHO, key=at.preset.key, version=2),
     "users.update": lambda at: users.update(
         **WHO, user=at.user, edit=UserEdit(name="New"), version=at.user.version
     ),
@@ -414,6 +455,7 @@ WORKS: dict[str, Work] = {
     "keys.export_seed": lambda at: keys.export_seed(**WHO, key=at.spare),
     "keys.erase": lambda at: keys.erase(**WHO, key=at.spare),
     "client_tests.start": _client_test,
+    "cluster_tests.start": lambda at: cluster_tests.start(**WHO, cluster=at.cluster),
     "biting.disconnect": lambda at: biting.disconnect(**WHO, user=at.user),
     "biting.again": lambda at: biting.again(**WHO, account=at.account, job=at.lockout),
     "clusters.create": lambda at: clusters.create(**WHO, operator=at.operator, draft=CLUSTER),
@@ -431,6 +473,12 @@ WORKS: dict[str, Work] = {
         **WHO, cluster=at.cluster, version=at.cluster.version
     ),
     "cluster_users.choose": _choose_system_user,
+    "choosing.deliver_now": lambda at: choosing.deliver_now(**WHO, account=at.account),
+    "choosing.keep_theirs": lambda at: choosing.keep_theirs(**_held(at)),
+    "choosing.replace_theirs": lambda at: choosing.replace_theirs(**_held(at)),
+    "removing.remove": lambda at: removing.remove(
+        **WHO, operator=at.operator, public_key=KeyPair.create(KeyKind.ACCOUNT).public.text
+    ),
     "installation.choose_default_operator": lambda at: installation.choose_default_operator(
         **WHO, operator=at.operator
     ),
@@ -463,6 +511,7 @@ def sample() -> Sample:
     out = suspensions.suspend(**WHO, user=out, version=out.version)
     user = make.user(account)
     user = users.update(**WHO, user=user, edit=UserEdit(name="edited"), version=user.version)
+    preset = _preset(make.user(account))
     bearer = make.user(account, limits=BEARER)
     account.refresh_from_db()
     make.export(account, "orders.>", token_req=True, revocations={"*": 1})
@@ -477,6 +526,8 @@ def sample() -> Sample:
     person, elsewhere = make.person(None), _signed_elsewhere(account)
     cluster = make.cluster(operator)
     make.server(cluster)
+    other = make.account(operator)
+    Delivery.objects.filter(account_key=other.public_key).update(state="held", found=_newer(other))
     return Sample(
         operator,
         account,
@@ -489,12 +540,26 @@ def sample() -> Sample:
         elsewhere,
         role,
         out,
-        make.account(operator),
+        other,
         _planned(),
         cluster,
+        preset,
         lockouts.enqueue(**WHO, account=account, whom=Whom(entries={KEY: 1}), reason="test"),
         _offline(),
     )
+
+
+def _newer(account: Account) -> str:
+    """A JWT of the account that was signed a little later, where nscweb does not see it."""
+    claims = changes.claims_of(account)
+    with signing.signer_for(Key.objects.get(public_key=account.issuer)) as signer:
+        return codec.encode(claims, signer, account.last_iat + 3).text
+
+
+def _held(at: Sample) -> dict[str, Any]:
+    """The account of which servers hold a newer JWT."""
+    row = Delivery.objects.get(account_key=at.other.public_key)
+    return {**WHO, "account": at.other, "cluster": at.cluster, "found": digest(row.found)}
 
 
 def _signed_elsewhere(account: Account) -> str:
@@ -561,6 +626,17 @@ def test_every_service_that_writes_an_event_is_tried() -> None:
         *(revocations, users, adopting, adopting_users, creds, client_tests, installation, keys),
         *(people, rotation, reissuing_accounts, reissuing_operators, resigning, resigning_accounts),
         *(signing_over, signing_keys, moves, suspensions, user_keys, exports, imports, activations),
+        *(
+            import_jobs,
+            import_writing,
+            importing,
+            unsigned,
+            presets,
+            filling,
+            pushes,
+            account_creds,
+            exporting,
+        ),
         *(import_jobs, import_writing, importing, unsigned, pushes, account_creds, exporting),
         biting,
     )

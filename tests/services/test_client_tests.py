@@ -179,8 +179,19 @@ def test_a_user_deleted_meanwhile_ends_the_test_with_a_reason(account: Account) 
     assert "There is no user" in done(job).error
 
 
-def test_metadata_addresses_end_the_test_with_a_reason(account: Account) -> None:
-    job = done(start(make.user(account), url="nats://169.254.169.254:4222"))
+def test_metadata_addresses_are_refused_and_a_name_that_leads_there_ends_the_test_with_a_reason(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = make.user(account)
+    with pytest.raises(AddressRefused, match="metadata"):
+        start(user, url="nats://169.254.169.254:4222")
+
+    def found(*_: object, **__: object) -> list[tuple[object, ...]]:
+        return [(2, 1, 6, "", ("169.254.169.254", 4222))]
+
+    job = start(user, url="nats://inner.example.com:4222")
+    monkeypatch.setattr("identities.resolver.addresses.socket.getaddrinfo", found)
+    job = done(job)
     assert job.state == "failed"
     assert "metadata" in job.error
 
@@ -190,7 +201,7 @@ def test_this_machine_is_tested_only_where_that_is_allowed(
     account: Account, settings: Any, plans: list[dict[str, Any]], *, allowed: bool
 ) -> None:
     settings.NSCWEB_ALLOW_LOOPBACK_SERVERS = allowed
-    done(start(make.user(account), url="nats://127.0.0.1:1"))
+    done(start(make.user(account), url="nats://localhost:1"))
     assert plans[0]["plan"].allow_loopback is allowed
 
 

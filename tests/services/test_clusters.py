@@ -7,7 +7,7 @@ import pytest
 
 from identities.claims.permissions import Permission
 from identities.errors import IdentityError
-from identities.models import AuditEvent, Cluster, Key, Server, User
+from identities.models import AuditEvent, Cluster, Delivery, Key, Server, User
 from identities.nkeys import SecretBytes
 from identities.policy.decisions import Forbidden
 from identities.policy.principal import Role
@@ -45,6 +45,14 @@ def test_a_new_cluster_has_a_system_user_with_the_rights_that_are_used_and_no_mo
     assert system_users.lacking(user) == ()
     event = AuditEvent.objects.order_by("-seq")[0]
     assert (event.action, "“eu”" in event.summary) == ("cluster.create", True)
+
+
+def test_a_new_cluster_is_to_get_every_live_account() -> None:
+    operator = make.operator()
+    account = make.account(operator)
+    cluster = clusters.create(principal=make.COMMAND, operator=operator, draft=draft())
+    waiting = Delivery.objects.filter(cluster=cluster, state="waiting").values_list("account_key", flat=True)
+    assert set(waiting) == {account.public_key, operator.system_account}
 
 
 def test_each_cluster_has_a_system_user_of_its_own_that_may_expire() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -212,3 +213,58 @@ def test_a_user_out_of_sight_is_not_there(user: User) -> None:
     elsewhere = make.client(Role.ADMINISTRATOR, account=make.account())
     assert elsewhere.get(url(user)).status_code == 404
     assert elsewhere.post(url(user), SENT).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("nats://169.254.169.254", "a link-local address or a cloud&#x27;s metadata service"),
+        ("nats://169.254.169.254:80", "metadata service"),
+        ("tls://[fe80::1]:4222", "link-local"),
+        ("ws://[::ffff:169.254.169.254]:80", "metadata service"),
+        ("nats://[fd00:ec2::254]", "metadata service"),
+        ("nats://100.100.100.200", "metadata service"),
+        ("nats://0.0.0.0", "stands for no host"),
+    ],
+)
+def test_an_address_that_nobody_may_be_led_to_is_refused_at_its_field(
+    admin: Client, user: User, address: str, words: str
+) -> None:
+    answer = admin.post(url(user), {**SENT, "url": address})
+    assert answer.status_code == 422
+    assert list(answer.context["form"].errors) == ["url"]
+    assert words in answer.content.decode()
+    assert "is not connected to" in answer.content.decode()
+    assert not Job.objects.exists()
+
+
+def test_loopback_is_refused_at_its_field_where_the_setting_says_so(
+    admin: Client, user: User, settings: Any
+) -> None:
+    settings.NSCWEB_ALLOW_LOOPBACK_SERVERS = False
+    answer = admin.post(url(user), {**SENT, "url": "nats://127.0.0.1:4222"})
+    assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["url"])
+
+
+def test_a_cluster_can_be_chosen_in_the_place_of_an_address(admin: Client, user: User) -> None:
+    assert 'name="cluster"' not in admin.get(url(user)).content.decode()
+    cluster = make.cluster(user.account.operator, "Production", urls=("tls://n1.example.com:4333",))
+    make.cluster(name="Elsewhere")
+    page = admin.get(url(user)).content.decode()
+    assert f'<option value="{cluster.pk}" selected>cluster Production</option>' in page
+    assert "Elsewhere" not in page
+    answer = admin.post(url(user), {**SENT, "cluster": str(cluster.pk), "url": ""})
+    assert answer.status_code == 302
+    wish = json.loads(Job.objects.get().payload)["wish"]
+    assert (wish["cluster"], wish["url"]) == (cluster.pk, "tls://n1.example.com:4333")
+    again = admin.get(url(user), {"again": Job.objects.get().pk}).context["form"]
+    assert again["cluster"].value() == cluster.pk
+    assert admin.post(url(user), {**SENT, "cluster": "", "url": ""}).status_code == 422
+
+
+def test_whoever_has_no_sight_of_clusters_is_offered_none(user: User) -> None:
+    cluster = make.cluster(user.account.operator, "Production")
+    own = make.client(Role.ADMINISTRATOR, account=user.account)
+    assert "Production" not in own.get(url(user)).content.decode()
+    assert own.post(url(user), {**SENT, "cluster": str(cluster.pk)}).status_code == 302
+    assert json.loads(Job.objects.get().payload)["wish"]["cluster"] == 0

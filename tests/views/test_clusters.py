@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from identities.models import Cluster, User
+from identities.models import Cluster, Job, User
 from identities.policy.principal import Role
 from identities.services import clock, jobs
 from tests import make, pem
@@ -230,3 +231,46 @@ def test_more_servers_cost_no_more_queries(admin: Client, cluster: Cluster) -> N
     with CaptureQueriesContext(connection) as many:
         admin.get(url(cluster))
     assert len(many) == len(few)
+
+
+def test_a_connection_test_is_started_polled_and_told(admin: Client, cluster: Cluster) -> None:
+    answer = admin.post(url(cluster, "cluster-test"))
+    job = Job.objects.get()
+    result = url(cluster, "cluster-test-result", job.pk)
+    assert answer["Location"] == result
+    waiting = admin.get(result).content.decode()
+    assert "Waiting for a worker" in waiting
+    assert f'hx-get="{result}"' in waiting
+    assert f'href="{result}"' in waiting
+    step = {"name": "login", "ok": False, "text": "Refused <b>.", "said": "Authorization Violation"}
+    at = {"url": "nats://n1:4222", "ok": False, "server": "n1", "steps": [step], "reasons": ["Another key."]}
+    finding = {"grade": "warn", "text": "Cache resolver."}
+    server = {"name": "n1", "cluster": "eu", "version": "2.15.0", "findings": [finding]}
+    told = {"ok": False, "summary": "No address works.", "at": [at], "servers": [server], "seconds": 1.2}
+    Job.objects.update(state="done", result=json.dumps(told), finished_at=clock.now())
+    part = admin.get(result, headers=HTMX).content.decode()
+    for words in (
+        "No address works.",
+        "Refused &lt;b&gt;.",
+        "Authorization Violation",
+        "Another key.",
+        "Cache",
+    ):
+        assert words in part
+    assert "hx-trigger" not in part
+    assert "<html" not in part
+    assert admin.get(url(make.cluster(cluster.operator), "cluster-test-result", job.pk)).status_code == 404
+
+
+def test_without_a_system_user_a_connection_test_says_why_it_does_not_start(admin: Client) -> None:
+    cluster = make.cluster(make.operator(system_account=False))
+    answer = admin.post(url(cluster, "cluster-test"), follow=True)
+    assert "Make or choose one first" in answer.content.decode()
+    assert not Job.objects.exists()
+
+
+def test_connection_tests_are_not_for_viewers(admin: Client, cluster: Cluster) -> None:
+    admin.post(url(cluster, "cluster-test"))
+    viewer = make.client(Role.VIEWER)
+    assert viewer.post(url(cluster, "cluster-test")).status_code == 403
+    assert viewer.get(url(cluster, "cluster-test-result", Job.objects.get().pk)).status_code == 403

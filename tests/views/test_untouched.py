@@ -33,6 +33,8 @@ ACTS: dict[str, str] = {
     "operator-key-remove": "takes a key away, for which there is nothing to fill in but a tick",
     "operator-key-resign": "asks for the key that signs instead",
     "revocation-clear": "lets creds work again, for which there is nothing to fill in",
+    "role-preset": "asks what a preset is about",
+    "user-preset": "asks what a preset is about",
     "user-allow": "asks for the task that is allowed",
     "user-disconnect": "ends connections, for which there is nothing to fill in",
     "user-move": "asks for the key that the user is moved to",

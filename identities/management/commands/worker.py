@@ -20,6 +20,7 @@ from identities.services import (
     attending,
     biting,
     client_tests,
+    cluster_tests,
     drifting,
     event_log,
     import_jobs,
@@ -32,6 +33,7 @@ from identities.services import (
 
 HANDLERS: Mapping[str, jobs.Handler] = {
     client_tests.KIND: client_tests.HANDLER,
+    cluster_tests.KIND: cluster_tests.HANDLER,
     reissuing.KIND: reissuing.HANDLER,
     lockouts.KIND: biting.HANDLER,
     **import_jobs.HANDLERS,
