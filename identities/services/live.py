@@ -100,7 +100,7 @@ def _take(cluster: Cluster, link: monitoring.Asking, wanted: Sequence[Snapshot])
     replies = iter(link.ask_all([question for one in asked for question in one.questions], seconds=seconds))
     for one in asked:
         _store(one.snapshot, one.read([next(replies) for _ in one.questions]))
-    for row in users:  # servers page before they look for the user, so every page has to be read
+    for row in users:  # every page has to be read for that
         found = monitoring.connections(
             link, account=row.account_key, user=row.subject, expect=expect, seconds=seconds
         )

@@ -84,14 +84,28 @@ def test_every_page_of_connections_is_read() -> None:
     link = Pages(2500)
     (found,) = monitoring.connections(link, account="A", expect=1)
     assert [one.cid for one in found.connections] == list(range(2500))
-    assert link.asked == 3
+    assert link.asked == 5
     assert not found.problem
+
+
+def test_the_connections_of_one_user_are_picked_here_whatever_the_server_makes_of_the_question() -> None:
+    class Mixed(Pages):
+        def _answer(self, options: dict[str, Any]) -> Reply:
+            assert "user" not in options
+            rows = (
+                listing(1, authorized_user="U1")["connections"]
+                + listing(2, authorized_user="U2")["connections"]
+            )
+            return Reply([answer({"total": 2, "connections": rows})])
+
+    (found,) = monitoring.connections(Mixed(2), account="A", user="U2", expect=1)
+    assert [one.cid for one in found.connections] == [2]
 
 
 def test_a_list_that_is_too_long_to_read_says_so(monkeypatch: Any) -> None:
     monkeypatch.setattr(monitoring, "MOST_PAGES", 2)
     (found,) = monitoring.connections(Pages(5000), account="A", expect=1)
-    assert len(found.connections) == 2048
+    assert len(found.connections) == 1024
     assert "too many" in found.problem
 
 
