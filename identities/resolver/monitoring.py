@@ -28,6 +28,7 @@ PAGE: Final = 512
 """Connections in one answer; more could pass a server's `max_payload`."""
 MOST_PAGES: Final = 400
 """Pages read of one server: beyond them a list counts as incomplete."""
+MOST_STREAMS: Final = 50_000
 _LONGEST: Final = 200
 _LARGEST_NUMBER: Final = 2**63 - 1
 _LARGEST_SHARE: Final = 1_000_000
@@ -95,8 +96,8 @@ def statz(account: str, expect: int = 0) -> Question:
 
 
 def jsz(account: str, expect: int = 0) -> Question:
-    """The streams of an account, each told by its leader alone."""
-    options = {"streams": True, "config": True, "stream_leader_only": True, "limit": PAGE}
+    """The streams of an account."""
+    options = {"streams": True, "config": True, "limit": PAGE}
     return _question(messages.of_account(account, "JSZ"), options, expect)
 
 
@@ -252,8 +253,11 @@ def _connection(row: Mapping[str, Any]) -> Connection:
 
 
 def _streams(answer: Answer) -> Iterator[Mapping[str, Any]]:
-    for account in _mappings(_under(answer, "account_details")):
-        yield from _mappings(account.get("stream_detail"))
+    """The streams of an account that the answering server leads, so that each is told once."""
+    name = answer.server.name if answer.server is not None else ""
+    for stream in _mappings(_under(answer, "stream_detail"), MOST_STREAMS):
+        if _text(_mapping(stream.get("cluster")).get("leader")) in ("", name):
+            yield stream
 
 
 def _operator(row: Mapping[str, Any]) -> OperatorSeen:

@@ -130,14 +130,15 @@ def test_usage_is_read_in_and_out() -> None:
 
 
 def test_streams_are_added_up_by_tier() -> None:
-    def stream(replicas: int, storage: str, size: int) -> dict[str, Any]:
+    def stream(replicas: int, storage: str, size: int, leader: str = "n1") -> dict[str, Any]:
         return {
+            "cluster": {"leader": leader},
             "config": {"num_replicas": replicas, "storage": storage},
             "state": {"bytes": size, "consumer_count": 2},
         }
 
-    here = answer({"account_details": [{"stream_detail": [stream(1, "file", 10), stream(3, "memory", 5)]}]})
-    there = answer({"account_details": [{"stream_detail": [stream(1, "file", 7)]}]})
+    here = answer({"stream_detail": [stream(1, "file", 10), stream(3, "memory", 5)]})
+    there = answer({"stream_detail": [stream(1, "file", 7, "n2"), stream(3, "memory", 5)]}, "n2")
     one, three = monitoring.tiers_of([messages.read(here), messages.read(there)])
     assert (one.tier, one.disk, one.memory, one.streams, one.consumers) == ("R1", 17, 0, 2, 4)
     assert (three.tier, three.disk, three.memory, three.streams) == ("R3", 0, 5, 1)
