@@ -62,6 +62,7 @@ from identities.services import (
 from identities.services.client_tests import Trial, Wish
 from identities.services.import_items import Choices
 from tests import goldens, make
+from tests.e2e import live_sample
 from tests.elsewhere import Elsewhere
 
 UNLIMITED = UserPermissionLimits.unlimited()
@@ -404,6 +405,7 @@ def _drifting(account: Account) -> None:
                 server=server, account_key=key, state=state, iat=account.last_iat if state != "missing" else 0,
                 said="jwt validation failed" if state == "refused" else "", at=moment,
             )  # fmt: skip
+    live_sample.fill(cluster, account)
 
 
 def _reached(operator: Operator) -> None:

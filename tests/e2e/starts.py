@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from identities.models import Account, Cluster, Job, Offer, Operator, User
 from identities.services import client_tests, cluster_tests, import_jobs, reissuing
-from tests.e2e import sample
+from tests.e2e import live_sample, sample
 
 
 def everywhere(user: User) -> tuple[str, ...]:
@@ -45,6 +45,7 @@ def everywhere(user: User) -> tuple[str, ...]:
         *waiting(),
         *pushed(),
         *reached(),
+        *live_sample.pages(),
         reverse("cluster-drift", args=[here[0], Cluster.objects.get(name="East").pk]),
     )
 
