@@ -27,7 +27,7 @@ class SecretTextarea(forms.Textarea):
 
 
 class CertificatesForm(BaseForm):
-    """A form with fields for certificates. Their letters may look like a seed, so it looks for seeds itself.
+    """A form with fields for certificates. Long random letters may look like a seed, so it looks for seeds itself.
 
     Seeds, and private keys that came along, are thrown away.
     """

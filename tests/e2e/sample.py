@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.db import transaction
 from django.urls import reverse
 
-from identities.claims import codec
+from identities.claims import codec, recipes
 from identities.claims.account import ExternalAuthorization, MsgTrace
 from identities.claims.drafts import ActivationDraft, RoleDraft, SigningKeyDraft
 from identities.claims.exports import Export, ServiceLatency
@@ -26,6 +26,9 @@ from identities.claims.permissions import (
     TimeRange,
     UserPermissionLimits,
 )
+from identities.claims.presets import Edition, Preset, PresetDraft, parameters_of
+from identities.claims.presets_text import lines_of
+from identities.claims.recipes import Side
 from identities.claims.sharing import export_handles, import_handles
 from identities.models import Account, Cluster, Holding, Job, Operator, Server, User
 from identities.nkeys import KeyKind, KeyPair
@@ -33,15 +36,18 @@ from identities.services import (
     accounts,
     activations,
     adopting,
+    allowing,
     changes,
     client_tests,
     clock,
     cluster_tests,
+    filling,
     import_jobs,
     jobs,
     keys,
     mappings,
     operator_keys,
+    presets,
     pushes,
     reissuing,
     reissuing_operators,
@@ -56,6 +62,7 @@ from identities.services import (
 from identities.services.client_tests import Trial, Wish
 from identities.services.import_items import Choices
 from tests import goldens, make
+from tests.e2e import live_sample
 from tests.elsewhere import Elsewhere
 
 UNLIMITED = UserPermissionLimits.unlimited()
@@ -84,6 +91,7 @@ def fill() -> User:
     _reissued()
     _imports(operator)
     _offline()
+    _presets(account)
     _pushed(Account.objects.get(pk=account.pk))
     _drifting(account)
     _reached(account.operator)
@@ -397,6 +405,7 @@ def _drifting(account: Account) -> None:
                 server=server, account_key=key, state=state, iat=account.last_iat if state != "missing" else 0,
                 said="jwt validation failed" if state == "refused" else "", at=moment,
             )  # fmt: skip
+    live_sample.fill(cluster, account)
 
 
 def _reached(operator: Operator) -> None:
@@ -449,6 +458,52 @@ def _offline() -> None:
     for row in rows:
         change = changes.plan(row, changes.edit_body(tags=("env:prod",)), now=clock.unix())
         unsigned.keep(principal=make.COMMAND, row=row, change=change, version=row.version)
+
+
+def _presets(account: Account) -> None:
+    """An own preset of two versions: one user has the newer, one the older, one was changed by hand since."""
+    parts = {"title": "Devices of the shop", "about": "What a `device` of the shop may do."}
+
+    def draft(*subjects: str, news: str = "") -> PresetDraft:
+        lines = lines_of(subjects, Side.PUBLISH)
+        made = Edition(number=1, lines=lines, parameters=parameters_of(lines), news=news)
+        return PresetDraft(edition=made, **parts)
+
+    def fill(user: User, preset: Preset, values: dict[str, str]) -> User:
+        row = User.objects.select_related("account__operator").get(pk=user.pk)
+        return filling.fill_user(
+            principal=make.COMMAND, user=row, preset=preset, values=values, version=row.version
+        )
+
+    first = presets.create(
+        principal=make.COMMAND,
+        draft=draft(f"{LONG}.${{device}} # What it says", "state.${device} # How it is"),
+    )
+    made = make.many_users(Account.objects.get(pk=account.pk), ["till-1", "till-2", "till-3"])
+    for user in made[:2]:
+        fill(user, first, {"device": user.name})
+    allowing.allow(
+        principal=make.COMMAND,
+        user=User.objects.select_related("account__operator").get(pk=made[1].pk),
+        wish=recipes.Wish(task=recipes.Task.REQUEST, subject="prices"),
+        version=User.objects.get(pk=made[1].pk).version,
+    )
+    newer = draft("state.${device} # How it is", "alarms.> # When it burns", news="Alarms.")
+    second = presets.edit(principal=make.COMMAND, key=first.key, draft=newer, version=1)
+    fill(made[2], second, {"device": "till-3"})
+
+
+def preset_pages() -> tuple[str, ...]:
+    """The own preset, what its newer version would change, and a user that is filled from it."""
+    key = presets.known()[-1].key
+    user = User.objects.select_related("account__operator").get(name="till-1")
+    keys = [user.account.operator.public_key, user.account.public_key, user.public_key]
+    return (
+        reverse("preset", args=[key]),
+        reverse("preset-renew", args=[key]),
+        reverse("user", args=keys),
+        f"{reverse('user-preset', args=keys)}?preset={key}",
+    )
 
 
 def _imports(operator: Operator) -> None:

@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from identities.models import Account, Cluster, Job, Offer, Operator, User
 from identities.services import client_tests, cluster_tests, import_jobs, reissuing
-from tests.e2e import sample
+from tests.e2e import live_sample, sample
 
 
 def everywhere(user: User) -> tuple[str, ...]:
@@ -38,12 +38,14 @@ def everywhere(user: User) -> tuple[str, ...]:
         f"{url(of_role, 'user-explain')}?verb=subscribe&subject=orders.%3E",
         f"/compare?first={full.public_key}&second={of_role.issuer}",
         *sample.shared_pages(),
+        *sample.preset_pages(),
         *reissues(),
         reverse("importing-job", args=[Job.objects.filter(kind=import_jobs.PLAN).latest("pk").pk]),
         reverse("operator-validate", args=here[:1]),
         *waiting(),
         *pushed(),
         *reached(),
+        *live_sample.pages(),
         reverse("cluster-drift", args=[here[0], Cluster.objects.get(name="East").pk]),
     )
 

@@ -263,6 +263,30 @@ CLIENT_TEST: Mapping[str, Bad] = {
     "ca_pem": {"no PEM": ("no certificate in PEM form", "BEGIN CERTIFICATE")},
 }
 
+LINE: Bad = {
+    "a b c": ("no subject", "such as orders"),
+    "a..b": ("no subject", "such as orders"),
+    "a.>.b": ("no subject", "such as orders"),
+    "${Name}": ("is no parameter", "small letters"),
+    "a.${": ("is no parameter", "small letters"),
+    "fine\n.a": ("no subject", "such as orders"),
+    "a\x00b": ("cannot be seen", "Type it anew"),
+}
+PRESET: Mapping[str, Bad] = {
+    "name": {
+        "": ("required",),
+        "Requester": ("already", "Choose another"),
+        "x" * 256: ("at most 255",),
+        "a\x00b": ("cannot be seen", "Type it anew"),
+    },
+    "about": TEXT,
+    "news": TEXT,
+    "pub_allow": {**LINE, "orders.> workers": ("no subject", "such as orders")},
+    "pub_deny": LINE,
+    "sub_allow": LINE,
+    "sub_deny": LINE,
+    "answers": {"-1": ("greater than or equal to 0",), "many": ("whole number",)},
+}
 CERTIFICATE: Bad = {"no PEM": ("no certificate in PEM form", "BEGIN CERTIFICATE")}
 TIME: Bad = {
     "": ("required",),
@@ -315,6 +339,7 @@ SHEETS: Mapping[str, Sheet] = {
     ),
     "user-edit": Sheet(fields=USER_FIELDS, filled={"can_answer": "on"}),
     "user-delete": Sheet(fields={"confirm": CONFIRM}),
+    "preset-create": Sheet(fields=PRESET, filled={"name": "new", "pub_allow": "a"}),
     "cluster-create": Sheet(
         fields={**CLUSTER, "expires": EXPIRY},
         filled={"name": "new", "urls": "nats://nats.example.com:4222"},

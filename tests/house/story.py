@@ -16,6 +16,7 @@ from django.urls import NoReverseMatch, Resolver404, get_resolver, resolve, reve
 
 from identities.models import Account, Cluster, Job, Key, Operator, User
 from identities.nkeys import KeyKind, KeyPair
+from identities.services import presets
 from tests import make, natsserver, pem
 from tests.house.canary import Answer, WatchedClient
 from tests.pages import Page, Visitor
@@ -34,6 +35,9 @@ NO_PAGES = {
     "cluster-compare",
     "cluster-deliver",
     "cluster-adopt",
+    "operator-config-helm",
+    "operator-diagram-download",
+    "user-secret",
     "operator-pushes-open",
     "operator-pushes-close",
     "operator-offer-decline",
@@ -145,6 +149,7 @@ class Story:
         for name, typed in EDITS.items():
             self.made("user-edit", *orders, key(User, name), **typed)
         self.made("user-revoke-earlier", *orders, key(User, "plain"))
+        self.made("preset-create", name="Anns devices", pub_allow="devices.${name} # What it says")
         self.made("installation-default-operator", operator=main)
         assert (
             "Every event fits"
@@ -294,6 +299,10 @@ class Story:
             reverse("operator-system-account", args=[key(Operator, "Anns barer")]),
             reverse("account-delete", args=[main, orders]),
             reverse("installation-default-operator"),
+            *(
+                reverse(name, args=[presets.known()[-1].key])
+                for name in ("preset", "preset-edit", "preset-delete", "preset-renew")
+            ),
         ]
 
     def walk(self, visitor: Visitor, *starts: str) -> Iterator[tuple[str, Page]]:
