@@ -26,7 +26,7 @@ from identities.claims.permissions import (
     UserPermissionLimits,
 )
 from identities.claims.sharing import export_handles, import_handles
-from identities.models import Account, Cluster, Holding, Job, Operator, Server, User
+from identities.models import Account, Cluster, Delivery, Holding, Job, Operator, Server, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.services import (
     accounts,
@@ -40,11 +40,14 @@ from identities.services import (
     keys,
     mappings,
     operator_keys,
+    outbox,
     pushes,
     reissuing,
     reissuing_operators,
+    removing,
     signing,
     signing_keys,
+    stakes,
     suspensions,
     unsigned,
     uploads,
@@ -394,6 +397,29 @@ def _drifting(account: Account) -> None:
                 server=server, account_key=key, state=state, iat=account.last_iat if state != "missing" else 0,
                 said="jwt validation failed" if state == "refused" else "", at=moment,
             )  # fmt: skip
+    _delivering(cluster, others[2])
+
+
+def _delivering(cluster: Cluster, account: Account) -> None:
+    """Deliveries in every state, a newer JWT on the servers among them, and an account that was deleted here alone."""
+    made = [make.account(account.operator, name=name) for name in ("Waiting", "Refused", "Removed")]
+    for one, state in zip(made, ("waiting", "refused", "done"), strict=True):
+        problem = "jwt update resulted in error - operator requires issuer to be a signing key"
+        Delivery.objects.filter(cluster=cluster, account_key=one.public_key).update(
+            state=state, problem=problem if state == "refused" else "", attempts=1
+        )
+    claims = changes.claims_of(account)
+    body = replace(claims.nats, description="changed elsewhere")
+    with signing.signer_for(
+        signing.account_signer(account.operator, changes.claims_of(account.operator))
+    ) as key:
+        newer = codec.encode(replace(claims, nats=body), key, account.last_iat + 60).text
+    outbox.wake(principal=make.COMMAND, operator=account.operator_id, keys=[account.public_key])
+    Delivery.objects.filter(cluster=cluster, account_key=account.public_key).update(state="held", found=newer)
+    gone = made[2]
+    stakes.ask(principal=make.COMMAND, operator=account.operator, public_key=gone.public_key)
+    accounts.delete(principal=make.COMMAND, account=gone, version=gone.version)
+    removing.remove(principal=make.COMMAND, operator=account.operator, public_key=gone.public_key)
 
 
 def _offline() -> None:

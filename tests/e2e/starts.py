@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import reverse
 
-from identities.models import Account, Cluster, Job, Offer, Operator, User
+from identities.models import Account, Cluster, Delivery, Job, Offer, Operator, User
 from identities.services import client_tests, import_jobs, reissuing
 from tests.e2e import sample
 
@@ -43,7 +43,20 @@ def everywhere(user: User) -> tuple[str, ...]:
         reverse("operator-validate", args=here[:1]),
         *waiting(),
         *pushed(),
+        *delivering(),
         reverse("cluster-drift", args=[here[0], Cluster.objects.get(name="East").pk]),
+    )
+
+
+def delivering() -> tuple[str, ...]:
+    """An account of which servers hold a newer JWT, and one that is to be deleted there."""
+    held = Delivery.objects.select_related("cluster__operator").get(state="held")
+    operator = held.cluster.operator.public_key
+    gone = Account.objects.get(name="Removed")
+    return (
+        reverse("account-delivery", args=[operator, held.account_key]),
+        reverse("account-delivery-choose", args=[operator, held.account_key, held.cluster_id]),
+        reverse("account-removal", args=[operator, gone.public_key]),
     )
 
 
