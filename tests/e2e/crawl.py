@@ -19,6 +19,7 @@ NO_PAGES = {
     "account_logout", "user-creds", "operator-jwt", "account-jwt", "user-jwt", "operator-config-download",
     "activation-jwt", "installation-default-operator", "importing-start", "importing-discard",
     "cluster-compare", "cluster-deliver", "cluster-adopt",
+    "operator-config-helm", "operator-diagram-download", "user-secret",
     "operator-pushes-open", "operator-pushes-close", "operator-offer-decline",
     "operator-unsigned-claims", "operator-unsigned-discard", "account-unsigned-claims", "account-unsigned-discard",
     "account-unsigned-self-signed", "cluster-test", "account-creds",

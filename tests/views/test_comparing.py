@@ -143,7 +143,7 @@ def test_the_command_says_the_same(ann: User, bob: User) -> None:
 
 
 def test_the_command_says_what_is_missing(ann: User) -> None:
-    for arguments, words in ((("ann",), "Give two"), (("ann", "nobody"), "called nobody")):
+    for arguments, words in ((("ann",), "Give two"), (("ann", "nobody"), "No user and no role")):
         with pytest.raises(CommandError, match=words):
             said(*arguments)
     make.user(make.account(None, "Else"), "ann")

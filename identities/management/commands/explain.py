@@ -14,7 +14,7 @@ from identities.claims import explain, explain_steps, recipes
 from identities.claims.errors import ClaimsError
 from identities.claims.explain_types import INBOX, Answer, Place, Question, Verb, Verdict
 from identities.claims.recipes import Task, Wish
-from identities.management import comparing
+from identities.management import comparing, presets
 from identities.models import User
 from identities.nkeys import looks_like_seed
 from identities.policy.principal import Principal
@@ -29,7 +29,8 @@ class Command(BaseCommand):
 
     help = (
         "Say whether a user may publish, subscribe or request, by which rule; why something was denied; "
-        "which subjects a task needs; or, by “compare A B”, what one user or role may and another may not."
+        "which subjects a task needs; by “compare A B”, what one user or role may and another may not; or, by "
+        "“presets [KEY]”, what presets there are and what one gives."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -54,6 +55,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--indirect", action="store_true", help="of a task: the bucket does not answer directly"
         )
+        parser.add_argument(
+            "--with", dest="given", action="append", metavar="NAME=VALUE", help="of a preset: a parameter"
+        )
         parser.add_argument("--json", action="store_true", help="one JSON document")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -66,6 +70,9 @@ class Command(BaseCommand):
             return
         if options["user"] == comparing.WORD:
             self._compare(options)
+            return
+        if options["user"] == presets.WORD:
+            self._presets(options)
             return
         if not (options["user"] and options["verb"] in set(Verb) and options["subject"]):
             raise CommandError(
@@ -99,6 +106,13 @@ class Command(BaseCommand):
             self.stdout.write(said)
         else:
             self._say(comparing.told(found))
+
+    def _presets(self, options: dict[str, Any]) -> None:
+        lines, document = presets.said(options["verb"], options["given"] or [])
+        if options["json"]:
+            self.stdout.write(json.dumps(document, ensure_ascii=False, indent=2))
+        else:
+            self._say(iter(lines))
 
     def _needed(self, options: dict[str, Any]) -> None:
         wish = Wish(
