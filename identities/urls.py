@@ -172,11 +172,6 @@ urlpatterns = [
         operator_keys.remove,
         name="operator-key-remove",
     ),
-    path(
-        OPERATOR + "signing-keys/<handle:operator_signing_key>/re-sign",
-        operator_keys.resign,
-        name="operator-key-resign",
-    ),
     path(OPERATOR + "jwt", operators.jwt, name="operator-jwt"),
     path(OPERATOR + "pushes", pushes.index, name="operator-pushes"),
     path(OPERATOR + "pushes/open", pushes.open_door, name="operator-pushes-open"),

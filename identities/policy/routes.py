@@ -88,7 +88,6 @@ ROUTES: Mapping[str, Route] = {
     "operator-key-create": _session(Action.OPERATOR_KEY_EDIT),
     "operator-key-stages": _session(Action.VIEW),
     "operator-key-remove": _session(Action.OPERATOR_KEY_EDIT),
-    "operator-key-resign": _session(Action.OPERATOR_KEY_EDIT),
     "operator-jwt": _session(Action.JWT_DOWNLOAD),
     "operator-pushes": _session(Action.PUSH_DOOR_EDIT),
     "operator-pushes-open": _session(Action.PUSH_DOOR_EDIT),
