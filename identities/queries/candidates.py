@@ -91,8 +91,12 @@ def of(
     *,
     after: tuple[int, str, int] | None,
     size: int,
+    account: int | None = None,
 ) -> list[Candidate]:
-    """The first `size` candidates behind `after`, in three queries: patterns, accounts by default, users."""
+    """The first `size` candidates behind `after`, in three queries: patterns, accounts by default, users.
+
+    `account` is the id of the one account whose users are wanted, None for those of all.
+    """
     meeting = patterns.Meeting.of(subject, direction)
     branches = [*_own(meeting), *_others(meeting, _accounts(meeting, direction, operators))]
     texts, params = [], list[int | str]()
@@ -101,6 +105,8 @@ def of(
         where, given = _where(
             principal, operators, after, "u.operator_id" if branch.indexed else "u.operator_id + 0"
         )
+        if account is not None:
+            where += f" AND u.account_id = {int(account)}"
         texts.append(
             _BRANCH.replace("{by}", branch.by if _is_sqlite() else "")
             .replace("{where}", where)

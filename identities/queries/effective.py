@@ -68,12 +68,16 @@ def holders(
     *,
     after: tuple[int, str, int] | None = None,
     size: int = PAGE,
+    account: int | None = None,
 ) -> Holders:
     """Users of `operators` who may publish (or subscribe) to some or all of `subject`, by operator and name.
 
-    `subject` is a valid subject, with or without wildcards. Four queries, five when roles are met.
+    `subject` is a valid subject, with or without wildcards; `account` is the id of the only account to
+    look at. Four queries, five when roles are met.
     """
-    found = candidates.of(principal, subject, direction, operators, after=after, size=LOOKED_AT + 1)
+    found = candidates.of(
+        principal, subject, direction, operators, after=after, size=LOOKED_AT + 1, account=account
+    )
     more, found = len(found) > LOOKED_AT, found[:LOOKED_AT]
     known = _rules(found, direction)
     rows: list[Holder] = []

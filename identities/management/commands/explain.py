@@ -14,7 +14,7 @@ from identities.claims import explain, explain_steps, recipes
 from identities.claims.errors import ClaimsError
 from identities.claims.explain_types import INBOX, Answer, Place, Question, Verb, Verdict
 from identities.claims.recipes import Task, Wish
-from identities.management import comparing
+from identities.management import comparing, who_can
 from identities.models import User
 from identities.nkeys import looks_like_seed
 from identities.policy.principal import Principal
@@ -29,7 +29,8 @@ class Command(BaseCommand):
 
     help = (
         "Say whether a user may publish, subscribe or request, by which rule; why something was denied; "
-        "which subjects a task needs; or, by “compare A B”, what one user or role may and another may not."
+        "which subjects a task needs; by “compare A B”, what one user or role may and another may not; or, by "
+        "“who-can publish SUBJECT --account A”, everybody who may, also from other accounts."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -54,6 +55,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--indirect", action="store_true", help="of a task: the bucket does not answer directly"
         )
+        parser.add_argument("--account", metavar="ACCOUNT", help="of who-can: the account, by key or name")
         parser.add_argument("--json", action="store_true", help="one JSON document")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -67,10 +69,13 @@ class Command(BaseCommand):
         if options["user"] == comparing.WORD:
             self._compare(options)
             return
+        if options["user"] == who_can.WORD:
+            self._who_can(options)
+            return
         if not (options["user"] and options["verb"] in set(Verb) and options["subject"]):
             raise CommandError(
                 "Give USER_KEY, publish, subscribe or request, and SUBJECT; or compare and two users or roles; or "
-                "--log TEXT; or --task."
+                "who-can; or --log TEXT; or --task."
             )
         user = _user(options["user"])
         question = Question(
@@ -99,6 +104,15 @@ class Command(BaseCommand):
             self.stdout.write(said)
         else:
             self._say(comparing.told(found))
+
+    def _who_can(self, options: dict[str, Any]) -> None:
+        now = clock.unix()
+        found = who_can.of(_PRINCIPAL, options["verb"], options["subject"], options["account"], now=now)
+        if options["json"]:
+            said = who_can.document(_PRINCIPAL, found, now=now)
+            self.stdout.write(json.dumps(said, ensure_ascii=False, indent=2))
+        else:
+            self._say(who_can.told(_PRINCIPAL, found, now=now))
 
     def _needed(self, options: dict[str, Any]) -> None:
         wish = Wish(
