@@ -385,6 +385,7 @@ def addresses(size: int) -> dict[str, str]:
     at = f"/operators/{operator.public_key}/"
     account = f"{at}accounts/{big.public_key}/"
     one = f"{account}users/{user.public_key}/"
+    own = f"orders.{(size // 2 + 1) % GROUPS}.{user.name}"
     return {
         "dashboard": "/",
         "operators": "/operators/",
@@ -407,6 +408,11 @@ def addresses(size: int) -> dict[str, str]:
         "search, by the account's defaults": "/search?q=public.news&look=publish",
         "search, who may: nobody": "/search?q=billing.new&look=publish",
         "search, who may, further": f"/search?q=orders.>&look=publish&after={operator.pk}~{middle}~1",
+        "who can, publish": f"{account}who-can?deed=publish&subject=orders.>",
+        "who can, publish to one": f"{account}who-can?deed=publish&subject={own}",
+        "who can, hear": f"{account}who-can?deed=subscribe&subject=orders.>",
+        "who can, nobody": f"{account}who-can?deed=publish&subject=billing.new",
+        "(who can, answer)": f"{account}who-can?deed=answer&subject=orders.>",
         "expirations": "/expirations",
         "expirations, any": "/expirations?within=any",
         "expirations, everything": "/expirations?within=all",

@@ -14,14 +14,17 @@ from identities.claims import codec, effective, explain, explain_lists, template
 from identities.claims.account import AccountBody
 from identities.claims.common import Claims
 from identities.claims.explain_types import Situation
+from identities.claims.permissions import UserPermissionLimits
 from identities.claims.reaching import Net, Way
 from identities.claims.scopes import SigningKey
 from identities.models import Account, User
 from identities.policy.principal import Principal
+from identities.queries import candidates
 from identities.queries import effective as rights
 from identities.queries.candidates import Direction
 from identities.queries.coverage import Coverage, coverage
 from identities.queries.effective import Holders
+from identities.queries.roles import Roles
 
 MOST_ACCOUNTS = 200
 """How many accounts around one are looked at."""
@@ -72,17 +75,32 @@ def reached(principal: Principal, account: Account, deed: Deed, subject: str, *,
 def holders(
     principal: Principal, found: Reached, way: Way, *, after: Place | None = None, now: int = 0
 ) -> Holders:
-    """One page of the users at the end of `way`: five queries, six for who may answer."""
+    """One page of the users at the end of `way`: three queries, four for who may answer."""
     account = found.rows[way.account]
+    document = (account.public_key, account.name, account.claims)
     page = rights.holders(
         principal,
         way.subject,
         found.direction,
         (account.operator,),
         after=after,
-        account=account.pk,
+        within=candidates.Within(
+            account_id=account.pk,
+            users=account.user_count,
+            by_default=_by_default(found, way),
+        ),
+        roles=Roles.of([document]),
     )
     return _answering(page, found, way, now=now) if found.deed is Deed.ANSWER else page
+
+
+def _by_default(found: Reached, way: Way) -> bool:
+    """Whether those without any rule may, by the account's defaults or as there are none."""
+    defaults = found.claims[way.account].nats.default_permissions
+    given = effective.effective_permissions(UserPermissionLimits(), defaults)
+    return (effective.may_publish if found.direction == "pub" else effective.may_subscribe)(
+        given, way.subject
+    )
 
 
 def roles(found: Reached, way: Way) -> tuple[tuple[SigningKey, Coverage], ...]:
