@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parent.parent
 MOST_QUERIES = 8
 OF_REFERENCE = 2.0
 OF_SMALLEST = 1.3
+WHO_CAN_OF_REFERENCE = 3.0
+"""“Who can …” has two answers on one page: from which accounts, and which users."""
 GROUPS = 50
 HOUR = 3600
 
@@ -128,6 +130,7 @@ def insert(operator: Any, account: Any, users: int) -> None:
                     1,
                 )
                 + (moment, moment, "bench", None, operator.pk, account.pk, True, False, one.mode, one.mode)
+                + (None, 0)
                 for one, token in zip(made, tokens, strict=True)
             ]
         )
@@ -171,7 +174,7 @@ USER = (
         "has_seed",
         "bearer",
     ),
-    *("pub_mode", "sub_mode"),
+    *("pub_mode", "sub_mode", "suspended_at", "revoked_before"),
 )
 KEY = (
     *("operator_id", "account_id", "user_id", "public_key", "kind", "purpose", "role", "sealed"),
@@ -476,7 +479,10 @@ def report(names: list[str], sizes: list[int], times: dict[tuple[str, int], Time
         bad = [
             word
             for word, breaks in (
-                ("reference", of_reference > OF_REFERENCE),
+                (
+                    "reference",
+                    of_reference > (WHO_CAN_OF_REFERENCE if name.startswith("who can") else OF_REFERENCE),
+                ),
                 ("size", of_small > OF_SMALLEST),
                 ("queries", queries > MOST_QUERIES),
             )

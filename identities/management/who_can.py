@@ -20,19 +20,19 @@ WORD = "who-can"
 
 
 def of(
-    principal: Principal, deed: str | None, subject: str | None, account: str | None, *, now: int
+    principal: Principal, deed: str | None, subject: str | None, within: str | None, *, now: int
 ) -> Reached:
     """The ways to a subject.
 
     Raises: CommandError: something is missing, is no subject, or no account is called so, or several are.
     """
-    if deed not in set(Deed) or not subject or not account:
+    if deed not in set(Deed) or not subject or not within:
         raise CommandError("Give publish, subscribe or answer, a SUBJECT, and the account by --account.")
     if not is_strict_valid(subject):
         raise CommandError(
             f"“{subject}” is no subject: tokens between dots, none empty, no blanks, > only at the end."
         )
-    return who_can.reached(principal, _account(principal, account), Deed(deed), subject, now=now)
+    return who_can.reached(principal, account(principal, within), Deed(deed), subject, now=now)
 
 
 def told(principal: Principal, found: Reached, *, now: int) -> Iterator[str]:
@@ -110,7 +110,11 @@ def _user(row: Holder) -> str:
     return f"  - {row.user.name} {row.user.key} ({row.coverage.value}, by {by}{rules}{denied})"
 
 
-def _account(principal: Principal, text: str) -> Account:
+def account(principal: Principal, text: str) -> Account:
+    """The live account of this key or name.
+
+    Raises: CommandError: none is called so, or several are.
+    """
     rows = Account.objects.visible_to(principal).live().filter(operator__deleted_at=None)
     rows = rows.filter(public_key=text) if is_public(text, KeyKind.ACCOUNT) else rows.filter(name=text)
     found = list(rows.select_related("operator").order_by("pk")[:10])

@@ -14,7 +14,7 @@ from identities.claims import explain, explain_steps, recipes
 from identities.claims.errors import ClaimsError
 from identities.claims.explain_types import INBOX, Answer, Place, Question, Verb, Verdict
 from identities.claims.recipes import Task, Wish
-from identities.management import comparing, who_can
+from identities.management import comparing, findings, who_can
 from identities.models import User
 from identities.nkeys import looks_like_seed
 from identities.policy.principal import Principal
@@ -30,7 +30,8 @@ class Command(BaseCommand):
     help = (
         "Say whether a user may publish, subscribe or request, by which rule; why something was denied; "
         "which subjects a task needs; by “compare A B”, what one user or role may and another may not; or, by "
-        "“who-can publish SUBJECT --account A”, everybody who may, also from other accounts."
+        "“who-can publish SUBJECT --account A”, everybody who may, also from other accounts; "
+        "or, by “findings --account A”, what an account's permissions get wrong."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -55,7 +56,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--indirect", action="store_true", help="of a task: the bucket does not answer directly"
         )
-        parser.add_argument("--account", metavar="ACCOUNT", help="of who-can: the account, by key or name")
+        parser.add_argument(
+            "--account", metavar="ACCOUNT", help="of who-can and findings: the account, by key or name"
+        )
         parser.add_argument("--json", action="store_true", help="one JSON document")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -72,10 +75,13 @@ class Command(BaseCommand):
         if options["user"] == who_can.WORD:
             self._who_can(options)
             return
+        if options["user"] == findings.WORD:
+            self._findings(options)
+            return
         if not (options["user"] and options["verb"] in set(Verb) and options["subject"]):
             raise CommandError(
                 "Give USER_KEY, publish, subscribe or request, and SUBJECT; or compare and two users or roles; or "
-                "who-can; or --log TEXT; or --task."
+                "who-can; or findings; or --log TEXT; or --task."
             )
         user = _user(options["user"])
         question = Question(
@@ -113,6 +119,13 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(said, ensure_ascii=False, indent=2))
         else:
             self._say(who_can.told(_PRINCIPAL, found, now=now))
+
+    def _findings(self, options: dict[str, Any]) -> None:
+        found = findings.of(_PRINCIPAL, options["account"])
+        if options["json"]:
+            self.stdout.write(json.dumps(findings.document(found), ensure_ascii=False, indent=2))
+        else:
+            self._say(findings.told(found))
 
     def _needed(self, options: dict[str, Any]) -> None:
         wish = Wish(
