@@ -143,6 +143,12 @@ SETTINGS: tuple[Setting, ...] = (
         help="Path of the browser for the browser tests.",
         only="tests",
     ),
+    Setting(
+        name="NSCWEB_TEST_OLD_NATS_SERVER",
+        default="/usr/sbin/nats-server",
+        help="Path of a nats-server before 2.10 (Debian 12 has 2.9), for the tests with an old server.",
+        only="tests",
+    ),
 )
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}

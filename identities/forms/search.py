@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from django import forms
+from django.http import QueryDict
 
 from identities.claims import subjects
 from identities.formats import mentions
@@ -123,3 +124,19 @@ class WhoseForm(BaseForm):
             attrs={"rows": 5, "spellcheck": "false", "autocomplete": "off", "class": "mono"}
         ),
     )
+
+    def clean_text(self) -> str:
+        """No seed beside the JWTs, whose letters may look like one."""
+        text = str(self.cleaned_data["text"])
+        if looks_like_seed(mentions.without_jwts(text)):
+            raise forms.ValidationError(
+                "That is a seed (a private key), which is secret. Give the public key instead."
+            )
+        return text
+
+    def emptied(self) -> WhoseForm:
+        """The form to show again: with its errors, without what was pasted."""
+        if self.is_bound:
+            self.is_valid()
+            self.data = QueryDict()
+        return self

@@ -56,7 +56,7 @@ def document(found: Compared) -> dict[str, Any]:
 def _one(principal: Principal, text: str) -> Side:
     sides = comparing.sides(principal, text)
     if not sides:
-        raise CommandError(f"No user and no role called {text[:60]} is known here.")
+        raise CommandError("No user and no role of this name or key is known here.")
     if len(sides) > 1:
         listed = "\n".join(f"  {side.key}  {side.label}" for side in sides)
         raise CommandError(f"Several are called so; give the key of one:\n{listed}")

@@ -46,6 +46,18 @@ def look_up(link: SystemLink, accounts: Sequence[str], *, servers: int) -> list[
     return [_found(reply) for reply in link.ask_all(questions)]
 
 
+def packed(link: SystemLink) -> dict[str, str]:
+    """Everything that a full server holds, but for what has expired: account and JWT; nothing where it broke off.
+
+    Any one full server answers, without its name. Raises: Refused.
+    """
+    reply = link.take(messages.CLAIMS_PACK, until=lambda payload: not payload)
+    if not reply.complete:
+        return {}
+    parts = (payload.decode(errors="replace").partition("|") for payload in reply.payloads)
+    return {account: text for account, _, text in parts}
+
+
 def push(
     link: SystemLink, tokens: Sequence[tuple[str, str]], *, servers: int, one_by_one: bool
 ) -> list[Told]:
@@ -101,12 +113,13 @@ def delete(link: SystemLink, request: str, *, servers: int) -> dict[ServerKey, s
     return told
 
 
-def stakes(link: SystemLink, account: str, *, servers: int) -> list[Answer]:
+def stakes(link: SystemLink, account: str, *, servers: int) -> tuple[list[Answer], list[Answer]]:
     """ACCOUNT INFO of one account from every server, and its JSZ with streams. Raises: Refused."""
     info = Question(messages.of_account(account, "INFO"), b"", servers)
     wanted = json.dumps({"streams": True, "limit": 100}).encode()
     stored = Question(messages.of_account(account, "JSZ"), wanted, servers)
-    return [answer for reply in link.ask_all([info, stored]) for answer in reply.answers]
+    told, kept = link.ask_all([info, stored])
+    return told.answers, kept.answers
 
 
 def _found(reply: Reply) -> Found:

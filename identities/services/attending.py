@@ -19,7 +19,6 @@ from django.db.models import Q
 
 from identities.errors import IdentityError
 from identities.models import Cluster, ClusterState, Delivery, Server
-from identities.resolver.connection import Refused
 from identities.resolver.system import SystemLink
 from identities.services import clock, delivering, event_log, leases, links, live, outbox, roster, secrets
 from identities.services.delivering_roster import Roster
@@ -194,15 +193,8 @@ def _note(held: Held, state: ClusterState, problem: str) -> None:
 
 @contextmanager
 def _heard(cluster: Cluster, link: SystemLink) -> Iterator[Callable[[], object]]:
-    """What the servers tell by themselves, as long as the connection stands; the call that writes it down.
-
-    A system user that may not hear it delivers all the same.
-    """
-    try:
-        store: Callable[[], object] = event_log.collect(cluster, link).store
-    except Refused as refused:
-        log.warning("events are not heard", cluster=cluster.pk, said=refused.said)
-        store = int
+    """What the servers tell by themselves, as long as the connection stands; the call that writes it down."""
+    store = event_log.collect(cluster, link).store
     try:
         yield store
     finally:

@@ -20,7 +20,7 @@ from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.resolver.errors import ResolverError
-from identities.services import accounts, audit, changes, jobs, kicking, links, lockouts, presence, users
+from identities.services import accounts, audit, changes, jobs, kicking, links, lockouts, roster, users
 from identities.services.kicking import Whom
 
 PATIENCE: Final = 25.0
@@ -154,7 +154,7 @@ def _look_at_delivery(step: Step, cluster: Cluster, account: Account) -> None:
     delivery = Delivery.objects.filter(cluster=cluster, account_key=account.public_key).first()
     text = Account.objects.values_list("token__text", flat=True).get(pk=account.pk)
     digest = hashlib.sha256((text or "").encode()).hexdigest()
-    here, away = presence.split(list(cluster.servers.order_by("name", "nats_cluster")))
+    here, away = roster.split(cluster)
     rows = Holding.objects.filter(server__in=[*here, *away], account_key=account.public_key)
     held = {row.server_id: row for row in rows}
     step.away = [server.name for server in away]
@@ -191,7 +191,7 @@ def _bite(step: Step, cluster: Cluster, account: Account, whom: Whom) -> None:
                 link,
                 whom,
                 account=account.public_key,
-                expect=len(presence.present(cluster)),
+                expect=len(roster.split(cluster)[0]),
                 kick=step.push in ("kick", "delivered", "partly"),
             )
             step.looked = True

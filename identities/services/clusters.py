@@ -17,6 +17,16 @@ from identities.resolver import addresses, contexts
 from identities.resolver.drafts import LONGEST, MOST_URLS, SHORTEST, ClusterDraft
 from identities.services import audit, changes, clock, columns, links, outbox, secrets, system_users, users
 
+_REACHED_BY = (
+    "urls",
+    "ca_pem",
+    "client_cert",
+    "tls_first",
+    "connect_seconds",
+    "request_seconds",
+)
+_SHOWN = 100
+
 
 def create(*, principal: Principal, operator: Operator, draft: ClusterDraft, expires: int = 0) -> Cluster:
     """Add a cluster, with a system user of its own where one can be made (`system_users.obstacle` says why not).
@@ -64,9 +74,14 @@ def update(*, principal: Principal, cluster: Cluster, draft: ClusterDraft, versi
         if columns.folded(draft.name) != row.name_fold:
             _refuse_taken_name(row.operator, draft.name)
         _check(row, draft)
+        before, name = _way(row), row.name
         _fill(row, draft, principal)
+        another_way = _way(row) != before or draft.client_key is not None
+        if not another_way and row.name == name:
+            return locked(cluster, version)
         row.version += 1
-        row.state, row.problem = ClusterState.UNKNOWN, ""
+        if another_way:  # what the last attempt came to says nothing any more
+            row.state, row.problem = ClusterState.UNKNOWN, ""
         row.save()
         _seal(row, draft)
         audit.record(principal, Action.CLUSTER_EDIT, [target(row)], f"Edited cluster “{row.name}”")
@@ -135,10 +150,19 @@ def checked_urls(texts: Sequence[str]) -> tuple[str, ...]:
         )
     parsed = []
     for text in texts:
-        url = addresses.parse_url(text, field="urls")
-        addresses.refuse_literal(url, allow_loopback=settings.NSCWEB_ALLOW_LOOPBACK_SERVERS, field="urls")
+        try:
+            url = addresses.parse_url(text, field="urls")
+            addresses.refuse_literal(url, allow_loopback=settings.NSCWEB_ALLOW_LOOPBACK_SERVERS, field="urls")
+        except addresses.AddressRefused as refused:
+            named = f"“{text[:_SHOWN]}”: " if "@" not in text else ""  # which may hold a password
+            raise addresses.AddressRefused(f"{named}{refused.user_message}", field="urls") from None
         parsed.append(str(url))
     return tuple(dict.fromkeys(parsed))
+
+
+def _way(cluster: Cluster) -> tuple[object, ...]:
+    """How the cluster is reached."""
+    return tuple(getattr(cluster, name) for name in _REACHED_BY)
 
 
 def _fill(cluster: Cluster, draft: ClusterDraft, principal: Principal) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from identities.errors import IdentityError
-from identities.formats import server_config, start_instructions
+from identities.formats import helm_values, server_config, start_instructions
 from identities.formats.server_config import Preload, Resolver, ServerConfig
 from identities.models import Account, Operator
 from identities.policy import decisions
@@ -24,6 +24,12 @@ class Written:
     text: str
     instructions: tuple[start_instructions.Instruction, ...]
     preloaded: int
+    config: ServerConfig
+
+    @property
+    def helm_values(self) -> str:
+        """The same for the official Helm chart."""
+        return helm_values.render(self.config)
 
     @property
     def preview(self) -> str:
@@ -70,6 +76,7 @@ def write(
         text=server_config.render(config),
         instructions=tuple(start_instructions.start_instructions(config, FILE_NAME)),
         preloaded=len(preload),
+        config=config,
     )
 
 

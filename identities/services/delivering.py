@@ -6,7 +6,9 @@ Look up first: a newer JWT there is never overwritten, a person has to choose. T
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from identities.claims import codec
@@ -30,7 +32,9 @@ from identities.services.delivering_checks import Ours, Theirs, digest, theirs, 
 from identities.services.delivering_results import Outcome, Seen
 from identities.services.delivering_roster import Roster, key_of
 
-BATCH = 256
+BATCH = 1024
+CHUNK = 256
+LEAST_TO_PACK = 128
 NOBODY = "No server of the cluster has answered yet."
 NEWER = "A server holds a newer JWT than the one here. Choose which of them is to stand."
 UNPROVEN = "The servers took it, but it could not be seen that all of them hold it."
@@ -50,6 +54,7 @@ class _Push:
 def deliver(held: leases.Held, cluster: Cluster, link: SystemLink, roster: Roster) -> int:
     """Deliver the next waiting accounts; how many were tried, 0 when nothing waits.
 
+    While one chunk is spoken about with the servers, the one before is written and the next one read.
     Raises: Refused: the connection is gone. LostCluster: another worker has the cluster.
     """
     rows = list(
@@ -62,41 +67,73 @@ def deliver(held: leases.Held, cluster: Cluster, link: SystemLink, roster: Roste
     pushes = [row for row in rows if row.wish == Wish.PUSH]
     deletions = [row for row in rows if row.wish == Wish.DELETE]
     try:
-        outcomes = _push(held, cluster, link, roster, pushes) if pushes else []
+        _deliver_all(held, cluster, link, roster, pushes, _known(cluster, link, roster, len(pushes)))
         if deletions:
-            outcomes += removing.carry_out(cluster, link, roster, deletions)
-        delivering_results.write(held, outcomes)
+            delivering_results.write(held, removing.carry_out(cluster, link, roster, deletions))
     except leases.LostCluster:  # whoever has it now looks at what was sent from here
         outbox.again(Delivery.objects.filter(pk__in=[row.pk for row in rows]))
         raise
     return len(rows)
 
 
-def _push(
-    held: leases.Held, cluster: Cluster, link: SystemLink, roster: Roster, rows: Sequence[Delivery]
-) -> list[Outcome]:
-    outcomes, under_way = _begin(cluster, rows)
+def _deliver_all(
+    held: leases.Held,
+    cluster: Cluster,
+    link: SystemLink,
+    roster: Roster,
+    rows: Sequence[Delivery],
+    known: Mapping[str, str],
+) -> None:
+    under_way: Future[None] | None = None
+    before: list[Outcome] = []
+    with ThreadPoolExecutor(1, thread_name_prefix="delivering") as speaking:
+        for start in range(0, len(rows), CHUNK):
+            outcomes, pushes = _begin(cluster, rows[start : start + CHUNK])
+            began = time.monotonic()
+            if under_way is not None:
+                under_way.result()
+            under_way = speaking.submit(_speak, link, roster, pushes, began, known)
+            delivering_results.write(held, before)
+            before = outcomes
+        if under_way is not None:
+            under_way.result()
+        delivering_results.write(held, before)
+
+
+def _known(cluster: Cluster, link: SystemLink, roster: Roster, number: int) -> Mapping[str, str]:
+    """What the only full server holds, in one go, where much of it is asked for; {}: it is looked up one by one."""
+    if len(roster.full) != 1 or number < LEAST_TO_PACK:
+        return {}
+    if number * 4 < Account.objects.live().filter(operator_id=cluster.operator_id).count():
+        return {}
+    return claims_requests.packed(link)
+
+
+def _speak(
+    link: SystemLink, roster: Roster, pushes: Sequence[_Push], began: float, known: Mapping[str, str]
+) -> None:
+    """Bring accounts to the servers; touches no database. What was read at `began` may grow old: then it waits."""
     if not roster.here:
-        for one in under_way:
+        for one in pushes:
             _settle(one, roster, problem=NOBODY)
-        return outcomes
-    under_way = _look_up(link, roster, under_way)
-    if not leases.renew(held):  # what was read a while ago may be old by now: never older over newer
-        raise leases.LostCluster(f"cluster {held.cluster}, fence {held.fence}")
+        return
+    left = _look_up(link, roster, pushes, known)
+    fresh = max(leases.LEASE.total_seconds(), 4 * link.target.request_seconds)
+    if time.monotonic() - began > fresh:  # another worker may have sent a newer one: never older over newer
+        return
     told = claims_requests.push(
         link,
-        [(one.ours.account, one.ours.text) for one in under_way],
+        [(one.ours.account, one.ours.text) for one in left],
         servers=len(roster.here),
         one_by_one=len(roster.stores) < len(roster.here),
     )
-    for one, answers in zip(under_way, told, strict=True):
+    for one, answers in zip(left, told, strict=True):
         one.told = answers
         for server in roster.here:
             one.outcome.servers[server.pk] = _seen(one.ours, server, answers.get(key_of(server)))
-    _prove(link, roster, under_way)
-    for one in under_way:
+    _prove(link, roster, left)
+    for one in left:
         _settle(one, roster)
-    return outcomes
 
 
 def _begin(cluster: Cluster, rows: Sequence[Delivery]) -> tuple[list[Outcome], list[_Push]]:
@@ -133,12 +170,17 @@ def _begin(cluster: Cluster, rows: Sequence[Delivery]) -> tuple[list[Outcome], l
     return outcomes, under_way
 
 
-def _look_up(link: SystemLink, roster: Roster, pushes: Sequence[_Push]) -> list[_Push]:
+def _look_up(
+    link: SystemLink, roster: Roster, pushes: Sequence[_Push], known: Mapping[str, str]
+) -> list[_Push]:
     """Those that are to be sent: where nobody holds a newer JWT, and somebody does not hold this one."""
     full = roster.full
-    held = claims_requests.look_up(link, [one.ours.account for one in pushes], servers=len(full))
+    asked = [one.ours.account for one in pushes if one.ours.account not in known]
+    held = dict(zip(asked, claims_requests.look_up(link, asked, servers=len(full)), strict=True))
     left = []
-    for one, found in zip(pushes, held, strict=True):
+    for one in pushes:
+        account = one.ours.account
+        found = held[account] if account in held else Found(texts=(known[account],))
         newer = _newer(one, found)
         if newer is not None:
             _hold(one, roster, found, newer)

@@ -51,6 +51,8 @@ def write(held: leases.Held, outcomes: Sequence[Outcome]) -> None:
 
     Raises: LostCluster: another worker has the cluster; nothing is written.
     """
+    if not outcomes:
+        return
     with transaction.atomic():
         leases.still(held)
         rows = Delivery.objects.select_for_update(skip_locked=True)
@@ -65,28 +67,31 @@ def write(held: leases.Held, outcomes: Sequence[Outcome]) -> None:
 
 
 def _holdings(outcomes: Sequence[Outcome]) -> None:
-    moment = clock.now()
-    made = [
-        Holding(
-            server_id=server,
-            account_key=one.row.account_key,
-            state=seen.state,
-            digest=seen.digest,
-            jti=seen.jti[:64],
-            iat=seen.iat,
-            said=seen.said,
-            at=moment,
+    moment = bulk.moment(clock.now())
+    rows = sorted(
+        (
+            server,
+            one.row.account_key,
+            seen.state.value,
+            seen.digest,
+            seen.jti[:64],
+            seen.iat,
+            seen.said,
+            moment,
         )
         for one in outcomes
         for server, seen in one.servers.items()
-    ]
-    Holding.objects.bulk_create(
-        made,
-        batch_size=1000,
-        update_conflicts=True,
-        unique_fields=["server", "account_key"],
-        update_fields=_COLUMNS,
     )
+    quote = connection.ops.quote_name
+    names = ", ".join(map(quote, ("server_id", "account_key", *_COLUMNS)))
+    again = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in _COLUMNS)
+    statement = (
+        f"INSERT INTO {quote(Holding._meta.db_table)} ({names}) VALUES (%s, %s{', %s' * len(_COLUMNS)}) "  # noqa: S608
+        f"ON CONFLICT (server_id, account_key) DO UPDATE SET {again}"  # names come from the model alone
+    )
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.executemany(statement, rows)
 
 
 def _deliveries(outcomes: Sequence[Outcome]) -> None:
@@ -107,5 +112,6 @@ def _deliveries(outcomes: Sequence[Outcome]) -> None:
         "run_at = CASE WHEN generation = %s THEN %s ELSE run_at END, "
         "attempts = %s, problem = %s, found = %s, updated_at = %s WHERE id = %s"
     )
-    with connection.cursor() as cursor:
-        cursor.executemany(statement, rows)
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.executemany(statement, rows)

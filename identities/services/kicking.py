@@ -15,7 +15,7 @@ from identities.resolver.observed import Connection, Listing
 ROUNDS = 4
 """How often it is looked for what is left, and that kicked too: clients come back at once."""
 PAUSE = 0.25
-NO_KICK = "this server is too old to end single connections; the account's new JWT ends them by itself"
+NO_KICK = "this server is too old to end single connections: there only what the account's JWT shuts out ends"
 _GONE = "no such client"
 
 

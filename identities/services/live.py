@@ -19,7 +19,7 @@ from identities.resolver import monitoring
 from identities.resolver.connection import Refused
 from identities.resolver.messages import Answer, Question, Reply
 from identities.resolver.observed import Listing
-from identities.services import clock, presence
+from identities.services import clock, roster
 
 WANTED = timedelta(seconds=20)
 """How long a page that was opened or has asked again counts as looked at."""
@@ -91,7 +91,7 @@ def body_of(row: Snapshot) -> dict[str, Any]:
 
 
 def _take(cluster: Cluster, link: monitoring.Asking, wanted: Sequence[Snapshot]) -> None:
-    expect = len(presence.present(cluster))
+    expect = len(roster.split(cluster)[0])
     seconds = min(cluster.request_seconds, MOST_SECONDS)
     users = [row for row in wanted if is_public(row.subject, KeyKind.USER)]
     others = [row for row in wanted if row not in users]
@@ -100,7 +100,7 @@ def _take(cluster: Cluster, link: monitoring.Asking, wanted: Sequence[Snapshot])
     replies = iter(link.ask_all([question for one in asked for question in one.questions], seconds=seconds))
     for one in asked:
         _store(one.snapshot, one.read([next(replies) for _ in one.questions]))
-    for row in users:  # servers page before they look for the user, so every page has to be read
+    for row in users:  # every page has to be read for that
         found = monitoring.connections(
             link, account=row.account_key, user=row.subject, expect=expect, seconds=seconds
         )

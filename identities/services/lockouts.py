@@ -19,6 +19,7 @@ from identities.services.kicking import Whom
 KIND = "lockout"
 MOST_NAMED = 2000
 """Entries that a job names; one of more looks at all revocations that the account has by then."""
+MOST_SHOWN = 5
 _JUST = timedelta(seconds=10)
 
 
@@ -91,3 +92,9 @@ def just_noted(principal: Principal, account: Account) -> Job | None:
         .first()
     )
     return job if job is not None and not jobs.payload_of(job)["kick_only"] else None
+
+
+def latest(account: Account) -> list[Job]:
+    """The last lockouts and disconnects of an account, newest first."""
+    rows = Job.objects.filter(kind=KIND, payload__contains=f'"{account.public_key}"')
+    return list(rows.order_by("-pk")[:MOST_SHOWN])

@@ -86,6 +86,13 @@ def is_absent(server: Server, others: Iterable[Server]) -> bool:
     return server.seen_at < max(other.seen_at for other in others) - GRACE
 
 
+def split(cluster: Cluster) -> tuple[list[Server], list[Server]]:
+    """The servers of a cluster by name: those that answered lately, and those that are absent. One query."""
+    servers = list(cluster.servers.order_by("name", "nats_cluster"))
+    absent = [server for server in servers if is_absent(server, servers)]
+    return [server for server in servers if server not in absent], absent
+
+
 def operators_of(server: Server) -> dict[str, int]:
     """The operators that a server runs with, and the `iat` of their JWTs."""
     found: dict[str, int] = json.loads(server.operator_keys or "{}")

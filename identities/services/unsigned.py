@@ -26,6 +26,7 @@ from identities.services import (
     changes,
     clock,
     importing,
+    lockouts,
     operators,
     secrets,
     signers,
@@ -155,6 +156,7 @@ def take(*, principal: Principal, row: Row, text: str, differing: bool = False) 
     if found.differences and not differing:
         paths = ", ".join(dict.fromkeys(field.path for field in found.differences))
         raise IdentityError(f"It is not what was wanted: {paths} differ.", field=FIELD)
+    before = changes.claims_of(row)
     collector = Collector(seal=True)
     collector.text("the signed JWT", found.text.encode())
 
@@ -162,6 +164,15 @@ def take(*, principal: Principal, row: Row, text: str, differing: bool = False) 
         if report["nothing"]:
             raise IdentityError("; ".join(note["message"] for note in report["notes"]) or "Nothing changed.")
         _waiting(row).delete()
+        if isinstance(row, Account):
+            after = codec.decode(found.text).claims
+            lockouts.note(
+                principal=principal,
+                account=row,
+                before=before,
+                after=after,
+                reason=f"Signed “{row.name}” elsewhere",
+            )
 
     return importing.perform(principal=principal, collected=collector.finished(), finish=settle)
 

@@ -112,7 +112,10 @@ def edit(request: HttpRequest, operator_key: str, cluster_id: int) -> HttpRespon
                 draft=form.to_draft(),
                 version=form.version,
             )
-            return htmx.done(request, _url(saved), f"Saved cluster “{saved.name}”.")
+            done = f"Saved cluster “{saved.name}”."
+            if saved.version == cluster.version:
+                done = "Nothing was changed."
+            return htmx.done(request, _url(saved), done)
     return htmx.render_form(request, form, "", _frame(cluster, "Edit", f"Edit cluster {cluster.name}"))
 
 

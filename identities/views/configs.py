@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from identities import lookup
 from identities.errors import IdentityError
+from identities.formats import helm_values
 from identities.forms.configs import ConfigForm
 from identities.lookup import principal_for
 from identities.models import Account, Operator
@@ -38,6 +39,8 @@ def config(request: HttpRequest, operator_key: str) -> HttpResponse:
         file_name=configs.FILE_NAME,
         url=reverse("operator-config", args=[operator.public_key]),
         download_url=f"{reverse('operator-config-download', args=[operator.public_key])}?{query}",
+        helm_url=f"{reverse('operator-config-helm', args=[operator.public_key])}?{query}",
+        helm_name=helm_values.FILE_NAME,
         rollover=bool(form.earlier),
         both_url=f"{reverse('operator-config', args=[operator.public_key])}?{_both(request, form)}",
         loopback=installation.is_loopback() and form.resolver_kind == "url",
@@ -57,6 +60,17 @@ def download(request: HttpRequest, operator_key: str) -> HttpResponse:
     if written is None:
         return config(request, operator_key=operator_key)
     return htmx.download(configs.FILE_NAME, written.text, "text/plain; charset=utf-8")
+
+
+@guards.page()
+def helm(request: HttpRequest, operator_key: str) -> HttpResponse:
+    """The same options as values for the official Helm chart."""
+    principal = principal_for(request)
+    operator = lookup.operator(principal, operator_key)
+    written = _written(principal, operator, _form(request, operator))
+    if written is None:
+        return config(request, operator_key=operator_key)
+    return htmx.download(helm_values.FILE_NAME, written.helm_values, "application/yaml")
 
 
 def _form(request: HttpRequest, operator: Operator) -> ConfigForm:

@@ -42,6 +42,7 @@ _CLOSED = {
     "Maximum Message Payload Exceeded": "It sent a larger message than its limits allow.",
     "Slow Consumer (Pending Bytes)": "It did not read fast enough: too much waited for it.",
     "Slow Consumer (Write Deadline)": "It did not read fast enough: a write took too long.",
+    "Authentication Timeout": "It did not log in in time.",
     "Write Error": "The network failed while the server wrote.",
     "Read Error": "The network failed while the server read.",
 }
@@ -116,6 +117,8 @@ def _why(event: ServerEvent, kind: EventKind, behind: Background) -> tuple[str, 
         return _closed(event.reason), "", ""
     if kind is EventKind.CONNECTED:
         return "", "", ""
+    if event.reason in _CLOSED and event.reason not in _OF_THE_JWT:
+        return _CLOSED[event.reason], "", ""
     cause = server_events.cause(event, behind)
     words, route, label = _WORDS[cause.why]
     if cause.newer:
@@ -149,6 +152,7 @@ def _url(route: str, event: ServerEvent, behind: Background) -> str:
     return reverse(route, args=[holder.operator_key, holder.account_key, holder.user_key])
 
 
+_OF_THE_JWT = frozenset({"Authentication Failure", "Authentication Expired", "Credentials Revoked"})
 _BEFORE = frozenset({Why.EXPIRED, Why.ACCOUNT_EXPIRED})
 _OF_ACCOUNT = frozenset({"account", "account-edit", "revocations", "signing-keys"})
 _WORDS: dict[Why, tuple[str, str, str]] = {

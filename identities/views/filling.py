@@ -128,7 +128,7 @@ def _answered(
         form.lines = _written(form)
     context |= {
         "intro": f"{form.preset.title}: {form.preset.about} It replaces what is listed now: subjects to publish and "
-        "subscribe to, and answers to requests.",
+        "subscribe to, and answers to requests. Limits, and connection types that it does not name, stay as they are.",
         "submit": "Fill it in",
     }
     return htmx.render_form(request, form, "", context)

@@ -6,6 +6,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
 from identities import lookup
 from identities.errors import IdentityError
+from identities.formats import k8s_secret
+from identities.forms.handouts import SecretForm
 from identities.lookup import principal_for
 from identities.models import User
 from identities.policy.actions import Action
@@ -49,6 +51,22 @@ def jwt(request: HttpRequest, operator_key: str, account_key: str, user_key: str
     return htmx.download(handouts_shown.file_name(handout.filename), handout.text, "application/jwt")
 
 
+@guards.page("POST")
+def secret(request: HttpRequest, operator_key: str, account_key: str, user_key: str) -> HttpResponse:
+    """The user's creds as the manifest of a Kubernetes Secret, handed out as a creds file is."""
+    principal = principal_for(request)
+    user = lookup.user(principal, operator_key, account_key, user_key)
+    form = SecretForm(request.POST)
+    if form.is_valid():
+        with guards.errors_on(form):
+            name, namespace = form.cleaned_data["name"], form.cleaned_data["namespace"]
+            k8s_secret.check(name=name, namespace=namespace)
+            handout = handing.creds_file(principal=principal, user=user)
+            text = k8s_secret.render(handout.text, name=name, namespace=namespace)
+            return htmx.download(f"{name}.yaml", text, "application/yaml")
+    return _context_page(request, principal, user, form)
+
+
 @guards.page()
 def context(request: HttpRequest, operator_key: str, account_key: str, user_key: str) -> HttpResponse:
     """A context of the `nats` command line, which names the creds file and holds no secret itself."""
@@ -58,13 +76,22 @@ def context(request: HttpRequest, operator_key: str, account_key: str, user_key:
     written = handouts_shown.context(user, request.GET)
     if request.GET.get("download") == "1":
         return htmx.download(f"{written['name']}.json", written["text"], "application/json")
+    if request.GET.get("download") == "profile":
+        return htmx.download(f"{written['name']}.profile.json", written["profile"], "application/json")
+    name = k8s_secret.name_for(user.account.name, user.name)
+    return _context_page(request, principal, user, SecretForm(initial={"name": name}))
+
+
+def _context_page(request: HttpRequest, principal: Principal, user: User, form: SecretForm) -> HttpResponse:
     page = {
         **_frame(user, "Context for nats", f"Context for {user.name}"),
-        **written,
+        **handouts_shown.context(user, request.GET),
         "can": users_shown.can(principal, user),
         "tab": "context",
+        "form": form,
+        "secret_url": shown.user_url("user-secret", user),
     }
-    return htmx.render(request, "identities/users/context.html", page)
+    return htmx.render(request, "identities/users/context.html", page, status=form.status)
 
 
 def _refused(

@@ -28,6 +28,7 @@ def context(user: User, query: QueryDict) -> dict[str, str]:
     return {
         "name": name,
         "text": nats_context.render(url=url, description=description, creds=path),
+        "profile": nats_context.profile(creds=path, services=urls),
         "url": url,
         "path": path,
         "save": f"mkdir -p ~/.config/nats/context && mv {name}.json ~/.config/nats/context/",

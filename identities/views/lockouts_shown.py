@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.urls import reverse
+
 from identities.models import Account, Job, JobState
-from identities.services import jobs, kicking
+from identities.services import jobs, kicking, lockouts
 from identities.views import live_shown, shown
 
 
@@ -44,6 +46,39 @@ class Told:
     outcome: Step | None
     waiting: str
     no_worker: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """One lockout in the list of the last ones."""
+
+    title: str
+    url: str
+    at: shown.When
+    by: str
+    state: shown.State
+
+
+def latest(account: Account) -> tuple[Earlier, ...]:
+    """The last lockouts of an account; one query."""
+    return tuple(
+        Earlier(
+            title=jobs.payload_of(job)["reason"],
+            url=reverse("lockout", args=[account.operator.public_key, account.public_key, job.pk]),
+            at=shown.moment(job.created_at),
+            by=job.by_name,
+            state=_state(job),
+        )
+        for job in lockouts.latest(account)
+    )
+
+
+def _state(job: Job) -> shown.State:
+    if job.state in (JobState.QUEUED, JobState.RUNNING):
+        return shown.State(word="Under way", tone="muted", icon="clock")
+    if job.state == JobState.DONE and jobs.result_of(job).get("proven"):
+        return shown.State(word="Proven", tone="ok", icon="circle-check")
+    return shown.State(word="Not proven", tone="warn", icon="triangle-alert")
 
 
 def told(account: Account, job: Job) -> Told:

@@ -134,6 +134,7 @@ def described(operator: Operator, request: HttpRequest, now: int) -> dict[str, A
                 ("reissue", "operator-reissue"),
                 ("sign_anew", "operator-sign-anew"),
                 ("pushes", "operator-pushes"),
+                ("diagram", "operator-diagram"),
                 ("new_account", "account-create"),
             )
         },

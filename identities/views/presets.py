@@ -91,7 +91,9 @@ def edit(request: HttpRequest, preset: str) -> HttpResponse:
             saved = presets.edit(principal=principal, key=preset, draft=form.to_draft(), version=form.version)
             if saved.newest.number == found.newest.number:
                 return htmx.done(request, _url(saved), f"Saved “{saved.title}”; its subjects are the same.")
-            done = f"Saved version {saved.newest.number} of “{saved.title}”. Nobody was filled from it yet."
+            done = (
+                f"Saved version {saved.newest.number} of “{saved.title}”. Whom it filled has the earlier one."
+            )
             return htmx.done(request, _url(saved), done)
     intro = "Versions stay: what was filled from an older one keeps its permissions until you apply the new one to it."
     return htmx.render_form(request, form, "", _frame(found, "Edit", intro=intro))

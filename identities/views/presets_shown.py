@@ -98,7 +98,7 @@ def rows(known: tuple[Preset, ...], principal: Principal) -> tuple[PresetRow, ..
             url=reverse("preset", args=[preset.key]),
             about=preset.about,
             version=str(preset.newest.number),
-            origin="own" if preset.own else "built in",
+            origin="own" if preset.own else "built\u00a0in",
             used=f"{used.get(preset.key, 0):,}",
         )
         for preset in known
@@ -184,8 +184,8 @@ def _changes(preset: Preset, row: Filling) -> tuple[str, ...]:
 
 def _differences(before: UserPermissionLimits, after: UserPermissionLimits) -> Iterator[str]:
     for (words, was), (_, becomes) in zip(_lists(before), _lists(after), strict=True):
-        yield from (f"{words} `{each}` from now on" for each in becomes if each not in was)
-        yield from (f"{words} `{each}` no longer" for each in was if each not in becomes)
+        yield from (f"{words.format(each)} from now on" for each in becomes if each not in was)
+        yield from (f"{words.format(each)} no longer" for each in was if each not in becomes)
     if before.resp != after.resp:
         number = after.resp.max if after.resp is not None else 0
         yield (
@@ -194,11 +194,12 @@ def _differences(before: UserPermissionLimits, after: UserPermissionLimits) -> I
 
 
 def _lists(limits: UserPermissionLimits) -> Iterator[tuple[str, tuple[str, ...]]]:
-    yield "may publish to", limits.pub.allow
-    yield "may not publish to", limits.pub.deny
-    yield "may subscribe to", limits.sub.allow
-    yield "may not subscribe to", limits.sub.deny
-    yield "connects as", limits.allowed_connection_types
+    yield "may publish to `{}`", limits.pub.allow
+    yield "is denied to publish to `{}`", limits.pub.deny
+    yield "may subscribe to `{}`", limits.sub.allow
+    yield "is denied to subscribe to `{}`", limits.sub.deny
+    yield "connects as `{}`", limits.allowed_connection_types
+    yield "logs in with its {} alone", ("JWT",) if limits.bearer_token else ()
 
 
 def _url(row: Filling) -> str:

@@ -24,11 +24,10 @@ def whose(request: HttpRequest) -> HttpResponse:
         title="What is this key?",
         nav="search",
         crumbs=[shown.Crumb(label="Search", url=reverse("search")), shown.Crumb(label="What is this key?")],
-        form=form,
     )
     if form.is_valid():
         context |= search_shown.whose(principal_for(request), form.cleaned_data["text"])
-        context["form"] = WhoseForm()
+    context["form"] = form.emptied()
     return htmx.render(request, "identities/search/whose.html", context, status=form.status)
 
 

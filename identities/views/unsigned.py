@@ -16,7 +16,7 @@ from identities.models import Account, Operator
 from identities.policy.actions import Action
 from identities.policy.principal import Scope
 from identities.services import accounts, unsigned
-from identities.views import guards, htmx, shown
+from identities.views import guards, htmx, lockouts, shown
 
 NAV = "operators"
 MOST_CHANGES = 200
@@ -76,7 +76,10 @@ def _page(request: HttpRequest, row: Operator | Account) -> HttpResponse:
             text, differing = form.cleaned_data["text"], form.cleaned_data["differing"]
             with guards.errors_on(form):
                 unsigned.take(principal=principal_for(request), row=row, text=text, differing=differing)
-                return htmx.done(request, f"{_home(row)}?changed=1", f"Took the signed JWT of “{row.name}”.")
+                url = f"{_home(row)}?changed=1"
+                if isinstance(row, Account):
+                    url = lockouts.then(principal_for(request), row, url)
+                return htmx.done(request, url, f"Took the signed JWT of “{row.name}”.")
     wanted = unsigned.difference(row, kept)
     context = {
         **_frame(row),

@@ -25,6 +25,13 @@ class Bar:
     tone: str = "ok"
     note: str = ""
 
+    @property
+    def text(self) -> str:
+        """Both numbers as people say it."""
+        if self.limit == "unlimited":
+            return f"{self.used}, without limit"
+        return f"{self.used}, none allowed" if self.limit == "none" else f"{self.used} of {self.limit}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
@@ -54,8 +61,8 @@ def bars(limits: OperatorLimits, body: Mapping[str, Any]) -> tuple[Bar, ...]:
             note="Servers hold each connection to this limit by itself; shown is the one that has most.",
         ),
         Bar(
-            label="Largest message",
-            used="not measured",
+            label="Largest message allowed",
+            used="Not measured",
             limit=sizes.size_words(limits.payload),
             note="Servers tell of no message sizes.",
         ),

@@ -1,17 +1,27 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from identities.claims import explain_rules
+from identities.claims.account import AccountBody
+from identities.claims.common import Claims
 from identities.claims.comparing import MOST_RULES, Comparison, Party, Relation, compare, lost
 from identities.claims.effective import Effective, effective_permissions
+from identities.claims.explain_lists import may_publish, may_subscribe
+from identities.claims.explain_types import Rules, Situation
 from identities.claims.permissions import (
     Permission,
     ResponsePermission,
     TimeRange,
     UserPermissionLimits,
 )
+from identities.claims.user import UserBody
+from identities.nkeys import KeyKind, KeyPair
 
 UNLIMITED = UserPermissionLimits.unlimited()
 
@@ -57,10 +67,6 @@ def test_subjects_are_compared_as_sets(
 
 def test_a_denial_that_takes_nothing_away_is_no_difference() -> None:
     assert pub(allow("a.>", deny=("b",)), allow("a.>")).publish.relation is Relation.SAME
-
-
-def subs(*entries: str, deny: tuple[str, ...] = ()) -> Party:
-    return party("A" if not deny else "B", sub=Permission(allow=entries, deny=deny))
 
 
 def test_queue_groups_are_told_apart() -> None:
@@ -115,3 +121,70 @@ def test_lists_too_long_to_compare_say_so() -> None:
     found = pub(allow(*many), allow(*many[1:])).publish
     assert found.relation is Relation.UNKNOWN
     assert [one.text for one in found.differences] == ["`orders.a0` is in the list of A alone."]
+
+
+LITERALS = [".".join(parts) for length in (1, 2, 3, 4) for parts in itertools.product("abc", repeat=length)]
+subject = st.builds(
+    lambda parts, tail: ".".join([*parts, *tail]),
+    st.lists(st.sampled_from(("a", "b", "*")), max_size=2),
+    st.sampled_from([("a",), ("b",), (">",)]),  # a * at the end reaches further: see above
+)
+queued = st.builds(lambda one, queue: f"{one}{queue}", subject, st.sampled_from(("", "", " q", " r")))
+limits = st.builds(
+    lambda pub, pub_deny, sub, sub_deny: replace(
+        UNLIMITED,
+        pub=Permission(allow=tuple(pub), deny=tuple(pub_deny)),
+        sub=Permission(allow=tuple(sub), deny=tuple(sub_deny)),
+    ),
+    st.lists(subject, max_size=2),
+    st.lists(subject, max_size=2),
+    st.lists(queued, max_size=3),
+    st.lists(queued, max_size=2),
+)
+
+
+def rules_of(given_limits: UserPermissionLimits) -> Rules:
+    """The same lists for the permission tester, which is proven against nats-server."""
+    pair = KeyPair.create(KeyKind.ACCOUNT)
+    user = Claims(nats=UserBody(limits=given_limits), name="u", sub="U", iss=pair.public.text)
+    return explain_rules.rules_of(
+        Situation(user=user, account=Claims(nats=AccountBody(), name="a", sub=pair.public.text))
+    )
+
+
+def relation_of(pairs: list[tuple[bool, bool]]) -> Relation:
+    both, first, second = (True, True) in pairs, (True, False) in pairs, (False, True) in pairs
+    if first and second:
+        return Relation.EACH if both else Relation.APART
+    if first or second:
+        return Relation.MORE if first else Relation.LESS
+    return Relation.SAME if both else Relation.NOTHING
+
+
+@given(limits, limits)
+def test_the_relation_is_the_one_that_the_permission_tester_finds_by_trying(
+    first: UserPermissionLimits, second: UserPermissionLimits
+) -> None:
+    parties = [Party(name="x", effective=effective_permissions(one), limits=one) for one in (first, second)]
+    found, rules = compare(*parties), [rules_of(one) for one in (first, second)]
+    assert found.publish.relation is relation_of(
+        [(may_publish(rules[0], one).allowed, may_publish(rules[1], one).allowed) for one in LITERALS]
+    )
+    named = {entry.partition(" ")[2] for one in (first, second) for entry in (*one.sub.allow, *one.sub.deny)}
+    assert found.subscribe.relation is relation_of(
+        [
+            (may_subscribe(rules[0], one, queue).allowed, may_subscribe(rules[1], one, queue).allowed)
+            for one in LITERALS
+            for queue in ("", *sorted(named - {""}))
+        ]
+    )
+    for side in (found.publish, found.subscribe):
+        one_sided = {one.by_first for one in side.differences}
+        assert one_sided == {
+            by_first
+            for by_first, relations in (
+                (True, (Relation.MORE, Relation.EACH, Relation.APART)),
+                (False, (Relation.LESS, Relation.EACH, Relation.APART)),
+            )
+            if side.relation in relations
+        }

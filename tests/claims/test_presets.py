@@ -66,10 +66,10 @@ def test_parameters_are_found_in_lines_and_known_by_their_names() -> None:
     [
         ("${what}", {}, "what", "Give the what."),
         ("${what}", {"what": "a b"}, "what", "no subject"),
-        ("${what}.x", {"what": "a.>"}, "pub_allow", "which is no subject"),
+        ("${what}.x", {"what": "a.>"}, "pub_allow", "is no subject"),
         ("${stream}", {"stream": "a.b"}, "stream", "one word"),
         ("${inbox}.>", {"inbox": "a.*"}, "inbox", "wildcards"),
-        ("a b", {}, "pub_allow", "which is no subject"),
+        ("a b", {}, "pub_allow", "is no subject"),
     ],
 )
 def test_what_comes_out_as_no_subject_is_refused(
@@ -87,7 +87,7 @@ def test_what_looks_like_a_parameter_and_is_none_is_refused(subject: str) -> Non
 
 
 def test_lines_that_could_never_be_subjects_are_refused() -> None:
-    with pytest.raises(BadPreset, match="which is no subject"):
+    with pytest.raises(BadPreset, match="is no subject"):
         presets.check_lines(edition(line("a..${what}")))
     presets.check_lines(edition(line("a.${what}.{{name()}}")))
 

@@ -19,10 +19,12 @@ NO_PAGES = {
     "account_logout", "user-creds", "operator-jwt", "account-jwt", "user-jwt", "operator-config-download",
     "activation-jwt", "installation-default-operator", "importing-start", "importing-discard",
     "cluster-compare", "cluster-deliver", "cluster-adopt",
+    "operator-config-helm", "operator-diagram-download", "user-secret",
     "operator-pushes-open", "operator-pushes-close", "operator-offer-decline",
     "operator-unsigned-claims", "operator-unsigned-discard", "account-unsigned-claims", "account-unsigned-discard",
     "account-unsigned-self-signed", "cluster-test", "account-creds",
     "lockout-again",
+    "account-delivery-now", "account-removal-ask",
 }  # fmt: skip
 """Routes that are posted to, or that answer with a file."""
 SEED = re.compile(r"(?<![A-Z2-7])S[OAUNCX][A-Z2-7]{51,}")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from django.core.management import call_command
 from django.db import transaction
 from django.urls import reverse
 
-from identities.claims import codec
+from identities.claims import codec, recipes
 from identities.claims.account import ExternalAuthorization, MsgTrace
 from identities.claims.drafts import ActivationDraft, RoleDraft, SigningKeyDraft
 from identities.claims.exports import Export, ServiceLatency
@@ -25,6 +26,9 @@ from identities.claims.permissions import (
     TimeRange,
     UserPermissionLimits,
 )
+from identities.claims.presets import Edition, Preset, PresetDraft, parameters_of
+from identities.claims.presets_text import lines_of
+from identities.claims.recipes import Side
 from identities.claims.sharing import export_handles, import_handles
 from identities.models import Account, Cluster, Holding, Job, Operator, Server, User
 from identities.nkeys import KeyKind, KeyPair
@@ -32,14 +36,18 @@ from identities.services import (
     accounts,
     activations,
     adopting,
+    allowing,
     changes,
     client_tests,
     clock,
+    cluster_tests,
+    filling,
     import_jobs,
     jobs,
     keys,
     mappings,
     operator_keys,
+    presets,
     pushes,
     reissuing,
     reissuing_operators,
@@ -54,6 +62,7 @@ from identities.services import (
 from identities.services.client_tests import Trial, Wish
 from identities.services.import_items import Choices
 from tests import goldens, make
+from tests.e2e import delivery_sample, live_sample
 from tests.elsewhere import Elsewhere
 
 UNLIMITED = UserPermissionLimits.unlimited()
@@ -82,8 +91,10 @@ def fill() -> User:
     _reissued()
     _imports(operator)
     _offline()
+    _presets(account)
     _pushed(Account.objects.get(pk=account.pk))
     _drifting(account)
+    _reached(account.operator)
     return user
 
 
@@ -394,6 +405,45 @@ def _drifting(account: Account) -> None:
                 server=server, account_key=key, state=state, iat=account.last_iat if state != "missing" else 0,
                 said="jwt validation failed" if state == "refused" else "", at=moment,
             )  # fmt: skip
+    live_sample.fill(cluster, account)
+    delivery_sample.fill(cluster, others[2])
+
+
+def _reached(operator: Operator) -> None:
+    """A cluster of three servers, of which one is absent, and a test of its connection that found something."""
+    moment = clock.now()
+    row = Operator.objects.get(pk=operator.pk)
+    addresses = ("tls://n1.example.com:4222", "tls://n2.example.com:4222")
+    cluster = make.cluster(row, "Production", urls=addresses)
+    Cluster.objects.filter(pk=cluster.pk).update(state="up", checked_at=moment)
+    for number, seen in ((1, moment), (2, moment), (3, moment - timedelta(hours=2))):
+        make.server(
+            cluster, f"n{number}", nats_cluster="eu", version="2.15.1", resolver="full", allow_delete=number > 1,
+            system_account=row.system_account, started_at=moment - timedelta(days=3), seen_at=seen,
+        )  # fmt: skip
+    job = cluster_tests.start(principal=make.COMMAND, cluster=cluster)
+    steps = [
+        ("address", True, "n1.example.com is 192.0.2.11.", ""),
+        ("greeting", True, "A nats-server answers, with TLS: n1 2.15.1.", ""),
+        ("login", False, "The server refused the login and does not say why.", "Authorization Violation"),
+    ]
+    told = [{"name": name, "ok": ok, "text": text, "said": said} for name, ok, text, said in steps]
+    reasons = [f"It runs with another operator's key than this operator's, {row.public_key}.", "Or …"]
+    findings = [
+        {
+            "grade": "warn",
+            "text": "Accounts can't be deleted there: set “allow_delete: true” in its resolver.",
+        },
+        {"grade": "ok", "text": "It runs with this operator's current JWT."},
+    ]
+    at = [
+        {"url": addresses[0], "ok": False, "server": "n1 2.15.1", "steps": told, "reasons": reasons},
+        {"url": addresses[1], "ok": True, "server": "n2 2.15.1", "steps": told[:2], "reasons": []},
+    ]
+    servers = [{"name": "n2", "cluster": "eu", "version": "2.15.1", "findings": findings}]
+    found = {"ok": False, "summary": "1 of 2 addresses work. 1 server answered.", "at": at, "servers": servers,
+             "problem": "", "seconds": 1.4}  # fmt: skip
+    Job.objects.filter(pk=job.pk).update(state="done", result=json.dumps(found), finished_at=clock.now())
 
 
 def _offline() -> None:
@@ -409,6 +459,52 @@ def _offline() -> None:
     for row in rows:
         change = changes.plan(row, changes.edit_body(tags=("env:prod",)), now=clock.unix())
         unsigned.keep(principal=make.COMMAND, row=row, change=change, version=row.version)
+
+
+def _presets(account: Account) -> None:
+    """An own preset of two versions: one user has the newer, one the older, one was changed by hand since."""
+    parts = {"title": "Devices of the shop", "about": "What a `device` of the shop may do."}
+
+    def draft(*subjects: str, news: str = "") -> PresetDraft:
+        lines = lines_of(subjects, Side.PUBLISH)
+        made = Edition(number=1, lines=lines, parameters=parameters_of(lines), news=news)
+        return PresetDraft(edition=made, **parts)
+
+    def fill(user: User, preset: Preset, values: dict[str, str]) -> User:
+        row = User.objects.select_related("account__operator").get(pk=user.pk)
+        return filling.fill_user(
+            principal=make.COMMAND, user=row, preset=preset, values=values, version=row.version
+        )
+
+    first = presets.create(
+        principal=make.COMMAND,
+        draft=draft(f"{LONG}.${{device}} # What it says", "state.${device} # How it is"),
+    )
+    made = make.many_users(Account.objects.get(pk=account.pk), ["till-1", "till-2", "till-3"])
+    for user in made[:2]:
+        fill(user, first, {"device": user.name})
+    allowing.allow(
+        principal=make.COMMAND,
+        user=User.objects.select_related("account__operator").get(pk=made[1].pk),
+        wish=recipes.Wish(task=recipes.Task.REQUEST, subject="prices"),
+        version=User.objects.get(pk=made[1].pk).version,
+    )
+    newer = draft("state.${device} # How it is", "alarms.> # When it burns", news="Alarms.")
+    second = presets.edit(principal=make.COMMAND, key=first.key, draft=newer, version=1)
+    fill(made[2], second, {"device": "till-3"})
+
+
+def preset_pages() -> tuple[str, ...]:
+    """The own preset, what its newer version would change, and a user that is filled from it."""
+    key = presets.known()[-1].key
+    user = User.objects.select_related("account__operator").get(name="till-1")
+    keys = [user.account.operator.public_key, user.account.public_key, user.public_key]
+    return (
+        reverse("preset", args=[key]),
+        reverse("preset-renew", args=[key]),
+        reverse("user", args=keys),
+        f"{reverse('user-preset', args=keys)}?preset={key}",
+    )
 
 
 def _imports(operator: Operator) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.urls import reverse
 
 from identities.models import Account, Cluster, Job, Offer, Operator, User
-from identities.services import client_tests, import_jobs, reissuing
-from tests.e2e import sample
+from identities.services import client_tests, cluster_tests, import_jobs, reissuing
+from tests.e2e import delivery_sample, live_sample, sample
 
 
 def everywhere(user: User) -> tuple[str, ...]:
@@ -39,12 +39,33 @@ def everywhere(user: User) -> tuple[str, ...]:
         f"/compare?first={full.public_key}&second={of_role.issuer}",
         f"{reverse('who-can', args=here)}?deed=subscribe&subject=orders.%3E",
         *sample.shared_pages(),
+        *sample.preset_pages(),
         *reissues(),
         reverse("importing-job", args=[Job.objects.filter(kind=import_jobs.PLAN).latest("pk").pk]),
         reverse("operator-validate", args=here[:1]),
         *waiting(),
         *pushed(),
+        *reached(),
+        *live_sample.pages(),
+        *delivery_sample.pages(),
         reverse("cluster-drift", args=[here[0], Cluster.objects.get(name="East").pk]),
+    )
+
+
+def reached() -> tuple[str, ...]:
+    """A cluster, forgetting one of its servers, and what its connection test found."""
+    cluster = Cluster.objects.select_related("operator").get(name="Production")
+    here = [cluster.operator.public_key, cluster.pk]
+    job = Job.objects.filter(kind=cluster_tests.KIND).latest("pk")
+    return (
+        reverse("cluster", args=here),
+        reverse("cluster-edit", args=here),
+        reverse("cluster-delete", args=here),
+        reverse("cluster-user-make", args=here),
+        reverse("cluster-user-renew", args=here),
+        reverse("cluster-user-choose", args=here),
+        reverse("cluster-forget-server", args=[*here, cluster.servers.order_by("-name")[0].pk]),
+        reverse("cluster-test-result", args=[*here, job.pk]),
     )
 
 

@@ -263,6 +263,57 @@ CLIENT_TEST: Mapping[str, Bad] = {
     "ca_pem": {"no PEM": ("no certificate in PEM form", "BEGIN CERTIFICATE")},
 }
 
+LINE: Bad = {
+    "a b c": ("no subject", "such as orders"),
+    "a..b": ("no subject", "such as orders"),
+    "a.>.b": ("no subject", "such as orders"),
+    "${Name}": ("is no parameter", "small letters"),
+    "a.${": ("is no parameter", "small letters"),
+    "fine\n.a": ("no subject", "such as orders"),
+    "a\x00b": ("cannot be seen", "Type it anew"),
+}
+PRESET: Mapping[str, Bad] = {
+    "name": {
+        "": ("required",),
+        "Requester": ("already", "Choose another"),
+        "x" * 256: ("at most 255",),
+        "a\x00b": ("cannot be seen", "Type it anew"),
+    },
+    "about": TEXT,
+    "news": TEXT,
+    "pub_allow": {**LINE, "orders.> workers": ("no subject", "such as orders")},
+    "pub_deny": LINE,
+    "sub_allow": LINE,
+    "sub_deny": LINE,
+    "answers": {"-1": ("greater than or equal to 0",), "many": ("whole number",)},
+}
+CERTIFICATE: Bad = {"no PEM": ("no certificate in PEM form", "BEGIN CERTIFICATE")}
+TIME: Bad = {
+    "": ("required",),
+    "0": ("greater than or equal to 0.1",),
+    "31": ("less than or equal to 30",),
+    "soon": ("Enter a number",),
+    "nan": ("Enter a number",),
+}
+CLUSTER: Mapping[str, Bad] = {
+    "name": {**NAME, **TAKEN_FOLDED},
+    "urls": {
+        **{typed: words for typed, words in SERVER.items() if typed and typed != "tls://a b"},
+        "": ("at least one server address",),
+        "nats://fine:4222\nnats://169.254.169.254": ("“nats://169.254.169.254”", "metadata service"),
+        "\n".join(f"nats://n{number}" for number in range(17)): ("17 addresses", "16 are enough"),
+    },
+    "ca_pem": CERTIFICATE,
+    "client_cert": CERTIFICATE,
+    "client_key": {"no PEM": ("no private key in PEM form", "BEGIN PRIVATE KEY")},
+    "connect_seconds": TIME,
+    "request_seconds": TIME,
+}
+NEVER_SHOWN = {"client_key"}
+"""Secrets: they are not given back, whatever is wrong with them."""
+PEM = {"ca_pem", "client_cert", "client_key"}
+"""Which may hold a key: their messages don't repeat them."""
+
 ANYTHING_GOES = {"payload", "reply"}
 """Messages of client tests."""
 
@@ -288,6 +339,15 @@ SHEETS: Mapping[str, Sheet] = {
     ),
     "user-edit": Sheet(fields=USER_FIELDS, filled={"can_answer": "on"}),
     "user-delete": Sheet(fields={"confirm": CONFIRM}),
+    "preset-create": Sheet(fields=PRESET, filled={"name": "new", "pub_allow": "a"}),
+    "cluster-create": Sheet(
+        fields={**CLUSTER, "expires": EXPIRY},
+        filled={"name": "new", "urls": "nats://nats.example.com:4222"},
+    ),
+    "cluster-edit": Sheet(fields=CLUSTER),
+    "cluster-delete": Sheet(fields={"confirm": CONFIRM}),
+    "cluster-user-make": Sheet(fields={"expires": EXPIRY}),
+    "cluster-user-renew": Sheet(fields={"expires": EXPIRY}),
     "user-test": Sheet(
         fields=CLIENT_TEST,
         filled={"trial": "subscribe-publish", "url": "nats://nats.example.com:4222", "subject": "a"},

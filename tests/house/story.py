@@ -14,9 +14,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.urls import NoReverseMatch, Resolver404, get_resolver, resolve, reverse
 
-from identities.models import Account, Job, Key, Operator, User
+from identities.models import Account, Cluster, Job, Key, Operator, User
 from identities.nkeys import KeyKind, KeyPair
-from tests import make, natsserver
+from identities.services import presets
+from tests import make, natsserver, pem
 from tests.house.canary import Answer, WatchedClient
 from tests.pages import Page, Visitor
 
@@ -34,6 +35,9 @@ NO_PAGES = {
     "cluster-compare",
     "cluster-deliver",
     "cluster-adopt",
+    "operator-config-helm",
+    "operator-diagram-download",
+    "user-secret",
     "operator-pushes-open",
     "operator-pushes-close",
     "operator-offer-decline",
@@ -44,6 +48,8 @@ NO_PAGES = {
     "account-unsigned-self-signed",
     "cluster-test",
     "lockout-again",
+    "account-delivery-now",
+    "account-removal-ask",
     "account-creds",
 }
 """Routes that are posted to, or that answer with a file."""
@@ -145,6 +151,7 @@ class Story:
         for name, typed in EDITS.items():
             self.made("user-edit", *orders, key(User, name), **typed)
         self.made("user-revoke-earlier", *orders, key(User, "plain"))
+        self.made("preset-create", name="Anns devices", pub_allow="devices.${name} # What it says")
         self.made("installation-default-operator", operator=main)
         assert (
             "Every event fits"
@@ -236,6 +243,23 @@ class Story:
             call_command("worker", "--once")
             self.results.append(self.ann.open(waiting.url).url)
         assert [job.state for job in Job.objects.order_by("pk")] == ["done"] * 3
+        self.try_cluster(url)
+
+    def try_cluster(self, url: str) -> None:
+        """A cluster with a certificate of our own, reached by the system user that is made for it."""
+        main, pair = key(Operator, "Main"), pem.authority(self.folder)
+        typed = {"name": "Anns cluster", "urls": url, "expires": "1y"}
+        self.made(
+            "cluster-create", main, **typed, client_cert=pair.certificate_text, client_key=pair.key_text
+        )
+        cluster = Cluster.objects.get()
+        here = reverse("cluster", args=[main, cluster.pk])
+        self.made("cluster-edit", main, str(cluster.pk), client_cert="", request_seconds="1")
+        waiting = self.ann.send(self.ann.open(here), action=reverse("cluster-test", args=[main, cluster.pk]))
+        call_command("worker", "--once")
+        told = self.ann.open(waiting.url)
+        assert "1 server answered" in told.text, told.text
+        self.results.append(told.url)
 
     def sign_in_and_out(self) -> None:
         """A seed typed as name, as password and as where to go on; then a new password."""
@@ -277,6 +301,10 @@ class Story:
             reverse("operator-system-account", args=[key(Operator, "Anns barer")]),
             reverse("account-delete", args=[main, orders]),
             reverse("installation-default-operator"),
+            *(
+                reverse(name, args=[presets.known()[-1].key])
+                for name in ("preset", "preset-edit", "preset-delete", "preset-renew")
+            ),
         ]
 
     def walk(self, visitor: Visitor, *starts: str) -> Iterator[tuple[str, Page]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests import nsc
+from tests import natsserver, nsc
 from tests.conftest import NO_SKIPS
 
 
@@ -32,3 +32,13 @@ def nsc_on(nsc_binary: Path, tmp_path: Path) -> Callable[..., nsc.Nsc]:
         return nsc.Nsc(nsc_binary, root / "stores", keystore or root / "keys", tmp_path / f"nsc-{root.name}")
 
     return on
+
+
+@pytest.fixture
+def old_nats(tmp_path: Path) -> Iterator[natsserver.Stable]:
+    """Starts nats-servers of before 2.10; without such a one, tests with it are left out."""
+    stable = natsserver.Stable(tmp_path, natsserver.old_binary())
+    try:
+        yield stable
+    finally:
+        stable.stop()

@@ -56,13 +56,14 @@ def test_all_is_well_with_a_cluster_of_three(nats: natsserver.Stable) -> None:
     assert {server["name"] for server in found["servers"]} == {"n1", "n2", "n3"}
     assert "runs with this operator's current JWT" in texts(found)
     assert "Full resolver" in texts(found)
+    assert "Accounts can be deleted there" in texts(found)
     assert [row.name for row in Server.objects.filter(cluster=cluster).order_by("name")] == ["n1", "n2", "n3"]
 
 
 @pytest.mark.parametrize(
     ("resolver", "options", "words"),
     [
-        (Resolver.FULL, {"allow_delete": False}, "can't be deleted there: set `allow_delete: true`"),
+        (Resolver.FULL, {"allow_delete": False}, "can't be deleted there: set “allow_delete: true”"),
         (Resolver.CACHE, {}, "Cache resolver"),
         (Resolver.MEMORY, {"preload_all": True}, "MEMORY or URL resolver"),
     ],

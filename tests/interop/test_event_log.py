@@ -14,6 +14,7 @@ import pytest
 from identities.claims.permissions import UserPermissionLimits
 from identities.models import Cluster, EventKind, ServerEvent, User
 from identities.resolver import client_events, messages
+from identities.resolver.connection import Refused
 from identities.services import clock, event_log, signing, users
 from tests import crew, make, natsclient, natsserver, nodes
 
@@ -176,3 +177,11 @@ def test_deleted_users_are_told_by_the_same_key(nats: natsserver.Stable, tmp_pat
         natsserver.eventually(lambda: log.store() > 0, "the event")
     (row,) = ServerEvent.objects.all()
     assert (row.kind, row.user_key, row.issued) == (EventKind.AUTH_FAILED, alice.public_key, alice.last_iat)
+
+
+def test_a_system_user_that_may_not_hear_them_is_no_reason_to_stop() -> None:
+    class Deaf:
+        def listen(self, subjects: Iterable[str], on_message: Callable[[str, bytes], None]) -> None:
+            raise Refused('permissions violation for subscription to "$SYS.ACCOUNT.*.CONNECT"')
+
+    assert event_log.collect(bare_cluster(), Deaf()).store() == 0

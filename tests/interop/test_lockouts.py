@@ -30,6 +30,7 @@ from identities.services import (
     biting,
     clock,
     jobs,
+    kicking,
     lockouts,
     outbox,
     revocations,
@@ -310,3 +311,23 @@ def test_with_a_worker_a_deletion_on_the_page_ends_in_a_proof_by_itself(
             stop.set()
             for thread in threads:
                 thread.join()
+
+
+def test_an_old_server_kicks_nobody_and_says_so_and_the_pushed_revocation_ends_the_connection(
+    old_nats: natsserver.Stable, tmp_path: Path
+) -> None:
+    world = World(old_nats, tmp_path, 1)
+    with crew.Crew() as clients:
+        world.join(clients)
+        job = biting.disconnect(principal=make.COMMAND, user=world.bob)
+        assert jobs.work_once(HANDLERS)
+        job.refresh_from_db()
+        result = jobs.result_of(job)
+        assert kicks(result) == {"n1": (1, 1, 0)}  # found by key, which 2.9 can't do itself
+        assert result["clusters"][0]["kicks"][0]["said"] == kicking.NO_KICK
+        assert result["proven"] is False
+        users.delete(principal=make.COMMAND, user=world.alice, version=world.alice.version)
+        assert world.bite()["proven"] is True
+        natsserver.eventually(lambda: not clients.is_on("alice0"), "the end", 5)
+        assert clients.is_on("bob0")
+    assert not natsclient.lets_in(world.nodes[0].url, world.creds["alice"])

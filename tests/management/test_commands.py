@@ -15,9 +15,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from identities.models import Account, IssuedToken, Operator, User
-from identities.services import changes, creds
-from tests import make
+from identities.models import Account, Cluster, IssuedToken, Operator, User
+from identities.services import changes, creds, links, roster
+from tests import make, natsserver
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = json.loads((GOLDEN / "invalid/cases.json").read_text())
@@ -86,6 +86,30 @@ def test_the_demo_takes_another_port_and_a_free_one(data_dir: Path) -> None:
     assert changes.claims_of(Operator.objects.get()).nats.operator_service_urls == ("nats://127.0.0.1:4333",)
     run("demo", "--nats-port", "0")
     assert "listen: 127.0.0.1:0" not in path.read_text()
+
+
+@pytest.mark.django_db
+def test_the_demo_s_server_is_a_cluster_that_is_reached(data_dir: Path, nats: natsserver.Stable) -> None:
+    path = Path(run("demo").strip())
+    cluster = Cluster.objects.select_related("user").get()
+    assert (cluster.name, cluster.urls) == ("demo", "nats://127.0.0.1:4222")
+    assert cluster.user is not None and cluster.user.name == "nscweb"
+    run("demo", "--nats-port", "4333")
+    assert Cluster.objects.get().urls == "nats://127.0.0.1:4333"
+    assert User.objects.filter(name__startswith="nscweb").count() == 1
+    server = nats.start(path.read_text())
+    Cluster.objects.update(urls=server.url)
+    with links.linked(Cluster.objects.select_related("operator").get()) as link:
+        assert [row.name for row in roster.refresh(cluster, link)] == ["demo"]
+
+
+@pytest.mark.django_db
+def test_where_this_machine_may_not_be_connected_to_the_demo_has_no_cluster(
+    data_dir: Path, settings: Any
+) -> None:
+    settings.NSCWEB_ALLOW_LOOPBACK_SERVERS = False
+    run("demo")
+    assert not Cluster.objects.exists()
 
 
 @pytest.mark.django_db

@@ -84,14 +84,28 @@ def test_every_page_of_connections_is_read() -> None:
     link = Pages(2500)
     (found,) = monitoring.connections(link, account="A", expect=1)
     assert [one.cid for one in found.connections] == list(range(2500))
-    assert link.asked == 3
+    assert link.asked == 5
     assert not found.problem
+
+
+def test_the_connections_of_one_user_are_picked_here_whatever_the_server_makes_of_the_question() -> None:
+    class Mixed(Pages):
+        def _answer(self, options: dict[str, Any]) -> Reply:
+            assert "user" not in options
+            rows = (
+                listing(1, authorized_user="U1")["connections"]
+                + listing(2, authorized_user="U2")["connections"]
+            )
+            return Reply([answer({"total": 2, "connections": rows})])
+
+    (found,) = monitoring.connections(Mixed(2), account="A", user="U2", expect=1)
+    assert [one.cid for one in found.connections] == [2]
 
 
 def test_a_list_that_is_too_long_to_read_says_so(monkeypatch: Any) -> None:
     monkeypatch.setattr(monitoring, "MOST_PAGES", 2)
     (found,) = monitoring.connections(Pages(5000), account="A", expect=1)
-    assert len(found.connections) == 2048
+    assert len(found.connections) == 1024
     assert "too many" in found.problem
 
 
@@ -116,14 +130,15 @@ def test_usage_is_read_in_and_out() -> None:
 
 
 def test_streams_are_added_up_by_tier() -> None:
-    def stream(replicas: int, storage: str, size: int) -> dict[str, Any]:
+    def stream(replicas: int, storage: str, size: int, leader: str = "n1") -> dict[str, Any]:
         return {
+            "cluster": {"leader": leader},
             "config": {"num_replicas": replicas, "storage": storage},
             "state": {"bytes": size, "consumer_count": 2},
         }
 
-    here = answer({"account_details": [{"stream_detail": [stream(1, "file", 10), stream(3, "memory", 5)]}]})
-    there = answer({"account_details": [{"stream_detail": [stream(1, "file", 7)]}]})
+    here = answer({"stream_detail": [stream(1, "file", 10), stream(3, "memory", 5)]})
+    there = answer({"stream_detail": [stream(1, "file", 7, "n2"), stream(3, "memory", 5)]}, "n2")
     one, three = monitoring.tiers_of([messages.read(here), messages.read(there)])
     assert (one.tier, one.disk, one.memory, one.streams, one.consumers) == ("R1", 17, 0, 2, 4)
     assert (three.tier, three.disk, three.memory, three.streams) == ("R3", 0, 5, 1)

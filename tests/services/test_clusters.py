@@ -142,10 +142,16 @@ def test_what_a_chosen_user_lacks_is_named() -> None:
 def test_a_stale_edit_is_refused_and_an_edit_forgets_what_the_last_attempt_came_to() -> None:
     cluster = create()
     Cluster.objects.update(state="down", problem="Nothing listens.")
-    saved = clusters.update(
+    renamed = clusters.update(
         principal=make.COMMAND, cluster=cluster, draft=draft(name="EU"), version=cluster.version
     )
-    assert (saved.name, saved.version, saved.state, saved.problem) == ("EU", 2, "unknown", "")
+    assert (renamed.name, renamed.version, renamed.state) == ("EU", 2, "down")
+    other = draft(name="EU", urls=("nats://other.example.com",))
+    saved = clusters.update(principal=make.COMMAND, cluster=renamed, draft=other, version=2)
+    assert (saved.version, saved.state, saved.problem) == (3, "unknown", "")
+    events = AuditEvent.objects.count()
+    again = clusters.update(principal=make.COMMAND, cluster=saved, draft=other, version=3)
+    assert (again.version, AuditEvent.objects.count()) == (3, events)
     with pytest.raises(changes.StaleWrite, match="was changed by"):
         clusters.update(principal=make.COMMAND, cluster=cluster, draft=draft(), version=cluster.version)
 
@@ -167,6 +173,7 @@ def test_a_name_is_taken_only_among_the_operators_live_clusters() -> None:
         (("http://a",), "Only nats, tls, ws and wss"),
         (("nats://169.254.169.254",), "link-local address or a cloud's metadata"),
         (("nats://a", "nats://[fe80::1]:4222"), "link-local"),
+        (("nats://me:secret@h",), "Leave out the user and password"),
         (("nats://127.0.0.1:4222",), "loopback"),
         (tuple(f"nats://n{number}" for number in range(17)), "17 addresses"),
     ],
@@ -178,6 +185,7 @@ def test_addresses_that_may_not_be_connected_to_are_refused(
     with pytest.raises(AddressRefused, match=words) as refused:
         create(urls=urls)
     assert refused.value.field == "urls"
+    assert "secret" not in refused.value.user_message
 
 
 def test_loopback_is_taken_where_the_setting_allows_it(settings: Any) -> None:

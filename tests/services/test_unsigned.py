@@ -16,7 +16,17 @@ from identities.errors import IdentityError
 from identities.models import Account, AuditEvent, Operator, Unsigned
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.decisions import Forbidden
-from identities.services import accounts, changes, clock, import_jobs, importing, signing, unsigned
+from identities.services import (
+    accounts,
+    changes,
+    clock,
+    import_jobs,
+    importing,
+    jobs,
+    lockouts,
+    signing,
+    unsigned,
+)
 from identities.services.changes import InvalidClaims, StaleWrite
 from tests import make, nscfiles, rows
 from tests.elsewhere import Elsewhere
@@ -98,6 +108,18 @@ def test_the_signed_jwt_is_taken_to_the_byte(there: Elsewhere, row: Row) -> None
     assert (row.token.text, row.token.origin, row.version) == (text, "imported", 2)
     assert changes.claims_of(row).nats.tags == ("new",)
     assert unsigned.waiting(row) is None
+
+
+def test_whom_it_shuts_out_is_disconnected(there: Elsewhere) -> None:
+    _, account = there.adopted(seeds={there.account.public.text: there.account.seed()})
+    edit = changes.edit_body(revocations={"*": 5})
+    change = changes.plan(account, edit, now=clock.unix())
+    unsigned.keep(**WHO, row=account, change=change, version=account.version)
+    make.cluster(account.operator)
+    unsigned.take(**WHO, row=account, text=signed(there, account))
+    job = lockouts.just_noted(make.COMMAND, account)
+    assert job is not None
+    assert jobs.payload_of(job)["entries"] == {"*": 5}
 
 
 def test_one_that_differs_is_taken_only_when_that_is_meant(there: Elsewhere, row: Row) -> None:

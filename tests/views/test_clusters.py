@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from identities.models import Cluster, Job, User
+from identities.nkeys import KeyKind, KeyPair
 from identities.policy.principal import Role
 from identities.services import clock, jobs
 from tests import make, pem
@@ -109,6 +110,25 @@ def test_a_private_key_is_never_shown_again(admin: Client, cluster: Cluster, tmp
     assert misplaced.status_code == 422
     assert secret not in misplaced.content.decode()
     assert "It was thrown away" in misplaced.content.decode()
+
+
+@pytest.mark.parametrize("field", ["ca_pem", "client_cert", "client_key"])
+def test_a_seed_that_was_pasted_among_certificates_is_thrown_away(
+    admin: Client, cluster: Cluster, field: str, tmp_path: Path
+) -> None:
+    seed = KeyPair.create(KeyKind.USER).seed().reveal().decode()
+    for text in (seed, f"{pem.authority(tmp_path).certificate_text}\n{seed}", "x" * 70_000 + f" {seed}"):
+        answer = admin.post(url(cluster, "cluster-edit"), {**SENT, "version": "1", field: text})
+        assert answer.status_code == 422
+        assert seed not in answer.content.decode()
+
+
+def test_certificates_whose_letters_look_like_a_seed_are_taken(admin: Client, cluster: Cluster) -> None:
+    looks = "SUAB" + "A" * 60
+    text = f"-----BEGIN CERTIFICATE-----\n{looks}\n-----END CERTIFICATE-----\n"
+    answer = admin.post(url(cluster, "cluster-edit"), {**SENT, "version": "1", "ca_pem": text})
+    assert "is a seed" not in answer.content.decode()
+    assert "not in PEM form" in answer.content.decode()  # it is none, but not for that
 
 
 def test_a_stale_edit_shows_both_values(admin: Client, cluster: Cluster) -> None:

@@ -18,7 +18,7 @@ from identities.claims.limits import JetStreamLimits, OperatorLimits
 from identities.models import Account, Cluster, ClusterState, Snapshot, User
 from identities.policy.principal import Role
 from identities.resolver import messages
-from identities.services import clock, jobs, live
+from identities.services import attending, clock, jobs, live
 from identities.views import usage_shown
 from tests import crew, make, natsserver, nodes
 
@@ -235,3 +235,32 @@ def test_use_stands_beside_every_limit() -> None:
     flat = OperatorLimits(disk_storage=100, streams=-1)
     used = {bar.label: bar.used for bar in usage_shown.bars(flat, {"usage": [], "tiers": tiers[1:]})}
     assert used["JetStream: disk"] == "21 B"  # each of three replicas counts
+
+
+@pytest.mark.server
+@pytest.mark.django_db(transaction=True)
+def test_when_the_servers_go_the_page_says_so_and_shows_what_they_told_last(
+    nats: natsserver.Stable, tmp_path: Path, settings: Any
+) -> None:
+    settings.NSCWEB_ALLOW_LOOPBACK_SERVERS = True
+    operator = make.operator()
+    account = make.account(operator, "Orders")
+    alice = make.user(account, "alice")
+    one = nodes.start(nats, operator, preload_all=True)
+    cluster = nodes.cluster(one, "Main")
+    client, address = make.client(Role.VIEWER), url("account-live", account)
+    jobs.beat("test")
+    client.get(address)
+    with crew.Crew() as clients:
+        clients.join("a", one[0].url, crew.creds_file(tmp_path, alice))
+        attending.once()
+    assert ">alice</a>" in text(client, address)
+    one[0].stop()
+    attending.once()
+    cluster.refresh_from_db()
+    assert cluster.state == ClusterState.DOWN
+    Snapshot.objects.update(taken_at=clock.now() - timedelta(seconds=11))
+    page = text(client, address)
+    assert "The cluster can't be reached." in page
+    assert "what they told last" in page
+    assert ">alice</a>" in page

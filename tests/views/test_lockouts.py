@@ -170,3 +170,20 @@ def test_it_can_be_asked_again(account: Account, job: Job) -> None:
 def test_a_job_that_failed_says_why(account: Account, job: Job) -> None:
     Job.objects.filter(pk=job.pk).update(state=JobState.FAILED, error="The worker was stopped.")
     assert "The worker was stopped." in text(make.client(), url(account, job))
+
+
+def test_the_last_ones_are_listed_beside_the_connections(account: Account, job: Job) -> None:
+    client, address = make.client(Role.VIEWER), reverse("account-live", args=keys(account))
+    other = make.account(account.operator)
+    assert "Under way" in text(client, address)
+    ended(job, step())
+    shown = text(client, address)
+    assert url(account, job) in shown
+    assert "Proven" in shown
+    ended(job, step(proven=False))
+    assert "Not proven" in text(client, address)
+    assert "Last locked out" not in text(client, reverse("account-live", args=keys(other)))
+
+
+def keys(account: Account) -> list[str]:
+    return [account.operator.public_key, account.public_key]

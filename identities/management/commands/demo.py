@@ -1,4 +1,4 @@
-"""`manage.py demo`: the tutorial's operator, account and users, and the configuration of a local nats-server."""
+"""`manage.py demo`: the tutorial's operator, account, users and cluster, and the configuration of a nats-server."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from identities.claims.drafts import AccountDraft, OperatorDraft, OperatorEdit, 
 from identities.claims.permissions import Permission, UserPermissionLimits
 from identities.errors import IdentityError
 from identities.formats.server_config import Resolver, ServerConfig
-from identities.models import Account, Operator, User
+from identities.models import Account, Cluster, Operator, User
 from identities.policy.principal import Principal
-from identities.services import accounts, changes, configs, operators, secrets, users
+from identities.resolver.drafts import ClusterDraft
+from identities.services import accounts, changes, clusters, configs, operators, secrets, users
 
-OPERATOR, ACCOUNT = "Test", "TestAccount"
+OPERATOR, ACCOUNT, CLUSTER = "Test", "TestAccount", "demo"
 HOST, PORT = "127.0.0.1", 4222
 INBOX = "_INBOX.>"
 _ALL = UserPermissionLimits.unlimited()
@@ -36,7 +37,8 @@ class Command(BaseCommand):
     """Makes what is missing and leaves the rest as it is; a second run changes nothing but the configuration file."""
 
     help = (
-        "Make the tutorial's operator Test with its account and users, and write a nats-server configuration."
+        "Make the tutorial's operator Test with its account, users and cluster, "
+        "and write a nats-server configuration."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -56,6 +58,7 @@ class Command(BaseCommand):
             secrets.initialise()
             operator = _operator(principal, f"nats://{HOST}:{port}")
             _account(principal, operator)
+            _cluster(principal, operator, f"nats://{HOST}:{port}")
             path = _write(principal, operator, port)
         except IdentityError as refused:
             raise CommandError(refused.user_message) from None
@@ -102,6 +105,19 @@ def _account(principal: Principal, operator: Operator) -> None:
     missing = [UserDraft(name=name, limits=limits) for name, limits in USERS.items() if name not in there]
     if missing:
         users.create_many(principal=principal, account=account, drafts=missing)
+
+
+def _cluster(principal: Principal, operator: Operator, url: str) -> None:
+    """The local server as a cluster, where this machine may be connected to at all."""
+    if not settings.NSCWEB_ALLOW_LOOPBACK_SERVERS:
+        return
+    operator = Operator.objects.get(pk=operator.pk)
+    row = Cluster.objects.live().filter(operator=operator, name=CLUSTER).select_related("operator").first()
+    draft = ClusterDraft(name=CLUSTER, urls=(url,))
+    if row is None:
+        clusters.create(principal=principal, operator=operator, draft=draft)
+    elif row.urls != url:
+        clusters.update(principal=principal, cluster=row, draft=draft, version=row.version)
 
 
 def _write(principal: Principal, operator: Operator, port: int) -> Path:

@@ -14,7 +14,7 @@ from identities.claims import explain, explain_steps, recipes
 from identities.claims.errors import ClaimsError
 from identities.claims.explain_types import INBOX, Answer, Place, Question, Verb, Verdict
 from identities.claims.recipes import Task, Wish
-from identities.management import comparing, findings, who_can
+from identities.management import comparing, findings, presets, who_can
 from identities.models import User
 from identities.nkeys import looks_like_seed
 from identities.policy.principal import Principal
@@ -29,9 +29,9 @@ class Command(BaseCommand):
 
     help = (
         "Say whether a user may publish, subscribe or request, by which rule; why something was denied; "
-        "which subjects a task needs; by “compare A B”, what one user or role may and another may not; or, by "
-        "“who-can publish SUBJECT --account A”, everybody who may, also from other accounts; "
-        "or, by “findings --account A”, what an account's permissions get wrong."
+        "which subjects a task needs; by “compare A B”, what one user or role may and another may not; by "
+        "“presets [KEY]”, what presets there are and what one gives; by “who-can publish SUBJECT --account A”, "
+        "everybody who may, also from other accounts; by “findings --account A”, what its permissions get wrong."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -59,6 +59,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--account", metavar="ACCOUNT", help="of who-can and findings: the account, by key or name"
         )
+        parser.add_argument(
+            "--with", dest="given", action="append", metavar="NAME=VALUE", help="of a preset: a parameter"
+        )
         parser.add_argument("--json", action="store_true", help="one JSON document")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -77,6 +80,9 @@ class Command(BaseCommand):
             return
         if options["user"] == findings.WORD:
             self._findings(options)
+            return
+        if options["user"] == presets.WORD:
+            self._presets(options)
             return
         if not (options["user"] and options["verb"] in set(Verb) and options["subject"]):
             raise CommandError(
@@ -126,6 +132,13 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(findings.document(found), ensure_ascii=False, indent=2))
         else:
             self._say(findings.told(found))
+
+    def _presets(self, options: dict[str, Any]) -> None:
+        lines, document = presets.said(options["verb"], options["given"] or [])
+        if options["json"]:
+            self.stdout.write(json.dumps(document, ensure_ascii=False, indent=2))
+        else:
+            self._say(iter(lines))
 
     def _needed(self, options: dict[str, Any]) -> None:
         wish = Wish(
