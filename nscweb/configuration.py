@@ -113,6 +113,11 @@ SETTINGS: tuple[Setting, ...] = (
         help="Minutes without a request after which a session ends by itself; at least 2.",
     ),
     Setting(
+        name="NSCWEB_COMPARE_MINUTES",
+        default="15",
+        help="How often the worker compares what servers hold with what they are to hold; `0`: only when asked.",
+    ),
+    Setting(
         name="NSCWEB_EVENTS_KEPT",
         default="20000",
         help="Events of clients (logins refused, connections that came and went) kept of each cluster.",

@@ -152,6 +152,8 @@ ROUTES: Mapping[str, Route] = {
     "account-delivery": _session(Action.VIEW),
     "account-delivery-now": _session(Action.ACCOUNT_DELIVER),
     "account-delivery-choose": _session(Action.ACCOUNT_DELIVER),
+    "account-removal": _session(Action.ACCOUNT_DELETE),
+    "account-removal-ask": _session(Action.ACCOUNT_DELETE),
     "signing-keys": _session(Action.VIEW),
     "signing-key-create": _session(Action.SIGNING_KEY_EDIT),
     "role-create": _session(Action.SIGNING_KEY_EDIT),

@@ -113,12 +113,13 @@ def delete(link: SystemLink, request: str, *, servers: int) -> dict[ServerKey, s
     return told
 
 
-def stakes(link: SystemLink, account: str, *, servers: int) -> list[Answer]:
+def stakes(link: SystemLink, account: str, *, servers: int) -> tuple[list[Answer], list[Answer]]:
     """ACCOUNT INFO of one account from every server, and its JSZ with streams. Raises: Refused."""
     info = Question(messages.of_account(account, "INFO"), b"", servers)
     wanted = json.dumps({"streams": True, "limit": 100}).encode()
     stored = Question(messages.of_account(account, "JSZ"), wanted, servers)
-    return [answer for reply in link.ask_all([info, stored]) for answer in reply.answers]
+    told, kept = link.ask_all([info, stored])
+    return told.answers, kept.answers
 
 
 def _found(reply: Reply) -> Found:

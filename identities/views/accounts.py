@@ -13,8 +13,8 @@ from identities.lookup import principal_for
 from identities.models import Account
 from identities.policy.actions import Action
 from identities.policy.principal import Scope
-from identities.services import accounts, changes, clock, reissuing_accounts, unsigned
-from identities.views import accounts_shown, editing, guards, htmx, shown
+from identities.services import accounts, changes, clock, reissuing_accounts, stakes, unsigned
+from identities.views import accounts_shown, editing, guards, htmx, removals_shown, shown
 from identities.views import history as histories
 
 NAV = "operators"
@@ -160,6 +160,10 @@ def delete(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
     if form.is_valid():
         with guards.errors_on(form):
             accounts.delete(principal=principal, account=account, version=form.version)
+            if removals_shown.is_offered(principal, account):
+                stakes.ask(principal=principal, operator=account.operator, public_key=account.public_key)
+                url = removals_shown.url(account.operator, account.public_key)
+                return htmx.done(request, url, f"Deleted account “{account.name}” here.")
             return htmx.done(
                 request,
                 shown.operator_url("accounts", account.operator),

@@ -24,6 +24,7 @@ NO_PAGES = {
     "operator-unsigned-claims", "operator-unsigned-discard", "account-unsigned-claims", "account-unsigned-discard",
     "account-unsigned-self-signed", "cluster-test", "account-creds",
     "lockout-again",
+    "account-delivery-now", "account-removal-ask",
 }  # fmt: skip
 """Routes that are posted to, or that answer with a file."""
 SEED = re.compile(r"(?<![A-Z2-7])S[OAUNCX][A-Z2-7]{51,}")

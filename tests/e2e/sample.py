@@ -62,7 +62,7 @@ from identities.services import (
 from identities.services.client_tests import Trial, Wish
 from identities.services.import_items import Choices
 from tests import goldens, make
-from tests.e2e import live_sample
+from tests.e2e import delivery_sample, live_sample
 from tests.elsewhere import Elsewhere
 
 UNLIMITED = UserPermissionLimits.unlimited()
@@ -406,6 +406,7 @@ def _drifting(account: Account) -> None:
                 said="jwt validation failed" if state == "refused" else "", at=moment,
             )  # fmt: skip
     live_sample.fill(cluster, account)
+    delivery_sample.fill(cluster, others[2])
 
 
 def _reached(operator: Operator) -> None:

@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from identities.models import Account, Cluster, Job, Offer, Operator, User
 from identities.services import client_tests, cluster_tests, import_jobs, reissuing
-from tests.e2e import live_sample, sample
+from tests.e2e import delivery_sample, live_sample, sample
 
 
 def everywhere(user: User) -> tuple[str, ...]:
@@ -46,6 +46,7 @@ def everywhere(user: User) -> tuple[str, ...]:
         *pushed(),
         *reached(),
         *live_sample.pages(),
+        *delivery_sample.pages(),
         reverse("cluster-drift", args=[here[0], Cluster.objects.get(name="East").pk]),
     )
 

@@ -48,6 +48,8 @@ NO_PAGES = {
     "account-unsigned-self-signed",
     "cluster-test",
     "lockout-again",
+    "account-delivery-now",
+    "account-removal-ask",
     "account-creds",
 }
 """Routes that are posted to, or that answer with a file."""

@@ -47,6 +47,7 @@ class Sample:
             "user_key": self.user.public_key,
             "signing_key": self.role,
             "offered_key": ELSEWHERE,
+            "removed_key": ELSEWHERE,
             "adopted_key": ELSEWHERE,
             "job_id": self.lockout.pk,
             "cluster_id": self.cluster.pk,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from identities.claims import codec
 from identities.claims.drafts import OperatorEdit
+from identities.claims.limits import NO_LIMIT, OperatorLimits
 from identities.errors import IdentityError
 from identities.formats.creds import parse_creds
 from identities.formats.server_config import Resolver
@@ -22,11 +24,13 @@ from identities.services import (
     changes,
     choosing,
     creds,
+    jobs,
     operator_keys,
     operators,
     outbox,
     removing,
     signing,
+    stakes,
 )
 from identities.services.delivering_checks import digest
 from tests import make, natsserver, nodes
@@ -276,3 +280,26 @@ def test_a_deletion_goes_out_signed_by_a_key_that_the_servers_know(nats: natsser
     removing.remove(principal=make.COMMAND, operator=operator, public_key=account.public_key)
     attending.once()
     assert (row_of(account).state, states(account)) == ("done", {"n1": "missing"})
+
+
+def test_before_a_deletion_the_servers_say_what_hangs_on_the_account(nats: natsserver.Stable) -> None:
+    operator = make.operator()
+    limits = replace(OperatorLimits.unlimited(), mem_storage=NO_LIMIT, disk_storage=NO_LIMIT)
+    account = make.account(operator, limits=limits)
+    user = make.user(account)
+    one = nodes.start(nats, operator, extra='jetstream { store_dir: "./js" }')
+    cluster = clustered(one)
+    attending.once()
+    with _client(one, user) as link:
+        wanted = {"name": "ORDERS", "subjects": ["orders.>"]}
+        made = link.ask("$JS.API.STREAM.CREATE.ORDERS", json.dumps(wanted).encode(), seconds=5)
+        assert "error" not in json.loads(made.payloads[0])
+        link.ask("orders.new", b"x" * 100)
+        stakes.ask(principal=make.COMMAND, operator=operator, public_key=account.public_key)
+        assert jobs.work_once(stakes.HANDLERS)
+    job = stakes.latest(operator, account.public_key)
+    assert job is not None
+    (found,) = jobs.result_of(job)["clusters"]
+    assert (found["name"], found["problem"], found["servers"]) == (cluster.name, "", 1)
+    assert (found["connections"], found["streams"]) == (1, ["ORDERS"])
+    assert found["bytes"] > 100

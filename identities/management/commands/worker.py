@@ -29,6 +29,7 @@ from identities.services import (
     lockouts,
     reissuing,
     secrets,
+    stakes,
 )
 
 HANDLERS: Mapping[str, jobs.Handler] = {
@@ -38,6 +39,7 @@ HANDLERS: Mapping[str, jobs.Handler] = {
     lockouts.KIND: biting.HANDLER,
     **import_jobs.HANDLERS,
     **drifting.HANDLERS,
+    **stakes.HANDLERS,
 }
 AT_ONCE = 4
 POLL_SECONDS = 0.5

@@ -1,0 +1,124 @@
+"""Deleting an account here leads on to its servers: what hangs on it, and deleting it there once that is meant."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from identities.models import Account, Delivery, Job, Operator
+from identities.policy.principal import Role
+from identities.services import accounts, stakes
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def admin() -> Client:
+    return make.client()
+
+
+@pytest.fixture
+def operator() -> Operator:
+    operator = make.operator()
+    cluster = make.cluster(operator, name="Production")
+    make.server(cluster, resolver="full", allow_delete=True)
+    return operator
+
+
+def url(operator: Operator, key: str, name: str = "account-removal") -> str:
+    return reverse(name, args=[operator.public_key, key])
+
+
+def deleted(operator: Operator, name: str = "Old") -> Account:
+    account = make.account(operator, name=name)
+    accounts.delete(principal=make.COMMAND, account=account, version=account.version)
+    return account
+
+
+def test_deleting_an_account_leads_on_to_its_servers(admin: Client, operator: Operator) -> None:
+    account = make.account(operator, name="Old")
+    sent = {"confirm": "Old", "version": account.version}
+    address = reverse("account-delete", args=[operator.public_key, account.public_key])
+    answer = admin.post(address, sent)
+    assert answer.headers["Location"] == url(operator, account.public_key)
+    assert Job.objects.get(kind=stakes.KIND).state == "queued"
+    page = admin.get(url(operator, account.public_key)).content.decode()
+    assert "no answer yet" in page
+    assert "Delete from the servers" in page
+    assert not Delivery.objects.filter(wish="delete").exists()
+
+
+def test_without_a_cluster_it_ends_as_before(admin: Client) -> None:
+    account = make.account(name="Old")
+    sent = {"confirm": "Old", "version": account.version}
+    answer = admin.post(
+        reverse("account-delete", args=[account.operator.public_key, account.public_key]), sent
+    )
+    assert answer.headers["Location"] == reverse("accounts", args=[account.operator.public_key])
+
+
+def test_what_the_servers_said_and_who_imports_is_shown(admin: Client, operator: Operator) -> None:
+    exporter = make.account(operator, name="Old")
+    make.export(exporter, "orders.>")
+    importer = make.account(operator, name="Reader")
+    make.imported(importer, "orders.>", of=exporter)
+    accounts.delete(principal=make.COMMAND, account=exporter, version=exporter.version)
+    job = stakes.ask(principal=make.COMMAND, operator=operator, public_key=exporter.public_key)
+    told = {
+        "name": "Production", "problem": "", "servers": 1, "connections": 3, "leafnodes": 0,
+        "bytes": 2048, "streams": ["ORDERS", "<b>"],
+    }  # fmt: skip
+    Job.objects.filter(pk=job.pk).update(state="done", result=json.dumps({"clusters": [told]}))
+    page = admin.get(url(operator, exporter.public_key)).content.decode()
+    assert "3 clients connected" in page
+    assert "2 streams of 2 KiB: ORDERS, &lt;b&gt;" in page
+    assert "Reader" in page
+
+
+def test_it_is_deleted_there_once_the_name_is_typed(admin: Client, operator: Operator) -> None:
+    account = deleted(operator)
+    address = url(operator, account.public_key)
+    wrong = admin.post(address, {"confirm": "new", "version": account.version})
+    assert wrong.status_code == 422
+    assert not Delivery.objects.filter(wish="delete").exists()
+    sent = {"confirm": "Old", "version": account.version}
+    assert admin.post(address, sent).headers["Location"] == address
+    row = Delivery.objects.get(wish="delete")
+    assert (row.account_key, row.state) == (account.public_key, "waiting")
+
+
+def test_where_no_server_allows_it_that_is_said(admin: Client, operator: Operator) -> None:
+    account = deleted(operator)
+    operator.clusters.get().servers.update(allow_delete=False)
+    answer = admin.post(url(operator, account.public_key), {"confirm": "Old", "version": account.version})
+    assert answer.status_code == 422
+    assert "allow_delete: true" in answer.content.decode()
+
+
+def test_live_accounts_strangers_and_viewers_are_refused(admin: Client, operator: Operator) -> None:
+    live, gone = make.account(operator), deleted(operator)
+    assert admin.get(url(operator, live.public_key)).status_code == 404
+    assert admin.get(url(make.operator(), gone.public_key)).status_code == 404
+    assert make.client(Role.VIEWER).get(url(operator, gone.public_key)).status_code == 403
+    assert make.client(None).get(url(operator, gone.public_key)).status_code in (403, 404)
+    assert (
+        make.client(Role.VIEWER).post(url(operator, gone.public_key, "account-removal-ask")).status_code
+        == 403
+    )
+
+
+def test_the_servers_are_asked_again_and_the_part_is_quiet_until_something_changes(
+    admin: Client, operator: Operator
+) -> None:
+    account = deleted(operator)
+    address = url(operator, account.public_key)
+    first = admin.get(address, headers={"HX-Request": "true"})
+    seen = first.context["seen"]
+    assert admin.get(f"{address}?seen={seen}", headers={"HX-Request": "true"}).status_code == 204
+    answer = admin.post(url(operator, account.public_key, "account-removal-ask"))
+    assert answer.headers["Location"] == address
+    assert admin.get(f"{address}?seen={seen}", headers={"HX-Request": "true"}).status_code == 200
