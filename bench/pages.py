@@ -5,7 +5,8 @@
 Each size is a database of its own, filled by raw bulk rows; all are open at once and take turns, so that they meet the
 same load. The reference page is the least that a signed-in list page of 50 rows can be: session, person and grants,
 one query, strings in a table in the page's frame. Time is the CPU time of the request (the database runs in the same
-thread), the median of the rounds. Bounds, for each page: at most 8 queries; at most twice the reference page; at the
+thread), the median of the rounds. Bounds, for each page: at most 8 queries; at most twice the reference page (three
+times for “Who can …”); at the
 largest size at most 1.3 times the smallest. The exit status says whether they hold. Names in brackets are told, not
 bound: the filter above a list looks inside every name of the account.
 """
