@@ -79,8 +79,8 @@ SETTINGS: tuple[Setting, ...] = (
         name="NSCWEB_ALLOW_LOOPBACK_SERVERS",
         default="auto",
         help="Whether clusters and client tests may lead to nats-servers, and activation tokens be fetched, on this "
-        "machine itself (loopback): `true`, `false`, or `auto`, which allows it while `NSCWEB_URL` is a loopback address, as "
-        "under `make run`.",
+        "machine itself (loopback): `true`, `false`, or `auto`, which allows it while `NSCWEB_URL` is a loopback "
+        "address, as under `make run`.",
     ),
     Setting(
         name="NSCWEB_MASTER_KEY",
