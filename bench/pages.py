@@ -416,7 +416,7 @@ def addresses(size: int) -> dict[str, str]:
         "who can, publish to one": f"{account}who-can?deed=publish&subject={own}",
         "who can, hear": f"{account}who-can?deed=subscribe&subject=orders.>",
         "who can, nobody": f"{account}who-can?deed=publish&subject=billing.new",
-        "(who can, answer)": f"{account}who-can?deed=answer&subject=orders.>",
+        "who can, answer": f"{account}who-can?deed=answer&subject=orders.>",
         "expirations": "/expirations",
         "expirations, any": "/expirations?within=any",
         "expirations, everything": "/expirations?within=all",

@@ -24,7 +24,9 @@ FEW_USERS = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One user who may have the right. `claims` is the document of a role's user, "" for the others."""
+    """One user who may have the right. `claims` is the document of a role's user, "" for others unless they are asked
+    for (`Within.documents`).
+    """
 
     user: search.Named
     user_id: int
@@ -37,18 +39,23 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Within:
-    """The one account whose users are wanted; `by_default`: its defaults may give the right."""
+    """The one account whose users are wanted; `by_default`: its defaults may give the right; `documents`: with the
+    claims of every user.
+    """
 
     account_id: int
     users: int
     by_default: bool
+    documents: bool = False
 
 
-# {d} is pub or sub, {where} the reach and the place behind which to begin.
+_OF_ROLES = "CASE WHEN u.{d}_mode = 'role' THEN u.claims ELSE '' END"
+# {d} is pub or sub, {claims} the document or that of roles' users alone, {where} the reach and the place behind which to
+# begin.
 _BRANCH = """
 SELECT * FROM (
 SELECT u.id, u.name, u.public_key, u.operator_id, a.name AS account, a.public_key AS account_key, u.account_id,
-       u.{d}_mode, a.default_{d}, u.issuer, CASE WHEN u.{d}_mode = 'role' THEN u.claims ELSE '' END AS claims
+       u.{d}_mode, a.default_{d}, u.issuer, {claims} AS claims
 FROM identities_user u {by} JOIN identities_account a ON a.id = u.account_id
 WHERE u.deleted_at IS NULL AND {where} AND {right}
 ORDER BY u.operator_id, u.name, u.id LIMIT {size}) AS {name}"""
@@ -122,6 +129,7 @@ def of(
             where += f" AND u.account_id = {int(within.account_id)}"
         texts.append(
             _BRANCH.replace("{by}", branch.by if _is_sqlite() else "")
+            .replace("{claims}", "u.claims" if within is not None and within.documents else _OF_ROLES)
             .replace("{where}", where)
             .replace("{right}", branch.right)
             .replace("{name}", branch.name)

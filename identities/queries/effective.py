@@ -25,7 +25,7 @@ LOOKED_AT = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """One user who may: how much of the subject, by what, and the rules that meet it."""
+    """One user who may: how much of the subject, by what, and the rules that meet it; `claims` as its candidate has."""
 
     user: search.Named
     coverage: Coverage
@@ -33,6 +33,7 @@ class Holder:
     role: str
     allowed: tuple[str, ...]
     denied: tuple[str, ...]
+    claims: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,4 +142,5 @@ def _judge(candidate: Candidate, known: _Known, subject: str, direction: Directi
         if everywhere
         else tuple(rule for rule in reaching if patterns.met(subject, [reaching[rule]])),
         denied=patterns.met(subject, deny),
+        claims=candidate.claims,
     )

@@ -17,7 +17,7 @@ from identities.claims.explain_types import Situation
 from identities.claims.permissions import UserPermissionLimits
 from identities.claims.reaching import Net, Way
 from identities.claims.scopes import SigningKey
-from identities.models import Account, User
+from identities.models import Account
 from identities.policy.principal import Principal
 from identities.queries import candidates
 from identities.queries import effective as rights
@@ -75,7 +75,7 @@ def reached(principal: Principal, account: Account, deed: Deed, subject: str, *,
 def holders(
     principal: Principal, found: Reached, way: Way, *, after: Place | None = None, now: int = 0
 ) -> Holders:
-    """One page of the users at the end of `way`: three queries, four for who may answer."""
+    """One page of the users at the end of `way`: three queries."""
     account = found.rows[way.account]
     document = (account.public_key, account.name, account.claims)
     page = rights.holders(
@@ -88,6 +88,7 @@ def holders(
             account_id=account.pk,
             users=account.user_count,
             by_default=_by_default(found, way),
+            documents=found.deed is Deed.ANSWER,
         ),
         roles=Roles.of([document]),
     )
@@ -137,14 +138,10 @@ def widened(text: str) -> str:
 
 def _answering(page: Holders, found: Reached, way: Way, *, now: int) -> Holders:
     """Those who may publish the answer as well, by a rule or by a response permission."""
-    rows = User.objects.live().filter(account=found.rows[way.account])
-    documents = dict(
-        rows.filter(public_key__in=[row.user.key for row in page.rows]).values_list("public_key", "claims")
-    )
     reply = "_R_.answer.to" if way.crosses else "_INBOX.answer.to"
     kept = []
     for row in page.rows:
-        user = codec.from_payload(documents[row.user.key])
+        user = codec.from_payload(row.claims)
         situation = Situation(user=user, account=found.claims[way.account], now=now)
         rules = explain.Tester.of(situation).rules
         if rules is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
@@ -20,6 +19,7 @@ from identities.views import guards, htmx, shown
 
 NAV = "operators"
 MOST_ROWS = 500
+_LISTS = r'"(imports|exports)"\s*:\s*\['
 KINDS = {"components": plantuml.components, "objects": plantuml.objects}
 
 
@@ -70,10 +70,8 @@ def _rows(principal: Principal, operator: Operator) -> Any:
 
 def _sharing(principal: Principal, operator: Operator) -> list[Claims[Any]]:
     """The claims of accounts that export or import; only these are read and decoded."""
-    sharing = Q()
-    for begun in ('"imports":[', '"imports": [', '"exports":[', '"exports": ['):
-        sharing |= Q(claims__contains=begun)
-    found = (changes.claims_of(row) for row in _rows(principal, operator).filter(sharing))
+    sharing = _rows(principal, operator).filter(claims__regex=_LISTS)
+    found = (changes.claims_of(row) for row in sharing)
     return [one for one in found if one.nats.imports or one.nats.exports]
 
 

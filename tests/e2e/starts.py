@@ -43,6 +43,8 @@ def everywhere(user: User) -> tuple[str, ...]:
         *reissues(),
         reverse("importing-job", args=[Job.objects.filter(kind=import_jobs.PLAN).latest("pk").pk]),
         reverse("operator-validate", args=here[:1]),
+        reverse("operator-diagram", args=here[:1]),
+        reverse("findings", args=here),
         *waiting(),
         *pushed(),
         *reached(),
