@@ -19,6 +19,9 @@ class Kind(StrEnum):
     OPEN = "everything open"
     DEAD_DENY = "deny without use"
     WIDE_STAR = "wider than it looks"
+    UNHEARD = "nothing reaches it"
+    UNSENT = "nobody can publish it"
+    UNANSWERED = "nobody can answer it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from identities.management import who_can
 from identities.policy.principal import Principal
 from identities.queries import findings
 from identities.queries.findings import Found
+from identities.services import clock
 
 WORD = "findings"
 
@@ -22,7 +23,7 @@ def of(principal: Principal, account: str | None) -> list[Found]:
     """
     if not account:
         raise CommandError("Give the account by --account, by its key or name.")
-    return list(findings.of(principal, who_can.account(principal, account)))
+    return list(findings.of(principal, who_can.account(principal, account), now=clock.unix()))
 
 
 def told(found: Iterable[Found]) -> Iterator[str]:

@@ -164,6 +164,7 @@ ROUTES: Mapping[str, Route] = {
     "account-tracing": _session(Action.ACCOUNT_EDIT),
     "account-cluster-traffic": _session(Action.ACCOUNT_EDIT),
     "account-auth-callout": _session(Action.AUTH_CALLOUT_EDIT),
+    "findings": _session(Action.VIEW),
     "who-can": _session(Action.VIEW),
     # mappings of an account
     "mappings": _session(Action.VIEW),

@@ -16,6 +16,7 @@ from identities.claims.permissions import UserPermissionLimits
 from identities.claims.user import UserBody
 from identities.models import Account, Mode, User
 from identities.policy.principal import Principal
+from identities.queries import unreached
 
 _CHUNK = 500
 DEFAULTS = "the account's defaults"
@@ -31,8 +32,8 @@ class Found:
     finding: Finding
 
 
-def of(principal: Principal, account: Account) -> Iterator[Found]:
-    """Every finding, in two queries. Users of roles are told of by these; users without rules by the defaults."""
+def of(principal: Principal, account: Account, *, now: int) -> Iterator[Found]:
+    """Every finding, in six queries. Users of roles are told of by these; users without rules by the defaults."""
     claims: Claims[AccountBody] = codec.from_payload(account.claims)
     body = claims.nats
     defaults = body.default_permissions
@@ -53,6 +54,8 @@ def of(principal: Principal, account: Account) -> Iterator[Found]:
         user: Claims[UserBody] = codec.from_payload(document)
         for one in findings.of(effective_permissions(user.nats.limits, defaults)):
             yield _found(name, key, "nats", one)
+    for where, one in unreached.of(principal, account, now=now):
+        yield Found(holder=account.name, key=account.public_key, path=where or "users", finding=one)
 
 
 def _found(holder: str, key: str, path: str, one: Finding) -> Found:

@@ -62,7 +62,7 @@ def reached(principal: Principal, account: Account, deed: Deed, subject: str, *,
 
     Accounts of its operator that the principal may see are looked at, up to two imports away.
     """
-    rows, cut = _around(principal, account)
+    rows, cut = around(principal, account)
     claims: dict[str, Claims[AccountBody]] = {
         key: codec.from_payload(row.claims) for key, row in rows.items()
     }
@@ -117,7 +117,7 @@ def roles(found: Reached, way: Way) -> tuple[tuple[SigningKey, Coverage], ...]:
             else (given.sub_allow, given.sub_deny)
         )
         plain = [text for text in deny if " " not in text and not templates.has_template(text)]
-        wide = [_widened(text.partition(" ")[0]) for text in allow]
+        wide = [widened(text.partition(" ")[0]) for text in allow]
         if found.direction == "sub":
             wide = [effective.subscription_reach(text, plain) for text in wide]
         granted = coverage(way.subject, wide, plain)
@@ -128,7 +128,8 @@ def roles(found: Reached, way: Way) -> tuple[tuple[SigningKey, Coverage], ...]:
     return tuple(allowing)
 
 
-def _widened(text: str) -> str:
+def widened(text: str) -> str:
+    """A subject of a role with any token in the place of each variable."""
     if not templates.has_template(text):
         return text
     return ".".join(_VARIABLE if "{{" in token else token for token in text.split("."))
@@ -153,7 +154,8 @@ def _answering(page: Holders, found: Reached, way: Way, *, now: int) -> Holders:
     return replace(page, rows=tuple(kept))
 
 
-def _around(principal: Principal, account: Account) -> tuple[dict[str, Account], bool]:
+def around(principal: Principal, account: Account) -> tuple[dict[str, Account], bool]:
+    """The account and those around it, up to two imports away, and whether they were too many to look at all."""
     rows = {account.public_key: account}
     fresh = [account]
     visible = Account.objects.visible_to(principal).live().filter(operator=account.operator_id)

@@ -38,6 +38,7 @@ def index(request: HttpRequest, operator_key: str, account_key: str) -> HttpResp
         crumbs=shown.account_crumbs(account, "Who can …"),
         account=account.name,
         url=shown.account_url("who-can", account),
+        findings_url=shown.account_url("findings", account),
         form=form,
         answer=answer,
         **shown.account_tabs(account),

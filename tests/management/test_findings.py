@@ -47,6 +47,7 @@ def test_users_and_roles_are_told_of_once_each_with_field_and_advice(shop: Accou
     assert [(one["holder"], one["kind"], one["entry"]) for one in found] == [
         ("the role reader", "wider than it looks", "news.*"),
         ("dead", "deny without use", "bills.>"),
+        ("Shop", "nothing reaches it", "news.*"),
     ]
     assert found[0]["path"].endswith(".template.sub.allow")
     assert (found[1]["key"], found[1]["path"]) == (dead.public_key, "nats.pub.deny")
