@@ -15,7 +15,7 @@ from identities.claims.drafts import AccountDraft, OperatorDraft, OperatorEdit, 
 from identities.claims.exports import Export
 from identities.claims.operator import OperatorBody
 from identities.errors import IdentityError
-from identities.models import Account, Key, Operator, Purpose, User
+from identities.models import Account, Cluster, Key, Operator, Purpose, User
 from identities.nkeys import KeyKind
 from identities.policy import decisions
 from identities.policy.actions import Action
@@ -154,7 +154,7 @@ def commit(row: Operator, change: changes.Change, *, principal: Principal, done:
 
 
 def delete(*, principal: Principal, operator: Operator, version: int) -> None:
-    """Delete an operator with all its accounts and users; all of them leave tombstones.
+    """Delete an operator with all its accounts, users and clusters; all of them leave tombstones.
 
     Nothing reaches the servers by this: they trust the operator JWT in their own configuration until that changes.
     """
@@ -170,6 +170,7 @@ def delete(*, principal: Principal, operator: Operator, version: int) -> None:
         User.objects.live().filter(operator=row).update(**gone, has_seed=False)
         Key.objects.filter(operator=row, deleted_at=None).update(deleted_at=moment)
         Key.objects.filter(operator=row, user__isnull=False).update(sealed=None)
+        Cluster.objects.live().filter(operator=row).update(**gone, client_key=None)
         Operator.objects.filter(pk=row.pk).update(**gone)
         audit.record(
             principal,

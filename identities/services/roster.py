@@ -72,7 +72,12 @@ def write(
         _fill(row, one, described=described)
         if row.pk is not None and _values(row) != before:
             changed.append(row)
-    made = Server.objects.bulk_create(new) if new else []
+    made = Server.objects.bulk_create(  # a connection test may have seen them at the same moment
+        new,
+        update_conflicts=True,
+        unique_fields=["cluster", "name", "nats_cluster"],
+        update_fields=[*_FIELDS],
+    )
     if changed:
         Server.objects.bulk_update(changed, [*_FIELDS])
     if known:

@@ -18,6 +18,7 @@ CHOOSE = (
     "Users of the operator's system account whose seeds are here. Everything that nscweb asks and delivers goes out as "
     "this user, so it needs the rights for it."
 )
+ANSWERS = "Answers"
 _STATES = {
     ClusterState.UP: ("Reached", "ok", "circle-check"),
     ClusterState.DOWN: ("Not reached", "danger", "circle-x"),
@@ -47,7 +48,7 @@ class ClusterRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerRow:
-    """One server of the roster; `deletes` says whether accounts can be deleted there."""
+    """One server of the roster; `deletes`: whether accounts can be deleted there; `seen` is empty while it answers."""
 
     name: str
     note: str
@@ -140,7 +141,12 @@ def live(cluster: Cluster) -> Live:
 def state(cluster: Cluster) -> shown.State:
     """Whether the cluster was reached."""
     word, tone, icon = _STATES[ClusterState(cluster.state)]
-    return shown.State(word=word, tone=tone, icon=icon, title=shown.moment(cluster.checked_at).text)
+    return shown.State(
+        word=word,
+        tone=tone,
+        icon=icon,
+        title="" if cluster.state == ClusterState.UP else shown.moment(cluster.checked_at).text,
+    )
 
 
 def user_name(cluster: Cluster) -> str:
@@ -202,6 +208,7 @@ def _words(cluster: Cluster) -> str:
 
 
 def _server(cluster: Cluster, server: Server, others: Sequence[Server]) -> ServerRow:
+    presence = _presence(cluster, server, others)
     return ServerRow(
         name=shown.short(server.name) if server.name == server.server_id else server.name,
         note="it has no server_name: after a restart it counts as another server"
@@ -210,11 +217,11 @@ def _server(cluster: Cluster, server: Server, others: Sequence[Server]) -> Serve
         nats_cluster=server.nats_cluster,
         host=server.host,
         version=server.version,
-        state=_presence(cluster, server, others),
+        state=presence,
         up_since=shown.moment(server.started_at),
         resolver=_KINDS[ResolverKind(server.resolver)],
         deletes={True: "allowed", False: "off", None: "unknown"}[server.allow_delete],
-        seen=shown.moment(server.seen_at),
+        seen=shown.moment(None if presence.word == ANSWERS else server.seen_at),
         forget_url=shown.cluster_url("cluster-forget-server", cluster, server.pk),
     )
 
@@ -226,7 +233,7 @@ def _presence(cluster: Cluster, server: Server, others: Sequence[Server]) -> sho
         return shown.State(
             word="Unknown", tone="muted", icon="circle-dashed", title="The cluster is not reached"
         )
-    return shown.State(word="Answers", tone="ok", icon="circle-check")
+    return shown.State(word=ANSWERS, tone="ok", icon="circle-check")
 
 
 def _tls(cluster: Cluster) -> str:

@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest, QueryDict
 
 from identities.lookup import principal_for
-from identities.models import Account, Key, Operator, User
+from identities.models import Account, Cluster, Key, Operator, User
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
 from identities.services import changes
@@ -195,6 +195,11 @@ def what_goes(operator: Operator) -> dict[str, Any]:
         lines.append(f"{shown.plural(number, 'account')}: {named}")
     if users:
         lines.append(f"{shown.plural(users, 'user')}, whose creds can't be downloaded any more")
+    clusters = Cluster.objects.live().filter(operator=operator).count()
+    if clusters:
+        lines.append(
+            f"{shown.plural(clusters, 'cluster')}, whose servers are not asked or delivered to any more"
+        )
     lines.append(f"{shown.plural(keys, 'sealed seed')}, so nothing can be signed any more")
     return {
         "name": operator.name,

@@ -141,3 +141,14 @@ def test_a_hundred_servers_cost_no_more_statements_than_one() -> None:
     assert written(100) <= 6
     assert Server.objects.count() == 100
     assert written(100) <= 3
+
+
+def test_two_who_see_a_new_server_at_once_write_it_down_once() -> None:
+    from identities.resolver.messages import ServerInfo
+    from identities.services import clock
+
+    cluster = make.cluster()
+    seen = [surveying.Seen(info=ServerInfo(name="n1", id="N1"))]
+    (one,) = roster.write(cluster, seen, rows={}, moment=clock.now(), described=True)
+    (two,) = roster.write(cluster, seen, rows={}, moment=clock.now(), described=True)
+    assert one.pk == two.pk == Server.objects.get().pk

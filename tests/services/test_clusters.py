@@ -7,14 +7,24 @@ import pytest
 
 from identities.claims.permissions import Permission
 from identities.errors import IdentityError
-from identities.models import AuditEvent, Cluster, Delivery, Key, Server, User
+from identities.models import AuditEvent, Cluster, Delivery, Key, Operator, Server, User
 from identities.nkeys import SecretBytes
 from identities.policy.decisions import Forbidden
 from identities.policy.principal import Role
 from identities.resolver.addresses import AddressRefused
 from identities.resolver.drafts import ClusterDraft
 from identities.resolver.errors import ResolverError
-from identities.services import changes, cluster_users, clusters, links, rotation, secrets, system_users
+from identities.services import (
+    changes,
+    cluster_users,
+    clusters,
+    leases,
+    links,
+    operators,
+    rotation,
+    secrets,
+    system_users,
+)
 from identities.services import users as users_service
 from tests import make, pem
 
@@ -271,6 +281,15 @@ def test_a_forgotten_server_is_gone_from_the_roster() -> None:
     clusters.forget_server(principal=make.COMMAND, cluster=cluster, server=gone)
     assert list(Server.objects.all()) == [stays]
     assert "Forgot server “n1”" in AuditEvent.objects.order_by("-seq")[0].summary
+
+
+def test_the_clusters_of_a_deleted_operator_go_with_it(pair: pem.Pair) -> None:
+    cluster = create(client_cert=pair.certificate_text, client_key=key_of(pair))
+    operator = Operator.objects.get(pk=cluster.operator_id)
+    operators.delete(principal=make.COMMAND, operator=operator, version=operator.version)
+    assert not Cluster.objects.live().exists()
+    assert Cluster.objects.get().client_key is None
+    assert list(leases.free()) == []
 
 
 def test_clusters_are_for_administrators_of_the_operator() -> None:

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from identities.models import Cluster, Job, User
+from identities.models import Cluster, Job, Server, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.principal import Role
 from identities.services import clock, jobs
@@ -146,6 +146,10 @@ def test_the_servers_are_sent_again_only_when_something_changed(admin: Client, c
     whole = admin.get(url(cluster))
     assert "n1" in whole.content.decode()
     seen = whole.context["seen"]
+    assert admin.get(url(cluster), {"seen": seen}, headers=HTMX).status_code == 204
+    later = clock.now() + timedelta(seconds=70)  # somebody looked again: they answer still
+    Server.objects.update(seen_at=later)
+    Cluster.objects.update(checked_at=later)
     assert admin.get(url(cluster), {"seen": seen}, headers=HTMX).status_code == 204
     make.server(cluster, "n2")
     part = admin.get(url(cluster), {"seen": seen}, headers=HTMX)
