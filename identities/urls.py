@@ -25,6 +25,7 @@ from identities.views import (
     exporting,
     exports,
     filling,
+    findings,
     handouts,
     importing,
     imports,
@@ -50,6 +51,7 @@ from identities.views import (
     user_keys,
     users,
     validating,
+    who_can,
 )
 
 
@@ -172,11 +174,6 @@ urlpatterns = [
         operator_keys.remove,
         name="operator-key-remove",
     ),
-    path(
-        OPERATOR + "signing-keys/<handle:operator_signing_key>/re-sign",
-        operator_keys.resign,
-        name="operator-key-resign",
-    ),
     path(OPERATOR + "jwt", operators.jwt, name="operator-jwt"),
     path(OPERATOR + "pushes", pushes.index, name="operator-pushes"),
     path(OPERATOR + "pushes/open", pushes.open_door, name="operator-pushes-open"),
@@ -238,6 +235,8 @@ urlpatterns = [
     path(ACCOUNT + "tracing", account_settings.tracing, name="account-tracing"),
     path(ACCOUNT + "cluster-traffic", account_settings.cluster_traffic, name="account-cluster-traffic"),
     path(ACCOUNT + "auth-callout", account_settings.auth_callout, name="account-auth-callout"),
+    path(ACCOUNT + "who-can", who_can.index, name="who-can"),
+    path(ACCOUNT + "findings", findings.index, name="findings"),
     path(ACCOUNT + "mappings/", mappings.index, name="mappings"),
     path(ACCOUNT + "mappings/new", mappings.create, name="mapping-create"),
     path(ACCOUNT + "mappings/<handle:mapping>/edit", mappings.edit, name="mapping-edit"),

@@ -78,9 +78,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="NSCWEB_ALLOW_LOOPBACK_SERVERS",
         default="auto",
-        help="Whether client tests may connect to nats-servers, and activation tokens be fetched, on this machine "
-        "itself (loopback): `true`, `false`, or `auto`, which allows it while `NSCWEB_URL` is a loopback address, as "
-        "under `make run`.",
+        help="Whether clusters and client tests may lead to nats-servers, and activation tokens be fetched, on this "
+        "machine itself (loopback): `true`, `false`, or `auto`, which allows it while `NSCWEB_URL` is a loopback "
+        "address, as under `make run`.",
     ),
     Setting(
         name="NSCWEB_MASTER_KEY",
@@ -111,6 +111,11 @@ SETTINGS: tuple[Setting, ...] = (
         name="NSCWEB_SESSION_IDLE_MINUTES",
         default="60",
         help="Minutes without a request after which a session ends by itself; at least 2.",
+    ),
+    Setting(
+        name="NSCWEB_COMPARE_MINUTES",
+        default="15",
+        help="How often the worker compares what servers hold with what they are to hold; `0`: only when asked.",
     ),
     Setting(
         name="NSCWEB_EVENTS_KEPT",

@@ -47,6 +47,7 @@ NSCWEB_ALLOW_LOOPBACK_SERVERS = (
 )
 
 # --- Django
+NSCWEB_COMPARE_MINUTES = configuration.integer("NSCWEB_COMPARE_MINUTES", minimum=0)
 NSCWEB_EVENTS_KEPT = configuration.integer("NSCWEB_EVENTS_KEPT", minimum=100)
 NSCWEB_EVENT_DAYS = configuration.integer("NSCWEB_EVENT_DAYS", minimum=1)
 

@@ -106,12 +106,12 @@ def _permitted(allow: Sequence[str], deny: Sequence[str], subject: str) -> bool:
     for allowed in allow:
         if not overlaps(allowed, subject):
             continue
-        if not deny or not _is_covered(_intersection(allowed, subject), deny):
+        if not deny or not _is_covered(intersection(allowed, subject), deny):
             return True
     return False
 
 
-def _intersection(first: str, second: str) -> str:
+def intersection(first: str, second: str) -> str:
     """The pattern of what two overlapping patterns both match."""
     ours, theirs = first.split("."), second.split(".")
     if len(ours) < len(theirs):

@@ -67,7 +67,7 @@ def _service(
     place = _place(account, index, one)
     name = _name(situation, one.account)
     try:
-        pattern, way = _service_way(local, remote)
+        pattern, way = service_way(local, remote)
     except TransformRefused as refused:
         if not matches(subject, untokenized(local)[0]):
             return None, ""
@@ -86,7 +86,7 @@ def _service(
 
 
 @lru_cache(4096)
-def _service_way(local: str, remote: str) -> tuple[str, Transform | None]:
+def service_way(local: str, remote: str) -> tuple[str, Transform | None]:
     """The pattern that the importer's side listens to, and the way to the exporter's subject (None: it stays)."""
     if not has_wildcards(remote) or remote == local:
         return local, None
@@ -103,7 +103,7 @@ def streams(situation: Situation, subject: str) -> tuple[Landing, ...]:
         local = one.local_subject or (f"{one.to.removesuffix('.')}.{one.subject}" if one.to else one.subject)
         place, name = _place(situation.account, index, one), _name(situation, one.account)
         try:
-            pattern, listened = _stream_way(one.subject, local, subject)
+            pattern, listened = stream_way(one.subject, local, subject)
         except TransformRefused as refused:
             pattern = listened = ""
             problem = f"nats-server drops the import: {refused.user_message}"
@@ -137,7 +137,7 @@ def arrives_as(landing_import: Import, subject: str) -> str:
 
 
 @lru_cache(4096)
-def _stream_way(remote: str, local: str, subject: str) -> tuple[str, str]:
+def stream_way(remote: str, local: str, subject: str) -> tuple[str, str]:
     """The importer's pattern, and what is listened to at the exporter's for a subscription; "" when they never meet.
 
     Raises: TransformRefused.

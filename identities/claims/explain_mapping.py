@@ -55,6 +55,17 @@ def problem(source: str, targets: Sequence[WeightedMapping]) -> str:
     return ""
 
 
+def ways(source: str, targets: Sequence[WeightedMapping]) -> tuple[Transform, ...]:
+    """What a mapping may do to a subject, in any cluster; () when nats-server drops it."""
+    if not is_strict_valid(source):
+        return ()
+    try:
+        clusters = _clusters(source, targets)
+    except TransformRefused:
+        return ()
+    return tuple(target.transform for chosen in clusters.values() for target in chosen)
+
+
 def _takes(source: str, subject: str, tokens: Sequence[str]) -> bool:
     """As `isSubsetMatch` does, which takes every token that only begins with `*` for a wildcard."""
     if source == subject:

@@ -122,7 +122,8 @@ class BaseForm(forms.Form):
     @property
     def sections(self) -> tuple[Section, ...]:
         """The groups with their fields, for `components/fields.html`; none: the fields stand in their order."""
-        return tuple(self._section(group) for group in self.groups)
+        sections = (self._section(group) for group in self.groups)
+        return tuple(section for section in sections if section.fields)
 
     def _section(self, group: Group) -> Section:
         bound = tuple(self[name] for name in group.names if name in self.fields)

@@ -72,8 +72,8 @@ class ClusterForm(CertificatesForm, EditForm):
         max_length=LARGEST,
         widget=SecretTextarea(attrs=_PEM),
     )
-    connect_seconds = _seconds("Connecting", "How long one address may take to let us in.")
-    request_seconds = _seconds("Answers", "How long to wait for the servers' answers.")
+    connect_seconds = _seconds("Connecting (seconds)", "How long one address may take to let us in.")
+    request_seconds = _seconds("Answers (seconds)", "How long to wait for what the servers answer.")
 
     def __init__(self, *args: Any, has_key: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -53,16 +53,6 @@ class RemoveKeyForm(EditForm):
         return str(self.cleaned_data.get("resign_by", ""))
 
 
-class ResignForm(EditForm):
-    """Chooses the key that signs a key's accounts in its place."""
-
-    to = forms.ChoiceField(label="Sign them by")
-
-    def __init__(self, *args: Any, choices: Sequence[Choice], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["to"].choices = list(choices)  # type: ignore[attr-defined]  # a ChoiceField
-
-
 class SystemAccountForm(EditForm):
     """Names the system account; empty is none."""
 

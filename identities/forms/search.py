@@ -82,7 +82,7 @@ class Query:
             look=look,
             operator=query.get("operator", ""),
             inside=query.get("inside", "") == "1",
-            after=_place(query.get("after", "")),
+            after=place(query.get("after", "")),
             problem=problem,
         )
 
@@ -92,7 +92,8 @@ class Query:
         return any(mark in self.text for mark in ".*>") and subjects.is_strict_valid(self.text)
 
 
-def _place(text: str) -> tuple[int, str, int] | None:
+def place(text: str) -> tuple[int, str, int] | None:
+    """The cursor of a link, None where it is none."""
     operator, first, rest = text.partition("~")
     name, second, pk = rest.rpartition("~")
     numbers = operator, pk

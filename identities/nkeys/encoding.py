@@ -51,6 +51,9 @@ _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
 _DIGITS = bytes.maketrans(_ALPHABET.encode(), b"0123456789abcdefghijklmnopqrstuv")
 """`int` reads digits to the base of 32 many times faster than the `base64` module does, but other ones."""
 _LOOKS_SECRET = re.compile(r"(?<![A-Z2-7])(?:S[OAUNCX]|P)[A-Z2-7]{40,}")
+_WHOLE_SEED = re.compile(r"(?=(S[OAUNCX][A-Z2-7]{56}))")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{78,}")
+"""As many characters as a seed takes in base64, at least."""
 _MAY_BE_SECRET = re.compile(r"(?<![A-Z2-7])[SP][A-Z2-7]{9,}")
 
 
@@ -113,8 +116,36 @@ def is_public(text: str, kind: KeyKind) -> bool:
 
 
 def looks_like_seed(text: str) -> bool:
-    """Tell whether `text` holds what looks like a seed or a private key, whole or damaged, in any case."""
-    return _LOOKS_SECRET.search(text.upper()) is not None
+    """Tell whether `text` holds what looks like a seed or a private key, whole or damaged, in any case; or a whole
+    seed that is broken over lines or written in base64.
+    """
+    if _LOOKS_SECRET.search(text.upper()) is not None:
+        return True
+    joined = "".join(text.split())
+    if _holds_seed(joined.upper()):
+        return True
+    written = (found for part in {joined, *text.split()} for found in _BASE64.findall(part))
+    return any(_holds_seed(_from_base64(one)) for one in written)
+
+
+def _holds_seed(text: str) -> bool:
+    """Whether one of the runs of 58 letters is a seed to the checksum: words that run together never are."""
+    return any(_is_seed(found.group(1)) for found in _WHOLE_SEED.finditer(text))
+
+
+def _is_seed(text: str) -> bool:
+    try:
+        decode_seed(text)
+    except NkeyError:
+        return False
+    return True
+
+
+def _from_base64(text: str) -> str:
+    """What a run of base64 says, without its line breaks; either alphabet, padded or not."""
+    run = text.replace("-", "+").replace("_", "/")
+    run = run[:-1] if len(run) % 4 == 1 else run + "=" * (-len(run) % 4)
+    return "".join(binascii.a2b_base64(run).decode("latin-1").split())
 
 
 def refusal(text: str, kinds: tuple[KeyKind, ...]) -> NkeyError:

@@ -88,7 +88,6 @@ ROUTES: Mapping[str, Route] = {
     "operator-key-create": _session(Action.OPERATOR_KEY_EDIT),
     "operator-key-stages": _session(Action.VIEW),
     "operator-key-remove": _session(Action.OPERATOR_KEY_EDIT),
-    "operator-key-resign": _session(Action.OPERATOR_KEY_EDIT),
     "operator-jwt": _session(Action.JWT_DOWNLOAD),
     "operator-pushes": _session(Action.PUSH_DOOR_EDIT),
     "operator-pushes-open": _session(Action.PUSH_DOOR_EDIT),
@@ -165,6 +164,8 @@ ROUTES: Mapping[str, Route] = {
     "account-tracing": _session(Action.ACCOUNT_EDIT),
     "account-cluster-traffic": _session(Action.ACCOUNT_EDIT),
     "account-auth-callout": _session(Action.AUTH_CALLOUT_EDIT),
+    "findings": _session(Action.VIEW),
+    "who-can": _session(Action.VIEW),
     # mappings of an account
     "mappings": _session(Action.VIEW),
     "mapping-create": _session(Action.MAPPING_EDIT),

@@ -35,6 +35,15 @@ class Candidate:
     claims: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Within:
+    """The one account whose users are wanted; `by_default`: its defaults may give the right."""
+
+    account_id: int
+    users: int
+    by_default: bool
+
+
 # {d} is pub or sub, {where} the reach and the place behind which to begin.
 _BRANCH = """
 SELECT * FROM (
@@ -91,16 +100,26 @@ def of(
     *,
     after: tuple[int, str, int] | None,
     size: int,
+    within: Within | None = None,
 ) -> list[Candidate]:
-    """The first `size` candidates behind `after`, in three queries: patterns, accounts by default, users."""
+    """The first `size` candidates behind `after`, in three queries: patterns, accounts by default, users.
+
+    With `within` the account's defaults are known, which saves the second.
+    """
     meeting = patterns.Meeting.of(subject, direction)
-    branches = [*_own(meeting), *_others(meeting, _accounts(meeting, direction, operators))]
+    if within is None:
+        defaults = _accounts(meeting, direction, operators)
+    else:
+        defaults = [(within.account_id, within.users)] if within.by_default else []
+    branches = [*_own(meeting), *_others(meeting, defaults)]
     texts, params = [], list[int | str]()
     for branch in branches:
         # The sum keeps the index by name out: few users are found by what the branch says of them, and sorted.
         where, given = _where(
             principal, operators, after, "u.operator_id" if branch.indexed else "u.operator_id + 0"
         )
+        if within is not None:
+            where += f" AND u.account_id = {int(within.account_id)}"
         texts.append(
             _BRANCH.replace("{by}", branch.by if _is_sqlite() else "")
             .replace("{where}", where)

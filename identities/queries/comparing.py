@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from identities.claims import codec, templates, trust
+from identities.claims import codec, explain_rules, templates, trust
 from identities.claims.account import AccountBody
 from identities.claims.common import Claims
 from identities.claims.comparing import Comparison, Party, compare
-from identities.claims.effective import effective_permissions
+from identities.claims.effective import EVERYWHERE, Effective, effective_permissions
 from identities.claims.errors import ClaimsError
+from identities.claims.explain_types import Entry, Rules, Situation, Whose
 from identities.claims.permissions import UserPermissionLimits
 from identities.claims.scopes import SigningKey
 from identities.claims.user import UserBody
@@ -100,29 +102,52 @@ def of(first: Side, second: Side) -> Compared:
 
 def _party(side: Side, other: Side) -> tuple[Party, str]:
     """One of the two, and what has to be said about it, "" for nothing."""
-    user = side.user
-    claims: Claims[UserBody] | None = codec.from_payload(user.claims) if user is not None else None
-    limits, role, note = UserPermissionLimits(), side.role, ""
-    if user is not None and claims is not None:
-        limits = claims.nats.limits
-        issuer = trust.signing_key(_body(side.account), user.issuer)
-        role = issuer if issuer is not None and issuer.is_scoped else None
-        if not trust.did_sign(codec.from_payload(side.account.claims), claims):
-            note = SHUT_OUT.format(user.name)
-    template = role.template if role is not None else None
-    if template is not None:
-        whom = user or (other.user if other.account.pk == side.account.pk else None)
-        if whom is not None:
-            template, note = _filled(template, codec.from_payload(whom.claims), side.account)
-        elif any(map(templates.has_template, _subjects(template))):
-            note = AS_WRITTEN
-    return Party(
-        name=side.name,
-        effective=effective_permissions(limits, _body(side.account).default_permissions, template),
-        limits=template or limits,
-        expires=claims.exp if claims is not None else 0,
-        not_before=claims.nbf if claims is not None else 0,
-    ), note
+    if side.user is not None:
+        return _of_user(side.user, side.account)
+    template, note = (side.role.template if side.role is not None else None) or UserPermissionLimits(), ""
+    if other.user is not None and other.account.pk == side.account.pk:
+        template, note = _filled(template, codec.from_payload(other.user.claims), side.account)
+    elif any(map(templates.has_template, _subjects(template))):
+        note = AS_WRITTEN
+    defaults = _body(side.account).default_permissions
+    rules = effective_permissions(template, defaults, template)
+    return Party(name=side.name, effective=rules, limits=template), note
+
+
+def _of_user(user: User, account: Account) -> tuple[Party, str]:
+    """A user by the lists that the permission tester asks too: its own, its role's filled in, or the defaults."""
+    claims: Claims[UserBody] = codec.from_payload(user.claims)
+    situation = Situation(user=claims, account=codec.from_payload(account.claims))
+    limits, note = claims.nats.limits, ""
+    role = explain_rules.role(situation)
+    if not trust.did_sign(situation.account, claims):
+        note = SHUT_OUT.format(user.name)
+    if role is not None and role.template is not None:
+        limits, note = _filled(role.template, claims, account)
+    try:
+        rules = _effective(explain_rules.rules_of(situation))
+    except ClaimsError:  # `note` says why
+        rules = effective_permissions(limits, situation.account.nats.default_permissions, limits)
+    times = {"expires": claims.exp, "not_before": claims.nbf}
+    return Party(name=user.name, effective=rules, limits=limits, **times), note
+
+
+def _effective(rules: Rules) -> Effective:
+    return Effective(
+        pub_allow=EVERYWHERE if rules.pub_allow is None else _texts(rules.pub_allow),
+        pub_deny=_texts(rules.pub_deny),
+        sub_allow=EVERYWHERE if rules.sub_allow is None else _texts(rules.sub_allow),
+        sub_deny=_texts(rules.sub_deny),
+        resp=rules.resp,
+        origin=_ORIGINS[rules.whose],
+    )
+
+
+def _texts(entries: Iterable[Entry]) -> tuple[str, ...]:
+    return tuple(f"{entry.subject} {entry.queue}".strip() for entry in entries)
+
+
+_ORIGINS = {Whose.USER: "user", Whose.ROLE: "role", Whose.ACCOUNT: "account", Whose.SERVER: "none"}
 
 
 def _filled(

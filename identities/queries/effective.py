@@ -68,14 +68,19 @@ def holders(
     *,
     after: tuple[int, str, int] | None = None,
     size: int = PAGE,
+    within: candidates.Within | None = None,
+    roles: Roles | None = None,
 ) -> Holders:
     """Users of `operators` who may publish (or subscribe) to some or all of `subject`, by operator and name.
 
-    `subject` is a valid subject, with or without wildcards. Four queries, five when roles are met.
+    `subject` is a valid subject, with or without wildcards; `within` is the only account to look at,
+    `roles` are its roles where they are known already. Four queries, five when roles are met.
     """
-    found = candidates.of(principal, subject, direction, operators, after=after, size=LOOKED_AT + 1)
+    found = candidates.of(
+        principal, subject, direction, operators, after=after, size=LOOKED_AT + 1, within=within
+    )
     more, found = len(found) > LOOKED_AT, found[:LOOKED_AT]
-    known = _rules(found, direction)
+    known = _rules(found, direction, roles)
     rows: list[Holder] = []
     for number, candidate in enumerate(found):
         holder = _judge(candidate, known, subject, direction)
@@ -86,8 +91,8 @@ def holders(
     return Holders(rows=tuple(rows), next=found[-1].user.place if more and found else None)
 
 
-def _rules(found: list[Candidate], direction: Direction) -> _Known:
-    known = _Known()
+def _rules(found: list[Candidate], direction: Direction, roles: Roles | None) -> _Known:
+    known = _Known(roles=roles or Roles())
     users = [one.user_id for one in found if one.mode in (Mode.RULES, Mode.OPEN)]
     defaults = {one.account_id for one in found if one.mode == Mode.DEFAULT}
     accounts = {one.account_id for one in found if one.mode == Mode.ROLE}
@@ -105,7 +110,7 @@ def _rules(found: list[Candidate], direction: Direction) -> _Known:
             mine.allow.append(text)
         elif not queue:  # a denied queue group leaves the subject itself free
             mine.deny.append(text)
-    if accounts:
+    if accounts and roles is None:
         known.roles = Roles.of(
             Account.objects.filter(pk__in=accounts).values_list("public_key", "name", "claims")
         )

@@ -83,6 +83,7 @@ class Probe:
 
 
 OnAddress = Callable[[At], None]
+_REFUSED: Final = "The server refused the login and does not say why."
 _NOBODY: Final = TestUser(name="", jwt="")
 
 
@@ -162,7 +163,8 @@ class _Address:
             self._note("address", f"The name {url.host} could not be looked up in time.", said="timed out")
             return None
         if isinstance(found, Route):
-            self._note("address", f"{url.host} is {found.address}.", ok=True)
+            is_name = url.host != found.address
+            self._note("address", f"{url.host} is {found.address}." if is_name else "It is no name.", ok=True)
             return found
         if isinstance(found, OSError | UnicodeError):
             self._note("address", explain(f"getaddrinfo: {said_by(found)}"), said=said_by(found))
@@ -192,7 +194,7 @@ class _Address:
                 refused=AUTHORIZATION.lower() in refused.said.lower(),
                 login_seconds=time.monotonic() - began,
             )
-            self._note("login", refused.user_message, said=refused.said)
+            self._note("login", _REFUSED if self.result.refused else refused.user_message, said=refused.said)
             return
         with link:
             self.result = replace(self.result, server=self.result.server or link.server)
@@ -216,7 +218,7 @@ class _Address:
                 unreadable
                 or (
                     f"We were let in, but account {account or '?'} is not the system account of this server: nobody "
-                    "answers there. Make `system_account` in its configuration the one of the operator, and restart it."
+                    "answers there. Make “system_account” in its configuration the one of the operator, and restart it."
                     if reply.nobody
                     else "We were let in, but no server answered in time."
                 ),

@@ -248,7 +248,7 @@ def plan_revocations(account: Account, revocations: Mapping[str, int], **fields:
 
 def commit_revocations(row: Account, change: changes.Change, *, principal: Principal, reason: str) -> Account:
     """Sign planned revocations of a locked account; runs unaudited in the caller's transaction."""
-    return changes.commit(row, change, principal=principal, key=signer(row), reason=reason)
+    return changes.commit(row, change, principal=principal, key=signer(row), reason=reason, urgent=True)
 
 
 def delete(*, principal: Principal, account: Account, version: int) -> None:

@@ -20,7 +20,18 @@ from django.db.models import Q
 from identities.errors import IdentityError
 from identities.models import Cluster, ClusterState, Delivery, Server
 from identities.resolver.system import SystemLink
-from identities.services import clock, delivering, event_log, leases, links, live, outbox, roster, secrets
+from identities.services import (
+    clock,
+    delivering,
+    drifting,
+    event_log,
+    leases,
+    links,
+    live,
+    outbox,
+    roster,
+    secrets,
+)
 from identities.services.delivering_roster import Roster
 from identities.services.leases import Held, LostCluster
 
@@ -142,6 +153,7 @@ def _visit(held: Held, cluster: Cluster, stop: threading.Event, *, once: bool) -
             if time.monotonic() - looked > ROSTER_SECONDS:
                 now, seen = _look(held, cluster, link, known)
                 known, looked = now, time.monotonic()
+                drifting.when_due(Cluster.objects.get(pk=cluster.pk))
             tried = delivering.deliver(held, cluster, link, seen)
             store()
             live.refresh(cluster, link)

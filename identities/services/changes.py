@@ -170,12 +170,20 @@ def locked(row: Row, version: int | None) -> Row:
 
 
 def commit(
-    row: Row, change: Change, *, principal: Principal, key: Key, reason: str, unchanged: bool = False
+    row: Row,
+    change: Change,
+    *,
+    principal: Principal,
+    key: Key,
+    reason: str,
+    unchanged: bool = False,
+    urgent: bool = False,
 ) -> Row:
     """Sign `change.after` with `key` and store it on the locked `row`: document, columns, ledger, permission rows, and
     for an account the note that servers have to learn of it.
 
-    With nothing changed and `unchanged` false the row stays as it is: no new token for no change.
+    With nothing changed and `unchanged` false the row stays as it is: no new token for no change. `urgent`: it locks
+    somebody out, and may be dated further ahead (`signing.URGENT_AHEAD`).
 
     Raises:
         Suspended: the user is, or the account's change would let a suspended one in.
@@ -188,7 +196,7 @@ def commit(
     elif isinstance(row, Account):
         kept_out.refuse_freed(row, change.before.nats.revocations, change.after.nats.revocations)
     now = clock.unix()
-    iat = signing.next_iat(row.last_iat, now)
+    iat = signing.next_iat(row.last_iat, now, urgent=urgent)
     with signing.signer_for(key) as signer:
         token = codec.encode_checked(change.after, signer, iat)
     credential = columns.is_credential(token.claims, _template(row, key))

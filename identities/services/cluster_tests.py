@@ -119,7 +119,7 @@ def _known(user: User, now: int) -> Iterator[str]:
 def _likely(operator: Operator, user: User, at: At) -> Iterator[str]:
     account = user.account
     other = (
-        f"It runs with another operator's key than this operator's, {operator.public_key}: compare the `operator` in "
+        f"It runs with another operator's key than this operator's, {operator.public_key}: compare the “operator” in "
         "its configuration with this operator's JWT."
     )
     if at.login_seconds >= SEARCHED:
@@ -186,10 +186,12 @@ def _resolver(seen: Seen) -> Iterator[Finding]:
         )
     else:
         yield _finding(WARN, "Which resolver it has can't be told from its answers.")
+    if seen.allow_delete and seen.kind is Kind.FULL:
+        yield _finding(OK, "Accounts can be deleted there.")
     if seen.allow_delete is False:
         yield _finding(
             WARN,
-            "Accounts can't be deleted there: set `allow_delete: true` in its resolver, and restart it.",
+            "Accounts can't be deleted there: set “allow_delete: true” in its resolver, and restart it.",
         )
 
 

@@ -6,7 +6,9 @@ Servers are talked to by the worker alone; pages read what it found.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
@@ -19,7 +21,7 @@ from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
 from identities.resolver import messages
 from identities.resolver.system import SystemLink
-from identities.services import audit, comparing, importing, jobs, links, outbox
+from identities.services import audit, clock, comparing, importing, jobs, links, outbox
 from identities.services.import_items import Choices
 from identities.services.import_reading import Collector
 
@@ -50,6 +52,21 @@ def compare(*, principal: Principal, cluster: Cluster) -> Job:
             principal, Action.CLUSTER_COMPARE, [_target(cluster)], f"Compared the servers of “{cluster.name}”"
         )
     return job
+
+
+def when_due(cluster: Cluster) -> Job | None:
+    """Have a worker compare a cluster again once its last comparison is old; the job, None when it is not.
+
+    Nobody asked for it, so it leaves no audit event: nothing is changed by looking.
+    """
+    minutes = settings.NSCWEB_COMPARE_MINUTES
+    last = cluster.compared_at
+    if not minutes or (last is not None and clock.now() - last < timedelta(minutes=minutes)):
+        return None
+    begun = _of(cluster, COMPARE).filter(created_at__gt=clock.now() - timedelta(minutes=minutes))
+    if begun.exists():
+        return None
+    return jobs.enqueue(principal=Principal.worker(), kind=COMPARE, payload={"cluster": cluster.pk})
 
 
 def deliver(*, principal: Principal, cluster: Cluster) -> int:

@@ -1,4 +1,5 @@
-"""What can be done with the keys that sign an operator's accounts: add one, remove one, re-sign accounts by another.
+"""What can be done with the keys that sign an operator's accounts: add one, remove one and
+re-sign its accounts by another (`signing_over` does that without removing it).
 
 Source: nats-server `jwt.go`, `server.go isTrustedIssuer`; spec §3.8, §9.5.
 """
@@ -144,24 +145,6 @@ def plan_remove(operator: Operator, public_key: str) -> changes.Change:
     return replace(change, consequences=tuple(lines))
 
 
-def resign(*, principal: Principal, operator: Operator, by: str, to: str, version: int) -> int:
-    """Sign every account that `by` signed anew with `to`, its claims left as they are; how many these were.
-
-    Raises:
-        StaleWrite: somebody else changed the operator meanwhile. IdentityError: `to` may not sign accounts of this
-            operator. NoSigner: its seed is not here. TooSoon: an account was signed several times just now.
-    """
-    decisions.require(principal, Action.OPERATOR_KEY_EDIT, Scope(operator=operator.pk))
-    with changes.transaction_of_one():
-        row = changes.locked(operator, version)
-        done = _resign(row, changes.claims_of(row), by=by, to=to, principal=principal)
-        if done:
-            summary = f"Re-signed {len(done):,} accounts of “{row.name}” by {to} in the place of {by}"
-            targets = [operators.target(row), *map(accounts.target, done)]
-            audit.record(principal, Action.OPERATOR_KEY_EDIT, targets, summary)
-        return len(done)
-
-
 def signed_by(operator: Operator, public_key: str) -> AccountQuerySet:
     """The live accounts whose current JWT this key signed."""
     rows: AccountQuerySet = Account.objects.live().filter(operator=operator, issuer=public_key)
@@ -193,7 +176,7 @@ def named(rows: AccountQuerySet, number: int) -> str:
 def _resign(
     operator: Operator, claims: Claims[OperatorBody], *, by: str, to: str, principal: Principal
 ) -> list[Account]:
-    """The work of `resign` in its caller's transaction; `claims` say which keys may sign."""
+    """Sign what `by` signed by `to`, its claims left as they are; `claims` say which keys may sign."""
     if to == by or to not in (*claims.nats.signing_keys, operator.public_key):
         raise IdentityError(
             f"{to} may not sign accounts of “{operator.name}”. Choose another key.", field="to"

@@ -300,7 +300,7 @@ def _refuse_identity_signed(operator: Operator, claims: Claims[OperatorBody]) ->
     if account is not None:
         raise IdentityError(
             f"Account “{account.name}” is still signed by the operator's identity key: servers would refuse it. "
-            "Re-sign it by a signing key first, on the operator's page “Signing keys”.",
+            "Re-sign it by a signing key first, by “Sign accounts anew” on the operator's page “Signing keys”.",
             field="require_signing_keys",
         )
     user = (

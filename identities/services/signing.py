@@ -22,6 +22,10 @@ from identities.services import clock, columns, secrets
 MOST_AHEAD = 5
 """How many seconds an `iat` may run ahead of the clock when one subject is re-issued in quick succession."""
 
+URGENT_AHEAD = 60
+"""The same for what must not wait: revoking, suspending, locking out an old key. However many edits an account had
+just now, whoever has to be out gets out at once; edits that can wait are refused until the clock has come near again.
+"""
 
 LONGEST_REASON = 255
 LONGEST_JTI = 64
@@ -72,19 +76,22 @@ def signer_for(key: Key) -> Iterator[KeyPair]:
             pair.wipe()
 
 
-def next_iat(last_iat: int, now: int) -> int:
-    """The issue time after `last_iat`: strictly later, and at most `MOST_AHEAD` seconds ahead of the clock.
+def next_iat(last_iat: int, now: int, *, urgent: bool = False) -> int:
+    """The issue time after `last_iat`: strictly later, and at most `MOST_AHEAD` seconds ahead of the clock, or
+    `URGENT_AHEAD` where somebody is locked out.
 
     Raises:
         TooSoon: it would run further ahead (spec §9.1: two versions in one second would share a `jti`).
     """
     iat = max(now, last_iat + 1)
-    if last_iat > now + MOST_AHEAD:
+    most = now + (URGENT_AHEAD if urgent else MOST_AHEAD)
+    if last_iat > most:
         raise TooSoon(
             f"Its JWT says that it was issued {last_iat - now} seconds from now, and a later one must not look older. "
-            "Set this machine's clock right or wait until then, then save again."
+            "Many revocations within seconds do that, or a clock that is wrong: wait until then, or set this machine's "
+            "clock right, then save again."
         )
-    if iat > now + MOST_AHEAD:
+    if iat > most:
         raise TooSoon(
             "This was re-issued several times within a few seconds. Wait a moment, then save again."
         )

@@ -17,6 +17,7 @@ from identities.models import Account, Cluster, Mode, Operator, User
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
+from identities.resolver import client_events
 from identities.resolver.system import INBOX
 from identities.services import accounts, changes, signing, users
 
@@ -28,25 +29,11 @@ PUBLISH = (
     "$SYS.REQ.CLAIMS.LIST",
     "$SYS.REQ.CLAIMS.PACK",
     "$SYS.REQ.ACCOUNT.NSUBS",
-    *(
-        f"$SYS.REQ.ACCOUNT.*.{verb}"
-        for verb in ("INFO", "CONNZ", "SUBSZ", "JSZ", "STATZ", "CLAIMS.LOOKUP", "CLAIMS.UPDATE")
-    ),
-    "$SYS.ACCOUNT.*.CLAIMS.UPDATE",
-    "$SYS.REQ.SERVER.PING",
-    *(
-        f"$SYS.REQ.SERVER.*.{verb}"
-        for verb in ("IDZ", "STATSZ", "VARZ", "CONNZ", "ACCOUNTZ", "JSZ", "HEALTHZ", "KICK")
-    ),
+    *(f"$SYS.REQ.ACCOUNT.*.{verb}" for verb in ("INFO", "JSZ", "STATZ", "CLAIMS.LOOKUP", "CLAIMS.UPDATE")),
+    *(f"$SYS.REQ.SERVER.*.{verb}" for verb in ("STATSZ", "VARZ", "CONNZ", "KICK")),
 )
 """What nscweb asks; `*` is an account, a server's id, or PING for every server."""
-SUBSCRIBE = (
-    f"{INBOX}.>",
-    "$SYS.ACCOUNT.*.CONNECT",
-    "$SYS.ACCOUNT.*.DISCONNECT",
-    "$SYS.SERVER.*.CLIENT.AUTH.ERR",
-    "$SYS.SERVER.*.SHUTDOWN",
-)
+SUBSCRIBE = (f"{INBOX}.>", *client_events.SUBJECTS)
 """Answers, and the events that are collected."""
 
 

@@ -13,6 +13,7 @@ from identities.claims.common import Claims
 from identities.claims.operator import OperatorBody
 from identities.claims.user import UserBody
 from identities.models import LIVE_FIRST, LIVE_LAST, Account, IssuedToken, Key, Operator, Purpose, User
+from identities.nkeys import KeyKind
 from identities.policy.principal import Principal
 from identities.queries import reach
 
@@ -89,7 +90,27 @@ def _account_itself(principal: Principal, claims: Claims[Any]) -> list[Link]:
         .select_related("operator")
         .first()
     )
-    return [*_by_operator(principal, claims, "Account"), _known("Account", row), *_place(row, claims.jti)]
+    signed = _by_operator(principal, claims, "Account")
+    moved = _moved(principal, claims.sub) if row is None else None
+    if moved is not None:
+        return [*signed, moved]
+    return [*signed, _known("Account", row), *_place(row, claims.jti)]
+
+
+def _moved(principal: Principal, account_key: str) -> Link | None:
+    """That an account had this key until it was reissued, and which one it has now."""
+    row = (
+        Account.objects.visible_to(principal)
+        .filter(
+            keys__public_key=account_key, keys__purpose=Purpose.IDENTITY, keys__kind=KeyKind.ACCOUNT.value
+        )
+        .order_by(LIVE_FIRST)
+        .first()
+    )
+    if row is None:
+        return None
+    words = f"Account “{row.name}” had this key until it was reissued, and has another one since"
+    return Link(text=words, tone=WARN, key=row.public_key)
 
 
 def _user_itself(principal: Principal, claims: Claims[Any], body: UserBody) -> list[Link]:
@@ -113,7 +134,8 @@ def _by_account(principal: Principal, claims: Claims[Any], account_key: str, wha
         .first()
     )
     if row is None:
-        return [Link(text=f"{what}'s account is not known here", tone=WARN, key=account_key)]
+        unknown = Link(text=f"{what}'s account is not known here", tone=WARN, key=account_key)
+        return [_moved(principal, account_key) or unknown]
     account = codec.from_payload(row.claims)
     if not trust.did_sign(account, claims):
         words = f"Account “{row.name}” does not stand behind this: the issuer is none of its keys (any more)"

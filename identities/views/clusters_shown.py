@@ -104,6 +104,7 @@ def page(principal: Principal, cluster: Cluster) -> dict[str, Any]:
         "system_user": user_name(cluster),
         "user_url": shown.user_url("user", user) if user and user.deleted_at is None else "",
         "user_state": _user_state(cluster),
+        "user_expires": shown.unix(user.expires if user else 0),
         "user_problem": _user_problem(cluster),
         "lacking": system_users.lacking(user) if user is not None else (),
         "obstacle": system_users.obstacle(cluster.operator) if user is None else "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 
 from identities import lookup
-from identities.forms.operator_keys import AddKeyForm, RemoveKeyForm, ResignForm
+from identities.forms.operator_keys import AddKeyForm, RemoveKeyForm
 from identities.lookup import principal_for
 from identities.models import Operator
 from identities.policy.actions import Action
@@ -14,10 +14,6 @@ from identities.services import clock, operator_keys
 from identities.views import delivery, editing, guards, htmx, operator_keys_shown, shown
 
 NAV = "operators"
-RESIGN = (
-    "Their claims stay as they are. Servers take the new JWTs if they trust the key that you choose: they do once they "
-    "were restarted with an operator JWT that names it."
-)
 
 
 @guards.page()
@@ -29,9 +25,12 @@ def index(request: HttpRequest, operator_key: str) -> HttpResponse:
         title=f"Signing keys of {operator.name}",
         nav=NAV,
         crumbs=shown.operator_crumbs(operator, "Signing keys"),
-        can=guards.can(principal, Scope(operator=operator.pk), Action.OPERATOR_KEY_EDIT),
+        can=guards.can(
+            principal, Scope(operator=operator.pk), Action.OPERATOR_KEY_EDIT, Action.OPERATOR_REISSUE
+        ),
         operator=operator.name,
         new_url=shown.operator_url("operator-key-create", operator),
+        anew_url=shown.operator_url("operator-sign-anew", operator),
         just_changed=request.GET.get("changed") == "1",
         ways=delivery.of_operator(operator),
         **shown.operator_tabs(principal, operator),
@@ -102,34 +101,6 @@ def remove(request: HttpRequest, operator_key: str, operator_signing_key: str) -
         return answer
     context = _frame(operator, "Remove", f"Remove the signing key {shown.short(key)}")
     return htmx.render_form(request, form, "", {**context, "submit": "Remove signing key", "danger": True})
-
-
-@guards.page("GET", "POST")
-def resign(request: HttpRequest, operator_key: str, operator_signing_key: str) -> HttpResponse:
-    """Sign a key's accounts anew by another key."""
-    operator = _editable(request, operator_key)
-    key = _found(operator, operator_signing_key)
-    data = request.POST if request.method == "POST" else None
-    others = operator_keys_shown.choices(operator, key)
-    form = ResignForm(data, choices=others, initial={"version": operator.version})
-    if form.is_valid():
-        with guards.errors_on(form):
-            number = operator_keys.resign(
-                principal=principal_for(request),
-                operator=operator,
-                by=key,
-                to=form.cleaned_data["to"],
-                version=form.version,
-            )
-            done = f"Re-signed {shown.plural(number, 'account')}: give their new JWTs to the servers."
-            return htmx.done(request, shown.operator_url("operator-keys", operator), done)
-    rows = operator_keys.signed_by(operator, key)
-    context = _frame(operator, "Re-sign", f"Re-sign accounts of {shown.short(key)}")
-    context |= {
-        "submit": "Re-sign",
-        "intro": f"It signed {operator_keys.named(rows, rows.count())}. {RESIGN}",
-    }
-    return htmx.render_form(request, form, "", context)
 
 
 def _editable(request: HttpRequest, operator_key: str) -> Operator:

@@ -30,7 +30,6 @@ class KeyRow:
     seed: shown.State
     accounts: str
     remove_url: str
-    resign_url: str
     stages_url: str
 
 
@@ -44,18 +43,7 @@ def listed(operator: Operator) -> dict[str, Any]:
             operator=operator, public_key__in=known, deleted_at=None, sealed__isnull=False
         ).values_list("public_key", flat=True)
     )
-    may_sign = [*body.signing_keys, *([] if body.strict_signing_key_usage else [operator.public_key])]
-    rows = tuple(
-        _row(
-            operator,
-            body,
-            key,
-            numbers[key],
-            here=key in here,
-            others=any(other in here and other != key for other in may_sign),
-        )
-        for key in known
-    )
+    rows = tuple(_row(operator, body, key, numbers[key], here=key in here) for key in known)
     return {"rows": rows, "strict": body.strict_signing_key_usage}
 
 
@@ -81,10 +69,7 @@ def choices(operator: Operator, without: str) -> Sequence[tuple[str, str]]:
     ]
 
 
-def _row(
-    operator: Operator, body: OperatorBody, key: str, number: int, *, here: bool, others: bool
-) -> KeyRow:
-    """`others`: another key could sign its accounts."""
+def _row(operator: Operator, body: OperatorBody, key: str, number: int, *, here: bool) -> KeyRow:
     what, note = "signing key", ""
     if key == operator.public_key:
         what = "identity key"
@@ -102,5 +87,4 @@ def _row(
         accounts=f"{number:,}",
         remove_url=reverse("operator-key-remove", args=arguments) if key in body.signing_keys else "",
         stages_url=reverse("operator-key-stages", args=arguments) if key in body.signing_keys else "",
-        resign_url=reverse("operator-key-resign", args=arguments) if number and others else "",
     )

@@ -172,7 +172,7 @@ def holders(principal: Principal, query: Query, operators: tuple[Operator, ...])
     return {
         "searched": True,
         "verb": "publish" if direction == "pub" else "subscribe",
-        "holders": tuple(map(_holder, page.rows)),
+        "holders": tuple(map(holder, page.rows)),
         "next": _link(query, after=place_text(page.next)) if page.next else "",
         "first": _link(query) if query.after else "",
         "other": _link(query, look=Look.SUBSCRIBE if direction == "pub" else Look.PUBLISH),
@@ -241,7 +241,17 @@ def _server(row: Server | None, key: str) -> FoundKey | None:
     )
 
 
-def _holder(row: effective.Holder) -> HolderRow:
+def much(*, whole: bool) -> shown.State:
+    """How much of a subject somebody may use."""
+    return shown.State(
+        word="all of it" if whole else "a part of it",
+        tone="ok" if whole else "warn",
+        icon="circle-check" if whole else "circle-dashed",
+    )
+
+
+def holder(row: effective.Holder) -> HolderRow:
+    """One user who may, in words."""
     user = row.user
     whole = row.coverage is Coverage.ALL
     source = _SOURCES[row.source]
@@ -251,11 +261,7 @@ def _holder(row: effective.Holder) -> HolderRow:
         name=user.name,
         url=addresses.user(user.operator_key, user.account_key, user.key),
         path=f"{user.operator} / {user.account}",
-        state=shown.State(
-            word="all of it" if whole else "a part of it",
-            tone="ok" if whole else "warn",
-            icon="circle-check" if whole else "circle-dashed",
-        ),
+        state=much(whole=whole),
         source=f"{source} {row.role}" if row.role else source,
         allowed=_few(row.allowed),
         denied=_few(row.denied),

@@ -36,6 +36,7 @@ ACCOUNT_TABS = (
     ("Imports", "imports"),
     ("Signing keys", "signing-keys"),
     ("Mappings", "mappings"),
+    ("Who can …", "who-can"),
     ("Revocations", "revocations"),
     ("Delivery", "account-delivery"),
     ("Connections", "account-live"),

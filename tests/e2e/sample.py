@@ -432,7 +432,7 @@ def _reached(operator: Operator) -> None:
     findings = [
         {
             "grade": "warn",
-            "text": "Accounts can't be deleted there: set `allow_delete: true` in its resolver.",
+            "text": "Accounts can't be deleted there: set “allow_delete: true” in its resolver.",
         },
         {"grade": "ok", "text": "It runs with this operator's current JWT."},
     ]

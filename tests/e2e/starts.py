@@ -37,6 +37,7 @@ def everywhere(user: User) -> tuple[str, ...]:
         reverse("signing-key-remove", args=role),
         f"{url(of_role, 'user-explain')}?verb=subscribe&subject=orders.%3E",
         f"/compare?first={full.public_key}&second={of_role.issuer}",
+        f"{reverse('who-can', args=here)}?deed=subscribe&subject=orders.%3E",
         *sample.shared_pages(),
         *sample.preset_pages(),
         *reissues(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from django.http import QueryDict
 
@@ -35,6 +37,15 @@ def test_a_lower_case_seed_is_refused_too() -> None:
     form = AccountCreateForm(data(name=seed))
     assert not form.is_valid()
     assert seed not in form.as_p()
+
+
+def test_a_seed_broken_over_lines_or_in_base64_is_refused_too() -> None:
+    seed = KeyPair.create(KeyKind.ACCOUNT).seed().reveal()
+    for text in (f"{seed[:30].decode()}\n{seed[30:].decode()}", base64.b64encode(seed).decode()):
+        form = AccountCreateForm(data(name="Orders", description=text))
+        assert not form.is_valid()
+        assert SEED_REFUSED in str(form.errors["description"].as_data())
+        assert text not in f"{form.as_p()}{form.data}{form.errors}{form.cleaned_data}"
 
 
 def test_a_csrf_token_that_happens_to_look_like_a_seed_is_none() -> None:

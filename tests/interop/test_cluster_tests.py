@@ -11,6 +11,8 @@ from identities.claims.drafts import AccountDraft
 from identities.formats.server_config import Resolver
 from identities.models import Cluster, Job, Operator, Server, User
 from identities.nkeys import SecretBytes
+from identities.resolver import claims_requests, client_events, holdings, monitoring, surveying
+from identities.resolver.connection import Refused
 from identities.services import (
     accounts,
     client_tests,
@@ -18,6 +20,7 @@ from identities.services import (
     jobs,
     links,
     operator_keys,
+    roster,
     system_accounts,
     system_users,
 )
@@ -56,13 +59,14 @@ def test_all_is_well_with_a_cluster_of_three(nats: natsserver.Stable) -> None:
     assert {server["name"] for server in found["servers"]} == {"n1", "n2", "n3"}
     assert "runs with this operator's current JWT" in texts(found)
     assert "Full resolver" in texts(found)
+    assert "Accounts can be deleted there" in texts(found)
     assert [row.name for row in Server.objects.filter(cluster=cluster).order_by("name")] == ["n1", "n2", "n3"]
 
 
 @pytest.mark.parametrize(
     ("resolver", "options", "words"),
     [
-        (Resolver.FULL, {"allow_delete": False}, "can't be deleted there: set `allow_delete: true`"),
+        (Resolver.FULL, {"allow_delete": False}, "can't be deleted there: set “allow_delete: true”"),
         (Resolver.CACHE, {}, "Cache resolver"),
         (Resolver.MEMORY, {"preload_all": True}, "MEMORY or URL resolver"),
     ],
@@ -183,22 +187,39 @@ def test_a_real_server_with_tls_wants_its_authority_and_our_certificate(
     assert ("TLS first" in other["steps"][-1]["text"]) and not other["ok"]
 
 
-def test_the_rights_of_the_system_user_suffice_and_go_no_further(nats: natsserver.Stable) -> None:
-    from identities.resolver.connection import Refused
-
-    one = nodes.start(nats, make.operator())
+def test_the_rights_of_the_system_user_suffice_for_all_that_is_asked_and_go_no_further(
+    nats: natsserver.Stable,
+) -> None:
+    account = make.account()
+    one = nodes.start(nats, account.operator)
     cluster = make.cluster(one.operator, urls=one.urls, **FAST)
+    assert account.token is not None
+    key, text = account.public_key, account.token.text
     with links.linked(cluster) as link:
-        server_id = link.ask("$SYS.REQ.SERVER.PING.IDZ").answers[0].data["id"]
-        for subject in system_users.PUBLISH:
-            concrete = subject.replace("SERVER.*", f"SERVER.{server_id}").replace(
-                "*", one.operator.system_account
-            )
-            link.ask(concrete, b"{}", seconds=0.05)
-        heard: list[str] = []
-        link.listen(system_users.SUBSCRIBE[1:], lambda subject, payload: heard.append(subject))
+        link.listen(client_events.SUBJECTS, lambda subject, payload: None)
+        (row,) = roster.refresh(cluster, link)
+        assert claims_requests.push(link, [(key, text)], servers=1, one_by_one=False)
+        assert claims_requests.push(link, [(key, text)], servers=1, one_by_one=True)
+        assert claims_requests.look_up(link, [key], servers=1)[0].texts == (text,)
+        assert key in claims_requests.packed(link)
+        assert key in next(iter(claims_requests.listed(link, servers=1).values()))
+        assert holdings.observe(link, [key]).servers
+        assert claims_requests.in_force(link, [key], servers=1)
+        claims_requests.stakes(link, key, servers=1)
+        told = link.ask_all(
+            [monitoring.statz(key), monitoring.jsz(key), monitoring.info(key), monitoring.varz()]
+        )
+        assert told[0].answers and told[3].answers
+        assert monitoring.connections(link, account=cluster.operator.system_account, expect=1)[0].connections
+        (refused,) = link.ask_all([monitoring.kick(row.server_id, 999_999)])[0].answers
+        assert "no such client" in refused.error
+        assert claims_requests.delete(link, surveying.empty_deletion(), servers=1)
         assert link.refusals == ()
-        for forbidden in (f"$SYS.REQ.SERVER.{server_id}.RELOAD", "$SYS.REQ.SERVER.PING.PROFILEZ", "orders"):
+        for forbidden in (
+            f"$SYS.REQ.SERVER.{row.server_id}.RELOAD",
+            "$SYS.REQ.SERVER.PING.PROFILEZ",
+            "orders",
+        ):
             with pytest.raises(Refused, match="may not publish"):
                 link.ask(forbidden, b"{}", seconds=2)
 

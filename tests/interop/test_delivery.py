@@ -31,6 +31,7 @@ from identities.services import (
     outbox,
     removing,
     signing,
+    signing_over,
     stakes,
 )
 from identities.services.delivering_checks import digest
@@ -152,12 +153,8 @@ def test_what_servers_refuse_is_shown_with_their_words_on_every_one(nats: natsse
     account = make.account(operator)
     three = nodes.start(nats, operator, 3)
     operator = _strict(operator, strict=False)
-    operator_keys.resign(
-        principal=make.COMMAND,
-        operator=operator,
-        by=account.issuer,
-        to=operator.public_key,
-        version=operator.version,
+    signing_over.accounts_of(
+        principal=make.COMMAND, operator=operator, source=account.issuer, target=operator.public_key
     )
     clustered(three)
     attending.once()

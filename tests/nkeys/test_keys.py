@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import pickle
 
@@ -112,6 +113,39 @@ def test_a_seed_given_as_public_key_is_called_a_seed_and_not_repeated(around: st
         with pytest.raises(NkeyError, match="seed, which is secret") as caught:
             PublicKey.parse(text, KeyKind.USER)
         assert seed[:10] not in str(caught.value).upper()
+
+
+@pytest.mark.parametrize("kind", [KeyKind.ACCOUNT, KeyKind.USER, KeyKind.OPERATOR])
+def test_a_seed_broken_over_lines_or_in_base64_is_called_a_seed(kind: KeyKind) -> None:
+    seed = KeyPair.create(kind).seed().reveal()
+    plain = seed.decode()
+    standard, safe = base64.b64encode(seed).decode(), base64.urlsafe_b64encode(seed + b"\n").decode()
+    for text in (
+        "\n".join((plain[:20], plain[20:40], plain[40:])),
+        f"{plain[:30]}\r\n  {plain[30:]}".lower(),
+        " ".join(plain),
+        standard,
+        safe.rstrip("="),
+        f"{standard[:40]}\n{standard[40:]}",
+        f"the key: {standard}",
+        base64.encodebytes(b"-----BEGIN USER NKEY SEED-----\n" + seed + b"\n------END").decode(),
+    ):
+        assert looks_like_seed(text), text.replace(plain, "…")
+        with pytest.raises(NkeyError, match="seed, which is secret") as caught:
+            PublicKey.parse(text, KeyKind.USER)
+        assert plain[:10] not in str(caught.value).upper()
+
+
+def test_prose_jwts_and_public_keys_are_no_seeds() -> None:
+    public = KeyPair.create(KeyKind.ACCOUNT).public.text
+    for text in (
+        "SUPPORT TEAM OF THE ORDERS SERVICE IN FRANKFURT AND BERLIN, SAME AS BEFORE IN SOUTHERN GERMANY",
+        "\n".join((public[:20], public[20:])),
+        base64.b64encode(public.encode()).decode(),
+        base64.b64encode(b"{" + b"x" * 200 + b"}").decode(),
+        "A" * 5000 + "=" * 3,
+    ):
+        assert not looks_like_seed(text)
 
 
 def test_even_a_short_piece_of_a_seed_is_not_repeated() -> None:

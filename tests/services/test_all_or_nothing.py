@@ -343,13 +343,6 @@ WORKS: dict[str, Work] = {
         version=at.operator.version,
         resign_by=at.operator.public_key,
     ),
-    "operator_keys.resign": lambda at: operator_keys.resign(
-        **WHO,
-        operator=at.operator,
-        by=at.account.issuer,
-        to=at.operator.public_key,
-        version=at.operator.version,
-    ),
     "system_accounts.choose": lambda at: system_accounts.choose(
         **WHO, operator=at.operator, account=at.account.public_key, version=at.operator.version
     ),

@@ -15,7 +15,15 @@ from identities.models import Account, AuditEvent, IssuedToken, Key, Operator, P
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.decisions import Forbidden
 from identities.policy.principal import Role
-from identities.services import accounts, changes, operator_keys, operators, signing, system_accounts
+from identities.services import (
+    accounts,
+    changes,
+    operator_keys,
+    operators,
+    signing,
+    signing_over,
+    system_accounts,
+)
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -151,7 +159,7 @@ def test_accounts_of_the_identity_key_are_re_signed_so_that_signing_keys_can_be_
     edit = OperatorEdit(name="Bare", require_signing_keys=True)
     with pytest.raises(IdentityError, match="Re-sign it by a signing key first"):
         operators.update(**WHO, operator=row, edit=edit, version=row.version)
-    assert operator_keys.resign(**WHO, operator=row, by=bare.public_key, to=made, version=row.version) == 2
+    assert signing_over.accounts_of(**WHO, operator=row, source=bare.public_key, target=made) is None
     account.refresh_from_db()
     assert account.issuer == made
     limits = replace(OperatorLimits.unlimited(), conn=5)
@@ -164,15 +172,19 @@ def test_accounts_are_re_signed_only_by_keys_that_may_and_are_here(acme: Operato
     add(acme, FOREIGN)
     row, first = again(acme), keys(acme)[0]
     with pytest.raises(IdentityError):
-        operator_keys.resign(**WHO, operator=row, by=first, to=to, version=row.version)
+        operator_keys.remove(**WHO, operator=row, public_key=first, resign_by=to, version=row.version)
     assert Account.objects.get(name="SYS").issuer == first
 
 
 def test_the_identity_key_of_a_strict_operator_re_signs_nothing(db: None) -> None:
     strict = make.operator("Strict", require_signing_keys=True)
     first = keys(strict)[0]
-    with pytest.raises(IdentityError, match="may not sign"):
-        operator_keys.resign(**WHO, operator=strict, by=first, to=strict.public_key, version=strict.version)
+    add(strict)
+    row = again(strict)
+    with pytest.raises(IdentityError, match="requires signing keys: its identity key may not sign"):
+        operator_keys.remove(
+            **WHO, operator=row, public_key=first, resign_by=strict.public_key, version=row.version
+        )
 
 
 def test_a_viewer_changes_no_keys(acme: Operator) -> None:
@@ -181,8 +193,6 @@ def test_a_viewer_changes_no_keys(acme: Operator) -> None:
         operator_keys.add(principal=viewer, operator=acme, version=acme.version)
     with pytest.raises(Forbidden):
         operator_keys.remove(principal=viewer, operator=acme, public_key=FOREIGN, version=acme.version)
-    with pytest.raises(Forbidden):
-        operator_keys.resign(principal=viewer, operator=acme, by="", to="", version=acme.version)
 
 
 def test_the_system_account_is_changed_and_taken_away(acme: Operator) -> None:

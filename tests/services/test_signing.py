@@ -16,7 +16,7 @@ from identities.models import Account, AuditTarget, IssuedToken, Key, Purpose, U
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
-from identities.services import accounts, changes, creds, operators, signing, users
+from identities.services import accounts, changes, creds, operators, signing, suspensions, user_keys, users
 from identities.services.secrets import opened
 from identities.vault.errors import VaultError
 from tests import make
@@ -60,6 +60,41 @@ def test_the_issue_time_rises_strictly(last: int, iat: int) -> None:
 def test_the_issue_time_runs_five_seconds_ahead_at_most(last: int) -> None:
     with pytest.raises(signing.TooSoon, match="save again"):
         signing.next_iat(last, 1000)
+
+
+@pytest.mark.parametrize(("last", "iat"), [(999, 1000), (1005, 1006), (1059, 1060)])
+def test_what_locks_somebody_out_may_run_a_minute_ahead(last: int, iat: int) -> None:
+    assert signing.next_iat(last, 1000, urgent=True) == iat
+
+
+def test_and_no_further() -> None:
+    for last in (1060, 1061):
+        with pytest.raises(signing.TooSoon, match="save again"):
+            signing.next_iat(last, 1000, urgent=True)
+
+
+def test_whoever_has_to_be_out_gets_out_however_many_edits_there_were_just_now(
+    admin: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = make.account()
+    leaver, suspect, leaked = (make.user(account, name) for name in ("leaver", "suspect", "leaked"))
+    account.refresh_from_db()
+    now = account.last_iat
+    Account.objects.filter(pk=account.pk).update(last_iat=now + signing.MOST_AHEAD)
+    monkeypatch.setattr(signing.clock, "unix", lambda: now)
+    account.refresh_from_db()
+    limits = replace(changes.claims_of(account).nats.limits, conn=7)
+    with pytest.raises(signing.TooSoon):
+        accounts.update_limits(principal=admin, account=account, limits=limits, version=account.version)
+    accounts.revoke(principal=admin, account=account, entries={leaver.public_key: now})
+    suspensions.suspend(principal=admin, user=suspect, version=suspect.version)
+    user_keys.rotate(principal=admin, user=leaked, version=leaked.version)
+    account.refresh_from_db()
+    assert account.last_iat == now + signing.MOST_AHEAD + 3
+    revoked = changes.claims_of(account).nats.revocations
+    assert set(revoked) == {leaver.public_key, suspect.public_key, leaked.public_key}
+    with pytest.raises(signing.TooSoon, match="issued 8 seconds from now"):
+        accounts.update_limits(principal=admin, account=account, limits=limits, version=account.version)
 
 
 def test_many_saves_within_a_second_end_in_a_refusal_that_changes_nothing(

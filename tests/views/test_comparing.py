@@ -11,11 +11,11 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from identities.claims.drafts import RoleDraft, SigningKeyDraft
-from identities.claims.permissions import Permission, UserPermissionLimits
+from identities.claims.permissions import Permission, Permissions, UserPermissionLimits
 from identities.models import Account, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.principal import Role
-from identities.services import signing_keys
+from identities.services import accounts, changes, clock, signing_keys
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -77,6 +77,38 @@ def test_two_roles_are_compared_as_they_are_written(account: Account) -> None:
     found = page(first, second)
     assert "two may publish to all that one may, and to more." in found
     assert "stand for themselves" in found
+
+
+def test_an_empty_list_that_was_written_beside_a_denial_lets_nothing_out(ann: User, bob: User) -> None:
+    """As nats-server takes it (see the permission tester), where no list at all would let everything out."""
+    claims = json.loads(bob.claims)
+    claims["nats"]["pub"] = {"allow": [], "deny": ["x"]}
+    User.objects.filter(pk=bob.pk).update(claims=json.dumps(claims))
+    found = page("ann", "bob")
+    assert "ann may publish to <code>orders.&gt;</code>, bob may not." in found
+
+
+def test_a_user_of_a_role_has_what_the_role_gives_it(account: Account, ann: User) -> None:
+    key = role(account, "worker", "orders.{{name()}}")
+    make.user(account, "eve", signer=key, limits=None)
+    found = page("eve", "ann")
+    assert "eve only to <code>orders.eve</code>." in found
+    assert "its role" in found
+
+
+def test_the_account_s_defaults_count_where_nothing_else_is_said(account: Account, ann: User) -> None:
+    defaults = changes.edit_body(default_permissions=Permissions(pub=Permission(allow=("d",))))
+    accounts.rewrite(
+        principal=make.COMMAND,
+        account=account,
+        plan=lambda row: changes.plan(row, defaults, now=clock.unix()),
+        version=account.version,
+        done="Set defaults",
+    )
+    make.user(account, "eve")
+    found = page("eve", "ann")
+    assert "eve may publish to <code>d</code>, ann may not." in found
+    assert "default permissions" in found
 
 
 def test_different_accounts_are_said_to_be_so(ann: User) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from identities.models import Account, Cluster, Delivery, Holding, HoldingState, Job, Server
+from identities.models import Account, AuditEvent, Cluster, Delivery, Holding, HoldingState, Job, Server
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.principal import Role
 from identities.services import accounts, clock, drifting
@@ -130,6 +131,23 @@ def test_nothing_is_sent_while_nothing_changes(cluster: Cluster) -> None:
     assert browser.get(again, **asked).status_code == 204
     held(cluster.servers.get(name="n2"), Account.objects.get(name="ahead"), HoldingState.OLDER)
     assert browser.get(again, **asked).status_code == 200
+
+
+def test_a_worker_compares_again_when_the_last_comparison_is_old(cluster: Cluster, settings: Any) -> None:
+    assert drifting.when_due(cluster) is None
+    cluster.compared_at = clock.now() - timedelta(minutes=16)
+    before = AuditEvent.objects.count()
+    job = drifting.when_due(cluster)
+    assert job is not None
+    assert job.kind == drifting.COMPARE
+    assert drifting.when_due(cluster) is None  # it was begun just now
+    Job.objects.all().delete()
+    cluster.compared_at = None
+    assert drifting.when_due(cluster) is not None
+    Job.objects.all().delete()
+    settings.NSCWEB_COMPARE_MINUTES = 0
+    assert drifting.when_due(cluster) is None
+    assert AuditEvent.objects.count() == before
 
 
 def test_the_page_costs_few_queries(

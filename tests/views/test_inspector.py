@@ -13,7 +13,7 @@ from identities.claims.drafts import AccountEdit
 from identities.models import AuditEvent, IssuedToken, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.principal import Role
-from identities.services import accounts, clock, creds, inspection, users
+from identities.services import accounts, clock, creds, inspection, reissuing_accounts, users
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -164,3 +164,19 @@ def test_who_may_inspect() -> None:
     assert make.client(Role.VIEWER).get(reverse("inspector")).status_code == 200
     assert make.client(None).get(reverse("inspector")).status_code == 403
     assert Client().get(reverse("inspector")).status_code == 302
+
+
+def test_jwts_of_an_account_that_was_reissued_lead_to_its_new_key(user: User) -> None:
+    account = user.account
+    old, of_user, key = IssuedToken.objects.get(pk=account.token_id).text, text_of(user), account.public_key
+    reissuing_accounts.reissue(principal=make.COMMAND, account=account, version=account.version)
+    account.refresh_from_db()
+    assert account.public_key != key
+    admin = make.client()
+    for text in (old, of_user):
+        page = inspect(text, admin)
+        assert "Account “Shop” had this key until it was reissued, and has another one since" in page
+        assert account.public_key in page
+        assert "is not known here" not in page
+    stranger = make.client(account=make.account(make.operator("Other")))
+    assert "had this key until" not in inspect(old, stranger)

@@ -55,7 +55,7 @@ def test_the_page_shows_every_key_and_what_it_signed(visitor: Visitor, acme: Ope
     assert "signing key Here, sealed 1" in page.text
     assert "no key of this operator servers refuse what it signed Not here 1" in page.text
     assert url("operator-key-remove", acme, handle(first)) in page.html
-    assert url("operator-key-resign", acme, handle(FOREIGN)) in page.html
+    assert page.link("Sign accounts anew") == url("operator-sign-anew", acme)
 
 
 def test_a_key_is_made_and_removed_again(visitor: Visitor, acme: Operator) -> None:
@@ -109,26 +109,15 @@ def test_removing_a_key_names_its_accounts_and_re_signs_them(visitor: Visitor, a
     assert Account.objects.get(name="SYS").issuer == second
 
 
-def test_accounts_are_re_signed_by_another_key(visitor: Visitor, acme: Operator) -> None:
-    make.account(acme, "Shop")
-    page = visitor.open(url("operator-key-resign", acme, handle(keys(acme)[0])))
-    assert "It signed 2 accounts (“Shop”, “SYS”)" in page.text
-    page = visitor.send(page, to=acme.public_key)
-    assert "Re-signed 2 accounts" in page.text
-    assert set(Account.objects.values_list("issuer", flat=True)) == {acme.public_key}
-
-
 def test_a_stale_page_changes_no_keys(visitor: Visitor, acme: Operator) -> None:
     pages = [
         visitor.open(url("operator-key-create", acme)),
         visitor.open(url("operator-key-remove", acme, handle(keys(acme)[0]))),
-        visitor.open(url("operator-key-resign", acme, handle(keys(acme)[0]))),
     ]
     operator_keys.add(principal=make.COMMAND, operator=acme, version=acme.version)
     before = keys(acme)
-    for page, action in zip(pages, ("/new", "/remove", "/re-sign"), strict=True):
-        values = {"to": acme.public_key} if action == "/re-sign" else {}
-        assert visitor.send(page, action=action, **values).status == 409
+    for page, action in zip(pages, ("/new", "/remove"), strict=True):
+        assert visitor.send(page, action=action).status == 409
     assert keys(acme) == before
 
 
@@ -137,11 +126,11 @@ def test_a_viewer_sees_keys_and_changes_none(acme: Operator) -> None:
     page = viewer.open(url("operator-keys", acme))
     assert "identity key" in page.text
     assert "/signing-keys/new" not in page.html
+    assert "Sign accounts anew" not in page.text
     key = handle(keys(acme)[0])
     for address in (
         url("operator-key-create", acme),
         url("operator-key-remove", acme, key),
-        url("operator-key-resign", acme, key),
         url("operator-system-account-choose", acme),
     ):
         assert viewer.open(address).status == 403

@@ -185,10 +185,11 @@ def test_the_pages_of_an_object_are_tabs_of_each_other() -> None:
         "Overview",
         "Client test",
         "May it …?",
+        "Connections",
         "Context for nats",
         "History",
     ]
-    assert len(shown.user_tabs(user, client_test=False)["tabs"]) == 4
+    assert len(shown.user_tabs(user, client_test=False)["tabs"]) == 5
     number = '<span class="count">{}</span>'
     for name, url in ((f"Accounts {number.format(2)}", "accounts"), ("History", "operator-history")):
         page = make.client().get(shown.operator_url(url, account.operator)).content.decode()

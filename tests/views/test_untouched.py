@@ -31,7 +31,6 @@ ACTS: dict[str, str] = {
     "export-revoke": "asks whose activation is revoked",
     "import-renew": "gets a new activation token",
     "operator-key-remove": "takes a key away, for which there is nothing to fill in but a tick",
-    "operator-key-resign": "asks for the key that signs instead",
     "revocation-clear": "lets creds work again, for which there is nothing to fill in",
     "role-preset": "asks what a preset is about",
     "user-preset": "asks what a preset is about",

@@ -14,7 +14,7 @@ from identities.claims import explain, explain_steps, recipes
 from identities.claims.errors import ClaimsError
 from identities.claims.explain_types import INBOX, Answer, Place, Question, Verb, Verdict
 from identities.claims.recipes import Task, Wish
-from identities.management import comparing, presets
+from identities.management import comparing, findings, presets, who_can
 from identities.models import User
 from identities.nkeys import looks_like_seed
 from identities.policy.principal import Principal
@@ -29,8 +29,9 @@ class Command(BaseCommand):
 
     help = (
         "Say whether a user may publish, subscribe or request, by which rule; why something was denied; "
-        "which subjects a task needs; by “compare A B”, what one user or role may and another may not; or, by "
-        "“presets [KEY]”, what presets there are and what one gives."
+        "which subjects a task needs; by “compare A B”, what one user or role may and another may not; by "
+        "“presets [KEY]”, what presets there are and what one gives; by “who-can publish SUBJECT --account A”, "
+        "everybody who may, also from other accounts; by “findings --account A”, what its permissions get wrong."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -56,6 +57,9 @@ class Command(BaseCommand):
             "--indirect", action="store_true", help="of a task: the bucket does not answer directly"
         )
         parser.add_argument(
+            "--account", metavar="ACCOUNT", help="of who-can and findings: the account, by key or name"
+        )
+        parser.add_argument(
             "--with", dest="given", action="append", metavar="NAME=VALUE", help="of a preset: a parameter"
         )
         parser.add_argument("--json", action="store_true", help="one JSON document")
@@ -71,13 +75,19 @@ class Command(BaseCommand):
         if options["user"] == comparing.WORD:
             self._compare(options)
             return
+        if options["user"] == who_can.WORD:
+            self._who_can(options)
+            return
+        if options["user"] == findings.WORD:
+            self._findings(options)
+            return
         if options["user"] == presets.WORD:
             self._presets(options)
             return
         if not (options["user"] and options["verb"] in set(Verb) and options["subject"]):
             raise CommandError(
                 "Give USER_KEY, publish, subscribe or request, and SUBJECT; or compare and two users or roles; or "
-                "--log TEXT; or --task."
+                "who-can; or findings; or --log TEXT; or --task."
             )
         user = _user(options["user"])
         question = Question(
@@ -106,6 +116,22 @@ class Command(BaseCommand):
             self.stdout.write(said)
         else:
             self._say(comparing.told(found))
+
+    def _who_can(self, options: dict[str, Any]) -> None:
+        now = clock.unix()
+        found = who_can.of(_PRINCIPAL, options["verb"], options["subject"], options["account"], now=now)
+        if options["json"]:
+            said = who_can.document(_PRINCIPAL, found, now=now)
+            self.stdout.write(json.dumps(said, ensure_ascii=False, indent=2))
+        else:
+            self._say(who_can.told(_PRINCIPAL, found, now=now))
+
+    def _findings(self, options: dict[str, Any]) -> None:
+        found = findings.of(_PRINCIPAL, options["account"])
+        if options["json"]:
+            self.stdout.write(json.dumps(findings.document(found), ensure_ascii=False, indent=2))
+        else:
+            self._say(findings.told(found))
 
     def _presets(self, options: dict[str, Any]) -> None:
         lines, document = presets.said(options["verb"], options["given"] or [])
