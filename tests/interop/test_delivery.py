@@ -24,6 +24,7 @@ from identities.services import (
     changes,
     choosing,
     creds,
+    delivering,
     jobs,
     operator_keys,
     operators,
@@ -300,3 +301,26 @@ def test_before_a_deletion_the_servers_say_what_hangs_on_the_account(nats: natss
     assert (found["name"], found["problem"], found["servers"]) == (cluster.name, "", 1)
     assert (found["connections"], found["streams"]) == (1, ["ORDERS"])
     assert found["bytes"] > 100
+
+
+def test_a_store_that_is_fetched_in_one_go_is_compared_as_well(
+    nats: natsserver.Stable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivering, "LEAST_TO_PACK", 1)
+    operator = make.operator()
+    newer, older, fresh = (make.account(operator) for _ in range(3))
+    one = nodes.start(nats, operator)
+    clustered(one)
+    attending.once()
+    theirs = _pushed_elsewhere(one, newer, later=5)
+    choosing.deliver_now(principal=make.COMMAND, account=newer)
+    older, fresh = change(older), make.account(operator)
+    attending.once()
+    assert (row_of(newer).state, row_of(newer).found) == ("held", theirs)
+    assert {row_of(older).state, row_of(fresh).state} == {"done"}
+    with nodes.linked(one) as link:
+        assert [held(link, account, 1) for account in (newer, older, fresh)] == [
+            [theirs],
+            [text(older)],
+            [text(fresh)],
+        ]
