@@ -50,8 +50,8 @@ class Within:
 
 
 _OF_ROLES = "CASE WHEN u.{d}_mode = 'role' THEN u.claims ELSE '' END"
-# {d} is pub or sub, {claims} the document or that of roles' users alone, {where} the reach and the place behind which to
-# begin.
+# {d} is pub or sub, {claims} the document or that of roles' users alone, {where} the reach and the place behind which
+# to begin.
 _BRANCH = """
 SELECT * FROM (
 SELECT u.id, u.name, u.public_key, u.operator_id, a.name AS account, a.public_key AS account_key, u.account_id,
