@@ -46,18 +46,6 @@ def look_up(link: SystemLink, accounts: Sequence[str], *, servers: int) -> list[
     return [_found(reply) for reply in link.ask_all(questions)]
 
 
-def packed(link: SystemLink) -> dict[str, str]:
-    """Everything that a full server holds, but for what has expired: account and JWT; nothing where it broke off.
-
-    Any one full server answers, without its name. Raises: Refused.
-    """
-    reply = link.take(messages.CLAIMS_PACK, until=lambda payload: not payload)
-    if not reply.complete:
-        return {}
-    parts = (payload.decode(errors="replace").partition("|") for payload in reply.payloads)
-    return {account: text for account, _, text in parts}
-
-
 def push(
     link: SystemLink, tokens: Sequence[tuple[str, str]], *, servers: int, one_by_one: bool
 ) -> list[Told]:

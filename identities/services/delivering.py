@@ -7,7 +7,7 @@ Look up first: a newer JWT there is never overwritten, a person has to choose. T
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -34,7 +34,6 @@ from identities.services.delivering_roster import Roster, key_of
 
 BATCH = 1024
 CHUNK = 256
-LEAST_TO_PACK = 128
 NOBODY = "No server of the cluster has answered yet."
 NEWER = "A server holds a newer JWT than the one here. Choose which of them is to stand."
 UNPROVEN = "The servers took it, but it could not be seen that all of them hold it."
@@ -67,7 +66,7 @@ def deliver(held: leases.Held, cluster: Cluster, link: SystemLink, roster: Roste
     pushes = [row for row in rows if row.wish == Wish.PUSH]
     deletions = [row for row in rows if row.wish == Wish.DELETE]
     try:
-        _deliver_all(held, cluster, link, roster, pushes, _known(cluster, link, roster, len(pushes)))
+        _deliver_all(held, cluster, link, roster, pushes)
         if deletions:
             delivering_results.write(held, removing.carry_out(cluster, link, roster, deletions))
     except leases.LostCluster:  # whoever has it now looks at what was sent from here
@@ -82,7 +81,6 @@ def _deliver_all(
     link: SystemLink,
     roster: Roster,
     rows: Sequence[Delivery],
-    known: Mapping[str, str],
 ) -> None:
     under_way: Future[None] | None = None
     before: list[Outcome] = []
@@ -92,7 +90,7 @@ def _deliver_all(
             began = time.monotonic()
             if under_way is not None:
                 under_way.result()
-            under_way = speaking.submit(_speak, link, roster, pushes, began, known)
+            under_way = speaking.submit(_speak, link, roster, pushes, began)
             delivering_results.write(held, before)
             before = outcomes
         if under_way is not None:
@@ -100,24 +98,13 @@ def _deliver_all(
         delivering_results.write(held, before)
 
 
-def _known(cluster: Cluster, link: SystemLink, roster: Roster, number: int) -> Mapping[str, str]:
-    """What the only full server holds, in one go, where much of it is asked for; {}: it is looked up one by one."""
-    if len(roster.full) != 1 or number < LEAST_TO_PACK:
-        return {}
-    if number * 4 < Account.objects.live().filter(operator_id=cluster.operator_id).count():
-        return {}
-    return claims_requests.packed(link)
-
-
-def _speak(
-    link: SystemLink, roster: Roster, pushes: Sequence[_Push], began: float, known: Mapping[str, str]
-) -> None:
+def _speak(link: SystemLink, roster: Roster, pushes: Sequence[_Push], began: float) -> None:
     """Bring accounts to the servers; touches no database. What was read at `began` may grow old: then it waits."""
     if not roster.here:
         for one in pushes:
             _settle(one, roster, problem=NOBODY)
         return
-    left = _look_up(link, roster, pushes, known)
+    left = _look_up(link, roster, pushes)
     fresh = max(leases.LEASE.total_seconds(), 4 * link.target.request_seconds)
     if time.monotonic() - began > fresh:  # another worker may have sent a newer one: never older over newer
         return
@@ -170,17 +157,12 @@ def _begin(cluster: Cluster, rows: Sequence[Delivery]) -> tuple[list[Outcome], l
     return outcomes, under_way
 
 
-def _look_up(
-    link: SystemLink, roster: Roster, pushes: Sequence[_Push], known: Mapping[str, str]
-) -> list[_Push]:
+def _look_up(link: SystemLink, roster: Roster, pushes: Sequence[_Push]) -> list[_Push]:
     """Those that are to be sent: where nobody holds a newer JWT, and somebody does not hold this one."""
     full = roster.full
-    asked = [one.ours.account for one in pushes if one.ours.account not in known]
-    held = dict(zip(asked, claims_requests.look_up(link, asked, servers=len(full)), strict=True))
+    held = claims_requests.look_up(link, [one.ours.account for one in pushes], servers=len(full))
     left = []
-    for one in pushes:
-        account = one.ours.account
-        found = held[account] if account in held else Found(texts=(known[account],))
+    for one, found in zip(pushes, held, strict=True):
         newer = _newer(one, found)
         if newer is not None:
             _hold(one, roster, found, newer)

@@ -24,7 +24,6 @@ from identities.services import (
     changes,
     choosing,
     creds,
-    delivering,
     jobs,
     operator_keys,
     operators,
@@ -303,10 +302,7 @@ def test_before_a_deletion_the_servers_say_what_hangs_on_the_account(nats: natss
     assert found["bytes"] > 100
 
 
-def test_a_store_that_is_fetched_in_one_go_is_compared_as_well(
-    nats: natsserver.Stable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(delivering, "LEAST_TO_PACK", 1)
+def test_of_several_accounts_each_is_compared_by_itself(nats: natsserver.Stable) -> None:
     operator = make.operator()
     newer, older, fresh = (make.account(operator) for _ in range(3))
     one = nodes.start(nats, operator)
