@@ -219,13 +219,16 @@ class SystemLink:
             collector.take(message)
 
     async def _ask_all(self, questions: Sequence[Question], seconds: float, window: int) -> list[Reply]:
-        gate = asyncio.Semaphore(window)
+        """As many coroutines as may be under way, each with one question after the other."""
+        replies = [Reply()] * len(questions)
+        waiting = iter(enumerate(questions))
 
-        async def one(question: Question) -> Reply:
-            async with gate:
-                return await self._ask(question, seconds)
+        async def work() -> None:
+            for number, question in waiting:
+                replies[number] = await self._ask(question, seconds)
 
-        return list(await asyncio.gather(*map(one, questions)))
+        await asyncio.gather(*(work() for _ in range(min(window, len(questions)))))
+        return replies
 
     async def _ask(self, question: Question, seconds: float) -> Reply:
         return await self._collected(question.subject, question.payload, _Collector(question.expect), seconds)
@@ -245,19 +248,14 @@ class SystemLink:
         try:
             self._raise_troubles()
             await self._connection.publish(subject, payload, reply=f"{self._inbox}.{token}")
-            while not collector.ended.done():
-                heard = len(collector.reply.payloads)
-                try:
-                    async with asyncio.timeout(seconds):
-                        await asyncio.shield(collector.ended) if quiet else await collector.ended
-                except TimeoutError:
-                    if not quiet or heard == len(collector.reply.payloads):
-                        break
+            collector.patience(self._loop, seconds, quiet=quiet)
+            await collector.ended
             self._raise_troubles()
             return collector.reply
         except (NatsError, OSError) as error:
             raise Refused(said_by(error)) from error
         finally:
+            collector.forget_patience()
             del self._waiting[token]
 
     async def _watch(self, connection: Connection) -> None:
@@ -299,6 +297,24 @@ class _Collector:
         self.expect, self.until = expect, until
         self.reply = Reply()
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def patience(self, loop: asyncio.AbstractEventLoop, seconds: float, *, quiet: bool) -> None:
+        """End after `seconds`; with `quiet`, when nothing has come for so long."""
+        heard = len(self.reply.payloads)
+
+        def over() -> None:
+            if quiet and len(self.reply.payloads) > heard:
+                self.patience(loop, seconds, quiet=True)
+            else:
+                self.end()
+
+        self._timer = loop.call_later(seconds, over)
+
+    def forget_patience(self) -> None:
+        """The question is over, one way or another."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     def end(self) -> None:
         """Nothing more is waited for."""
