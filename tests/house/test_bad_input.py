@@ -43,13 +43,11 @@ def visitor(user: User) -> Visitor:
 
 def address(name: str, user: User) -> str:
     keys = [user.operator.public_key, user.account.public_key, user.public_key]
-    depth = {"operator": 1, "preset": 1, "account": 2, "user": 3}[name.partition("-")[0]] - name.endswith(
-        "-create"
-    )
     if name.startswith("cluster"):
         here = () if name == "cluster-create" else (Cluster.objects.get(name="Main").pk,)
         return reverse(name, args=[keys[0], *here])
-    depth = {"operator": 1, "account": 2, "user": 3}[name.partition("-")[0]] - name.endswith("-create")
+    kinds = {"operator": 1, "preset": 1, "account": 2, "user": 3}
+    depth = kinds[name.partition("-")[0]] - name.endswith("-create")
     return reverse(name, args=keys[:depth])
 
 
