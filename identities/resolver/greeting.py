@@ -6,6 +6,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -71,7 +72,10 @@ def greet(route: Route, target: Target, seconds: float) -> Greeting:
     Raises: NoGreeting. ResolverError: certificates that can't be used.
     """
     context = contexts.client_context(target.ca_pem, target.client_cert, target.client_key)
-    return asyncio.run(_greet(route, target, context, seconds))
+    with ThreadPoolExecutor(
+        1, thread_name_prefix="greeting"
+    ) as apart:  # whoever calls may have a loop of its own
+        return apart.submit(asyncio.run, _greet(route, target, context, seconds)).result()
 
 
 async def _greet(route: Route, target: Target, context: ssl.SSLContext, seconds: float) -> Greeting:

@@ -162,12 +162,12 @@ class SystemLink:
             raise Refused("timed out") from None
 
     def _end_loop(self) -> None:
+        """End what still runs in the loop, in its own thread, and the thread."""
+        with suppress(FutureTimeout, CancelledError):
+            asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result(_GRACE)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_GRACE)
         if not self._thread.is_alive():
-            for task in asyncio.all_tasks(self._loop):
-                task.cancel()
-            self._loop.run_until_complete(asyncio.sleep(0))
             self._loop.close()
 
     async def _open(self, login: TestUser, lookup: Lookup) -> Connection:
@@ -288,6 +288,14 @@ class SystemLink:
             if not self._connection.refusals:
                 self._connection.troubled.clear()
             raise Refused(said)
+
+
+async def _cancel_others() -> None:
+    """Cancel every other task of the loop, and wait until they have ended."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 class _Collector:
