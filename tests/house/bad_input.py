@@ -245,7 +245,9 @@ ONE_SUBJECT: Bad = {
     "*": ("no wildcards",),
 }
 CLIENT_TEST: Mapping[str, Bad] = {
-    "url": SERVER,
+    "url": {
+        typed: words for typed, words in SERVER.items() if typed
+    },  # without one a cluster's addresses are taken
     "subject": ONE_SUBJECT,
     "other": {"nobody": ("no user", "Give a name"), "Nowhere/plain": ("no user", "Give a name")},
     "queue": {"a b": ("no blanks",)},
@@ -350,7 +352,12 @@ SHEETS: Mapping[str, Sheet] = {
     "cluster-user-renew": Sheet(fields={"expires": EXPIRY}),
     "user-test": Sheet(
         fields=CLIENT_TEST,
-        filled={"trial": "subscribe-publish", "url": "nats://nats.example.com:4222", "subject": "a"},
+        filled={
+            "trial": "subscribe-publish",
+            "cluster": "",
+            "url": "nats://nats.example.com:4222",
+            "subject": "a",
+        },
     ),
 }
 CONFIG: Mapping[str, Bad] = {

@@ -10,9 +10,10 @@ from django.urls import reverse
 
 from identities.claims import codec
 from identities.claims.scopes import SigningKey
-from identities.models import Account, IssuedToken, User
+from identities.models import Account, IssuedToken, Unsigned, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.services import adopting, adopting_users
+from identities.views.editing import ELSEWHERE
 from tests import make
 from tests.elsewhere import Elsewhere, seeds_of
 from tests.pages import Visitor
@@ -104,17 +105,15 @@ def test_sent_back_untouched_nothing_is_signed(visitor: Visitor) -> None:
     assert Account.objects.get(pk=account.pk).version == account.version
 
 
-def test_when_nobody_can_sign_the_page_says_which_seeds_would_do(visitor: Visitor) -> None:
-    account, keys = imported(here=0)
+def test_when_nobody_can_sign_the_edit_waits_until_it_was_signed_elsewhere(visitor: Visitor) -> None:
+    account, _ = imported(here=0)
     page = visitor.open(url("account-edit", account))
-    assert "No key that may sign it has its seed here" in page.text
-    assert keys[0] in page.text
-    assert "page “Keys” of operator “Op”" in page.text
-    refused = visitor.send(page, description="new")
-    assert refused.status == 422
-    assert "No key that may sign it has its seed here" in refused.text
+    assert ELSEWHERE in page.text
+    kept = visitor.send(page, description="new")
+    assert kept.status == 200
+    assert kept.url.endswith("/unsigned"), kept.url
     assert Account.objects.get(pk=account.pk).version == account.version
-    assert visitor.send(page, action="/edit").status == 200
+    assert Unsigned.objects.get(account=account).changes == "nats.description"
 
 
 def test_a_user_is_asked_about_in_the_same_way(visitor: Visitor) -> None:
