@@ -8,18 +8,23 @@ from dataclasses import dataclass
 
 from django.db.models import Count
 
-from identities.models import LIVE_FIRST, Account, Cluster, Holding, Server
+from identities.models import LIVE_FIRST, Account, Cluster, Holding, Key, Server
+from identities.nkeys import KeyKind
 
 PAGE = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drifted:
-    """One account of the list: `row` is None for one that is not here; `holdings` by the server's number."""
+    """One account of the list: `row` is None for one that is not here; `holdings` by the server's number.
+
+    `former`: an account that is here had this key before.
+    """
 
     key: str
     row: Account | None
     holdings: dict[int, Holding]
+    former: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +50,7 @@ def servers(cluster: Cluster) -> list[Server]:
 
 
 def page(cluster: Cluster, states: Sequence[str], after: str) -> Page:
-    """Accounts of which a server holds something in one of these states, by key, behind `after`: two queries."""
+    """Accounts of which a server holds something in one of these states, by key: three queries at most."""
     held = Holding.objects.filter(server__cluster=cluster)
     found = held.filter(state__in=states, account_key__gt=after).order_by("account_key")
     keys = found.values("account_key").distinct()[: PAGE + 1]
@@ -58,5 +63,15 @@ def page(cluster: Cluster, states: Sequence[str], after: str) -> Page:
         LIVE_FIRST, "pk"
     ):
         rows.setdefault(row.public_key, row)
-    accounts = tuple(Drifted(key=key, row=rows.get(key), holdings=by_account[key]) for key in shown)
+    strange = [key for key in shown if key not in rows]
+    former = set(
+        Key.objects.filter(
+            operator=cluster.operator_id, kind=KeyKind.ACCOUNT.value, user=None, public_key__in=strange
+        ).values_list("public_key", flat=True)
+        if strange
+        else ()
+    )
+    accounts = tuple(
+        Drifted(key=key, row=rows.get(key), holdings=by_account[key], former=key in former) for key in shown
+    )
     return Page(accounts=accounts, after=shown[-1] if len(by_account) > PAGE else "")

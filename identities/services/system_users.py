@@ -27,7 +27,6 @@ PUBLISH = (
     "$SYS.REQ.CLAIMS.UPDATE",
     "$SYS.REQ.CLAIMS.DELETE",
     "$SYS.REQ.CLAIMS.LIST",
-    "$SYS.REQ.CLAIMS.PACK",
     "$SYS.REQ.ACCOUNT.NSUBS",
     *(f"$SYS.REQ.ACCOUNT.*.{verb}" for verb in ("INFO", "JSZ", "STATZ", "CLAIMS.LOOKUP", "CLAIMS.UPDATE")),
     *(f"$SYS.REQ.SERVER.*.{verb}" for verb in ("STATSZ", "VARZ", "CONNZ", "KICK")),

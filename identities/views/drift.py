@@ -36,6 +36,7 @@ def index(request: HttpRequest, operator_key: str, cluster_id: int) -> HttpRespo
                 Scope(operator=cluster.operator_id),
                 Action.CLUSTER_COMPARE,
                 Action.ACCOUNT_EDIT,
+                Action.ACCOUNT_DELETE,
                 Action.JWT_ADOPT,
             ),
         ),

@@ -60,6 +60,7 @@ class Row:
     note: str
     states: tuple[tuple[str, shown.State, str], ...]
     adopt_url: str
+    remove_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,7 @@ class Live:
 
 
 def live(cluster: Cluster, state: str, after: str) -> Live:
-    """Counts, and the accounts in `state` ("" for every kind of drift): six queries."""
+    """Counts, and the accounts in `state` ("" for every kind of drift): seven queries."""
     roster = drift.servers(cluster)
     sums = drift.counts(cluster)
     found = drift.page(cluster, [state] if state else [str(one) for one in drifting.DRIFT], after)
@@ -137,16 +138,27 @@ def _row(cluster: Cluster, roster: list[Server], drifted: drift.Drifted) -> Row:
         if holding is not None:
             when = f"issued {shown.moment(clock.at(holding.iat)).text}" if holding.iat else ""
             states.append((server.name, STATES[holding.state], holding.said or when))
-    adoptable = not deleted and any(one.state in ADOPTABLE for one in drifted.holdings.values())
+    states_there = {one.state for one in drifted.holdings.values()}
+    gone = deleted or drifted.former
+    adoptable = not gone and bool(states_there & ADOPTABLE)
     keys = [cluster.operator.public_key, drifted.key]
     return Row(
         name=row.name if row is not None else "",
         key=shown.chip(drifted.key),
         url=reverse("account", args=keys) if row is not None and not deleted else "",
-        note="deleted here" if deleted else "" if row is not None else "not here",
+        note=_note(drifted),
         states=tuple(states),
         adopt_url=shown.cluster_url("cluster-adopt", cluster, drifted.key) if adoptable else "",
+        remove_url=reverse("account-removal", args=keys)
+        if gone and HoldingState.EXTRA in states_there
+        else "",
     )
+
+
+def _note(drifted: drift.Drifted) -> str:
+    if drifted.row is not None:
+        return "deleted here" if drifted.row.deleted_at is not None else ""
+    return "has another key now" if drifted.former else "not here"
 
 
 def _url(cluster: Cluster, **query: str) -> str:

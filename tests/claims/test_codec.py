@@ -417,7 +417,11 @@ def test_any_json_is_refused_calmly_or_survives_being_signed_again(
         token = codec.decode(signed(json.dumps(tree), signer))
     except ClaimsError:
         return
-    again = codec.encode_checked(token.claims, signer, NOW)
+    try:
+        again = codec.encode_checked(token.claims, signer, NOW)
+    except ClaimsError as refused:  # the Go library reads such an address, and refuses to write it
+        assert "requires a protocol" in refused.user_message
+        return
     was, now = json.loads(token.payload), json.loads(again.payload)
     assert {**was, "iat": NOW, "jti": again.claims.jti} == now
     assert codec.payload_text(codec.from_payload(again.payload)) == again.payload

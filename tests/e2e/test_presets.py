@@ -118,6 +118,7 @@ def test_presets_fill_and_two_are_compared(page: Page, user: User, accessible: C
         accessible(page)
         crawl.shoot(page, name)
 
+    page.emulate_media(reduced_motion="reduce")  # contrast is judged once messages have faded in
     crawl.sign_in(page, "alice", make.PASSWORD)
     compares(page, user, look)
     fills(page, user, look)

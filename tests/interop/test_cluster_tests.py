@@ -201,7 +201,6 @@ def test_the_rights_of_the_system_user_suffice_for_all_that_is_asked_and_go_no_f
         assert claims_requests.push(link, [(key, text)], servers=1, one_by_one=False)
         assert claims_requests.push(link, [(key, text)], servers=1, one_by_one=True)
         assert claims_requests.look_up(link, [key], servers=1)[0].texts == (text,)
-        assert key in claims_requests.packed(link)
         assert key in next(iter(claims_requests.listed(link, servers=1).values()))
         assert holdings.observe(link, [key]).servers
         assert claims_requests.in_force(link, [key], servers=1)

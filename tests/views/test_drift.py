@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from identities.models import Account, AuditEvent, Cluster, Delivery, Holding, HoldingState, Job, Server
+from identities.models import Account, AuditEvent, Cluster, Delivery, Holding, HoldingState, Job, Key, Server
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.principal import Role
 from identities.services import accounts, clock, drifting
@@ -85,6 +85,28 @@ def test_only_what_can_be_taken_over_is_offered(cluster: Cluster) -> None:
     assert address(cluster, f"/{gone.public_key}/adopt") not in text
 
 
+def test_what_was_deleted_here_or_has_another_key_can_be_deleted_there(cluster: Cluster) -> None:
+    gone, ahead = Account.objects.get(name="gone"), Account.objects.get(name="ahead")
+    former = KeyPair.create(KeyKind.ACCOUNT).public.text
+    Key.objects.create(
+        operator=cluster.operator,
+        account=ahead,
+        public_key=former,
+        kind="account",
+        purpose="identity",
+        created_at=clock.now(),
+        deleted_at=clock.now(),
+    )
+    held(cluster.servers.get(name="n1"), former, HoldingState.EXTRA)
+    text = page(cluster)
+    home = f"/operators/{cluster.operator.public_key}/removals"
+    assert f"{home}/{gone.public_key}" in text
+    assert f"{home}/{former}" in text
+    assert "has another key now" in text
+    assert f"{home}/{STRANGER}" not in text
+    assert address(cluster, f"/{former}/adopt") not in text
+
+
 def test_long_lists_go_on(cluster: Cluster) -> None:
     server = cluster.servers.get(name="n1")
     for _ in range(60):
@@ -154,5 +176,5 @@ def test_the_page_costs_few_queries(
     cluster: Cluster, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     browser = make.client()
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(11):
         page(cluster, browser=browser)
