@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -417,11 +418,12 @@ def test_any_json_is_refused_calmly_or_survives_being_signed_again(
         token = codec.decode(signed(json.dumps(tree), signer))
     except ClaimsError:
         return
-    try:
-        again = codec.encode_checked(token.claims, signer, NOW)
-    except ClaimsError as refused:  # the Go library reads such an address, and refuses to write it
-        assert "requires a protocol" in refused.user_message
+    url = nats.get("account_server_url") if name == "operator" else None
+    if isinstance(url, str) and url and "://" not in url:
+        with suppress(ClaimsError):  # the Go library reads such an address, and refuses to write it
+            codec.encode_checked(token.claims, signer, NOW)
         return
+    again = codec.encode_checked(token.claims, signer, NOW)
     was, now = json.loads(token.payload), json.loads(again.payload)
     assert {**was, "iat": NOW, "jti": again.claims.jti} == now
     assert codec.payload_text(codec.from_payload(again.payload)) == again.payload
