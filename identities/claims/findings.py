@@ -22,6 +22,7 @@ class Kind(StrEnum):
     UNHEARD = "nothing reaches it"
     UNSENT = "nobody can publish it"
     UNANSWERED = "nobody can answer it"
+    UNJUDGED = "not judged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,7 +49,7 @@ def told(principal: Principal, found: Reached, *, now: int) -> Iterator[str]:
     if not anybody:
         yield "Nobody: no user and no role may, in this account or in one around it."
     if found.cut:
-        yield f"More than {who_can.MOST_ACCOUNTS} accounts are around it: not all of them were looked at."
+        yield who_can.CUT
 
 
 def document(principal: Principal, found: Reached, *, now: int) -> dict[str, Any]:

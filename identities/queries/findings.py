@@ -33,7 +33,7 @@ class Found:
 
 
 def of(principal: Principal, account: Account, *, now: int) -> Iterator[Found]:
-    """Every finding, in six queries. Users of roles are told of by these; users without rules by the defaults."""
+    """Every finding, in six queries. Roles speak for their users, the defaults for users without rules."""
     claims: Claims[AccountBody] = codec.from_payload(account.claims)
     body = claims.nats
     defaults = body.default_permissions

@@ -24,6 +24,7 @@ MOST_SUBJECTS = 300
 """Distinct subjects of one account that are looked after."""
 _OF_CLIENTS = ("_INBOX", "_R_")
 _WIDE = ">"
+_UNLESS = ", unless JetStream delivers it (a push consumer, or what a stream republishes)"
 
 
 @dataclass(slots=True)
@@ -37,20 +38,29 @@ class _Allowed:
 def of(principal: Principal, account: Account, *, now: int) -> Iterator[tuple[str, Finding]]:
     """Each finding with the JSON path in the account's claims that it is about ("" for users' own lists).
 
-    Four queries. Nothing is said where more accounts are around than are looked at.
+    Four queries. Where accounts around are out of the principal's sight or too many, it says just that.
     """
-    rows, cut = who_can.around(principal, account)
-    if cut:
+    rows, cut = who_can.around_among(Account.objects.all(), account)
+    seen = Account.objects.visible_to(principal).filter(public_key__in=list(rows)).count()
+    if cut or seen < len(rows):
+        why = (
+            who_can.CUT
+            if cut
+            else "Accounts that share with this one, or with those that do, are out of your sight."
+        )
+        text = f"{why} So nothing is said of what nobody can publish, answer or reach here."
+        yield "", Finding(kind=Kind.UNJUDGED, path="", entry=_WIDE, text=text)
         return
     claims: dict[str, Claims[AccountBody]] = {
         key: codec.from_payload(row.claims) for key, row in rows.items()
     }
     net, here = Net(accounts=claims, now=now), claims[account.public_key]
     allowed = _allowed(rows.values(), claims)
+    unless = _UNLESS if any(one.nats.limits.jetstream_enabled for one in claims.values()) else ""
     by_key = {key: allowed[row.pk] for key, row in rows.items()}
     for subject in sorted(_plain(by_key[account.public_key].sub))[:MOST_SUBJECTS]:
         if not _somebody(net.publishers(here, subject), by_key, "pub"):
-            text = f"May subscribe to `{subject}`, where nobody may publish: nothing ever arrives."
+            text = f"May subscribe to `{subject}`, where nobody may publish: nothing ever arrives{unless}."
             yield "", Finding(kind=Kind.UNHEARD, path="sub.allow", entry=subject, text=text)
     for index, export in enumerate(here.nats.exports[:MOST_SUBJECTS]):
         if export is None or not is_strict_valid(export.subject) or export.subject.startswith("$"):
@@ -58,7 +68,8 @@ def of(principal: Principal, account: Account, *, now: int) -> Iterator[tuple[st
         path = f"nats.exports[{index}]"
         if export.type == "stream" and not _somebody(net.publishers(here, export.subject), by_key, "pub"):
             text = (
-                f"The stream `{export.subject}` is exported, but nobody may publish to it: allow somebody to."
+                f"The stream `{export.subject}` is exported, but nobody may publish to it: "
+                f"allow somebody to{unless}."
             )
             yield path, Finding(kind=Kind.UNSENT, path="", entry=export.subject, text=text)
         if export.type == "service" and not _somebody(net.hearers(here, export.subject), by_key, "sub"):

@@ -5,10 +5,12 @@ The pure `reaching` finds in which accounts one has to be allowed what; users of
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from django.db.models import Q
+from django.db.models import QuerySet
 
 from identities.claims import codec, effective, explain, explain_lists, templates
 from identities.claims.account import AccountBody
@@ -28,7 +30,11 @@ from identities.queries.roles import Roles
 
 MOST_ACCOUNTS = 200
 """How many accounts around one are looked at."""
-_STEPS = 2
+CUT = (
+    f"More than {MOST_ACCOUNTS} accounts share with this one, or with those that do: not all were looked at."
+)
+_LISTS = r'"(imports|exports)"\s*:\s*\['
+_IMPORTED = re.compile(r'"account"\s*:\s*"(A[A-Z2-7]{55})"')
 _VARIABLE = "*"
 Place = tuple[int, str, int]
 
@@ -58,9 +64,9 @@ class Reached:
 
 
 def reached(principal: Principal, account: Account, deed: Deed, subject: str, *, now: int) -> Reached:
-    """The ways that lead to `subject` of an account whose operator is loaded, its own first; two queries.
+    """The ways that lead to `subject` of an account whose operator is loaded, its own first.
 
-    Accounts of its operator that the principal may see are looked at, up to two imports away.
+    Accounts of its operator that the principal may see are looked at: one query.
     """
     rows, cut = around(principal, account)
     claims: dict[str, Claims[AccountBody]] = {
@@ -152,26 +158,29 @@ def _answering(page: Holders, found: Reached, way: Way, *, now: int) -> Holders:
 
 
 def around(principal: Principal, account: Account) -> tuple[dict[str, Account], bool]:
-    """The account and those around it, up to two imports away, and whether they were too many to look at all."""
-    rows = {account.public_key: account}
-    fresh = [account]
-    visible = Account.objects.visible_to(principal).live().filter(operator=account.operator_id)
-    for _ in range(_STEPS):
-        wanted = Q(public_key__in={key for row in fresh for key in _imported_from(row)})
-        for row in fresh:
-            wanted |= Q(claims__contains=f'"{row.public_key}"')
-        near = visible.filter(wanted).exclude(public_key__in=list(rows)).order_by("name", "pk")
-        fresh = list(near[: MOST_ACCOUNTS + 1])
-        for row in fresh:
-            row.operator = account.operator
-        rows |= {row.public_key: row for row in fresh}
-        if not fresh:
-            return rows, False
+    """The account and those around it that the principal may see, and whether there are more than are looked at."""
+    return around_among(Account.objects.visible_to(principal), account)
+
+
+def around_among(accounts: QuerySet[Account], account: Account) -> tuple[dict[str, Account], bool]:
+    """The same of the given accounts, those with the fewest imports in between first; one query."""
+    sharing = accounts.filter(deleted_at=None, operator=account.operator_id, claims__regex=_LISTS)
+    known = {row.public_key: row for row in sharing.order_by("name", "pk")}
+    known[account.public_key] = account
+    beside: defaultdict[str, set[str]] = defaultdict(set)
+    for key, row in known.items():
+        for other in _IMPORTED.findall(row.claims):
+            beside[key].add(other)
+            beside[other].add(key)
+    rows: dict[str, Account] = {}
+    fresh = {account.public_key}
+    while fresh:
+        for key, row in known.items():
+            if key in fresh:
+                row.operator = account.operator
+                rows[key] = row
+        fresh = {other for key in fresh for other in beside[key]} & known.keys() - rows.keys()
         if len(rows) > MOST_ACCOUNTS:
-            return dict(list(rows.items())[: MOST_ACCOUNTS + 1]), True
-    return rows, False
-
-
-def _imported_from(account: Account) -> set[str]:
-    body: AccountBody = codec.from_payload(account.claims).nats
-    return {one.account for one in body.imports if one is not None}
+            break
+    found = dict(list(rows.items())[: MOST_ACCOUNTS + 1])
+    return found, bool(fresh) or len(found) < len(rows)

@@ -20,7 +20,7 @@ from identities.services import changes, clock
 from identities.views import guards, htmx, shown
 
 MOST = 200
-_TONES = {Kind.OPEN: "warn", Kind.WIDE_STAR: "warn", Kind.DEAD_DENY: "muted"}
+_TONES = {Kind.OPEN: "warn", Kind.WIDE_STAR: "warn", Kind.DEAD_DENY: "muted", Kind.UNJUDGED: "muted"}
 _INDEX = re.compile(r"\[(\d+)\]")
 
 

@@ -99,9 +99,7 @@ def answer(
         rows=rows,
         next=following,
         first=_link(deed, subject, way=str(chosen)) if after is not None else "",
-        cut=f"More than {who_can.MOST_ACCOUNTS} accounts share with this one: not all were looked at."
-        if found.cut
-        else "",
+        cut=who_can.CUT if found.cut else "",
     )
 
 

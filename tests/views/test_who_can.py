@@ -142,6 +142,24 @@ def test_more_users_and_accounts_need_no_more_than_eight_queries(shop: Account, 
     assert counted[0] == counted[1]
 
 
+@pytest.mark.parametrize("deed", list(Deed))
+def test_the_whole_page_needs_no_more_than_eight_queries_however_long_the_imports_lead_on(
+    shop: Account, desk: Account, deed: Deed
+) -> None:
+    last = desk
+    for number in range(4):
+        make.export(last, "help.a", type="service")
+        further = make.account(shop.operator, f"Further {number}")
+        make.imported(further, "help.a", of=last, type="service")
+        last = further
+    browser = make.client()
+    url = reverse("who-can", args=[shop.operator.public_key, shop.public_key])
+    with CaptureQueriesContext(connection) as queries:
+        answer = browser.get(url, {"deed": deed.value, "subject": "ask.a"}).content.decode()
+    assert len(queries) <= 8
+    assert ("Further 3" in answer) is (deed is Deed.PUBLISH)
+
+
 def test_pages_follow_each_other_without_gap(shop: Account) -> None:
     make.many_users(shop, [f"u{number:03}" for number in range(120)], limits=rules("ask.>"))
     found = who_can.reached(make.COMMAND, shop, Deed.PUBLISH, "ask.b", now=1)
