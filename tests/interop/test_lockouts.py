@@ -291,7 +291,7 @@ def test_with_a_worker_a_deletion_on_the_page_ends_in_a_proof_by_itself(
 ) -> None:
     world = World(nats, tmp_path)
     stop = threading.Event()
-    threads = [threading.Thread(target=each, args=(stop,)) for each in (worker.run, attending.tend)]
+    threads = [threading.Thread(target=each, args=(stop,)) for each in (worker._thread, attending.tend)]
     visitor = Visitor(make.client())
     page = visitor.open(reverse("user-delete", args=[world.operator.public_key, *world.keys]))
     with crew.Crew() as clients:
@@ -301,11 +301,9 @@ def test_with_a_worker_a_deletion_on_the_page_ends_in_a_proof_by_itself(
         try:
             leased = Cluster.objects.filter(pk=world.cluster.pk).exclude(lease_until=None)
             natsserver.eventually(leased.exists, "the worker taking the cluster in hand")
-            began = time.monotonic()
             steps = visitor.send(page, confirm="alice", revoke=True)
             natsserver.eventually(lambda: not any(clients.is_on(f"alice{n}") for n in range(3)), "the end", 5)
             natsserver.eventually(lambda: "It is out" in visitor.open(steps.url).text, "the proof", 10)
-            assert time.monotonic() - began < 5
             assert all(clients.is_on(f"bob{n}") for n in range(3))
         finally:
             stop.set()
