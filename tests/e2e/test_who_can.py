@@ -69,3 +69,35 @@ def test_who_can_is_asked_and_answered_across_accounts(
 
 def test_the_same_without_javascript(plain_page: Page, shop: Account) -> None:
     asks(plain_page, shop, lambda _: None)
+
+
+def finds(page: Page, shop: Account, look: Callable[[str], None]) -> None:
+    """From what is wrong to where it is mended."""
+    make.export(shop, "deaf", type="service")
+    limits = replace(UserPermissionLimits.unlimited(), sub=Permission(allow=("deaf.*",)))
+    user = make.user(shop, "wide", limits=limits)
+    crawl.sign_in(page, "alice", make.PASSWORD)
+    page.goto(reverse("findings", args=[shop.operator.public_key, shop.public_key]))
+    expect(page.get_by_role("heading", name="What permissions get wrong")).to_be_visible()
+    wider = page.get_by_role("row").filter(has_text="Wider than it looks")
+    expect(wider.get_by_role("link", name="wide")).to_be_visible()
+    look("findings")
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, f"the page of findings is {wide} px too wide"
+    wider.get_by_role("link", name="wide").click()
+    expect(page.get_by_role("heading", name="wide")).to_be_visible()
+    assert user.public_key in page.url
+
+
+def test_findings_lead_to_where_they_are_mended(
+    page: Page, shop: Account, accessible: Callable[..., None]
+) -> None:
+    def look(name: str) -> None:
+        accessible(page)
+        crawl.shoot(page, name)
+
+    finds(page, shop, look)
+
+
+def test_findings_without_javascript(plain_page: Page, shop: Account) -> None:
+    finds(plain_page, shop, lambda _: None)
