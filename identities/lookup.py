@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from identities.errors import IdentityError
-from identities.models import Account, Cluster, Grant, Key, Operator, Person, User
+from identities.models import Account, Cluster, Grant, Key, Operator, Person, ServiceAccount, User
 from identities.policy.principal import HeldRole, Principal, Role, ScopeKind, Way
 
 if TYPE_CHECKING:
@@ -30,18 +30,48 @@ def principal_for(request: HttpRequest) -> Principal:
 
 
 def person_principal(person: Person, *, address: str = "", way: Way = Way.PAGE) -> Principal:
-    """A person with their grants, as a principal."""
-    held = Grant.objects.filter(person=person).values_list("role", "scope_kind", "operator_id", "account_id")
+    """A person with their grants and those of their teams, as a principal."""
+    teams, roles = _held(Grant.objects.of_person(person.pk))
     return Principal(
         key=person.audit_key,
         name=str(person),
         way=way,
         address=address,
         person_id=person.pk,
-        roles=tuple(
-            HeldRole(role=Role(role), kind=ScopeKind(kind), operator=operator, account=account)
-            for role, kind, operator, account in held
-        ),
+        team_ids=teams,
+        roles=roles,
+    )
+
+
+def service_account_principal(machine: ServiceAccount, *, address: str = "") -> Principal:
+    """A service account with its grants, as a principal that came in with a token."""
+    _, roles = _held(Grant.objects.filter(service_account=machine))
+    return Principal(
+        key=machine.audit_key,
+        name=machine.name,
+        way=Way.TOKEN,
+        address=address,
+        service_account_id=machine.pk,
+        roles=roles,
+    )
+
+
+def _held(grants: QuerySet[Grant]) -> tuple[tuple[int, ...], tuple[HeldRole, ...]]:
+    """The teams that hold some of `grants`, and all of them as roles; one query."""
+    rows = list(grants.select_related("team").order_by("pk"))
+    teams = sorted({grant.team_id for grant in rows if grant.team_id is not None})
+    return tuple(teams), tuple(
+        HeldRole(
+            role=Role(grant.role),
+            kind=ScopeKind(grant.scope_kind),
+            operator=grant.operator_id,
+            account=grant.account_id,
+            signing_key=grant.signing_key_id,
+            names=grant.names,
+            tags=tuple(grant.tags.split("\n")) if grant.tags else (),
+            team=grant.team.name if grant.team is not None else "",
+        )
+        for grant in rows
     )
 
 

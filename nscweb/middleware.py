@@ -23,7 +23,7 @@ from identities import lookup
 from identities.nkeys import looks_like_seed
 from identities.policy import decisions, routes
 from identities.policy.actions import Action
-from identities.policy.principal import Principal, Scope
+from identities.policy.principal import Principal
 from identities.services import secrets
 from nscweb import addresses, errors, metrics, sessions
 
@@ -197,8 +197,7 @@ def refused(principal: Principal, action: Action | None) -> decisions.Forbidden 
     if action is None:
         return None
     for held in principal.roles:
-        scope = Scope(operator=held.operator, account=held.account)
-        if isinstance(decisions.decide(principal, action, scope), decisions.Allowed):
+        if isinstance(decisions.decide(principal, action, held.scope), decisions.Allowed):
             return None
     denied = decisions.decide(principal, action)
     return decisions.Forbidden(denied.reason) if isinstance(denied, decisions.Denied) else None

@@ -1,6 +1,6 @@
 """Rows, constraints and QuerySets."""
 
-from identities.models.access import Grant
+from identities.models.access import ApiToken, Grant, ServiceAccount, Team, TeamMember
 from identities.models.accounts import Account
 from identities.models.audit import AuditEvent, AuditHead, AuditTarget
 from identities.models.base import LIVE_FIRST, LIVE_LAST
@@ -24,6 +24,7 @@ __all__ = [
     "LIVE_FIRST",
     "LIVE_LAST",
     "Account",
+    "ApiToken",
     "AuditEvent",
     "AuditHead",
     "AuditTarget",
@@ -54,9 +55,12 @@ __all__ = [
     "ResolverKind",
     "Server",
     "ServerEvent",
+    "ServiceAccount",
     "SignInFailure",
     "Snapshot",
     "SubjectPattern",
+    "Team",
+    "TeamMember",
     "Unsigned",
     "User",
     "Wish",

@@ -11,6 +11,12 @@ class Action(StrEnum):
     VIEW = "installation.view"
     INSTALLATION_EDIT = "installation.edit"
     AUDIT_VIEW = "audit.view"
+    AUDIT_EXPORT = "audit.export"
+    LEDGER_VIEW = "ledger.view"
+    PERSON_EDIT = "person.edit"
+    TEAM_EDIT = "team.edit"
+    GRANT_EDIT = "grant.edit"
+    SERVICE_ACCOUNT_EDIT = "service-account.edit"
     TOKEN_INSPECT = "token.inspect"  # noqa: S105 - an action's name, not a secret
     OPERATOR_CREATE = "operator.create"
     OPERATOR_EDIT = "operator.edit"
@@ -22,6 +28,7 @@ class Action(StrEnum):
     STORE_EXPORT = "operator.export-seeds"
     ACCOUNT_CREATE = "account.create"
     ACCOUNT_EDIT = "account.edit"
+    ACCOUNT_LIMITS_EDIT = "account.edit-limits"
     ACCOUNT_DELETE = "account.delete"
     ACCOUNT_DELIVER = "account.deliver"
     SIGNING_KEY_EDIT = "account.edit-signing-keys"
@@ -45,6 +52,7 @@ class Action(StrEnum):
     JWT_DOWNLOAD = "jwt.download"
     BEARER_DOWNLOAD = "jwt.download-bearer"
     CREDS_DOWNLOAD = "creds.download"
+    CREDS_ISSUE = "creds.issue"
     KEY_GENERATE = "key.generate"
     KEY_ADD_SEED = "key.add-seed"
     KEY_EXPORT = "key.export-seed"
@@ -62,17 +70,3 @@ class Action(StrEnum):
     SIGN_OUT = "person.sign-out"
     SIGN_IN_FAILED = "person.sign-in-failed"
     FIRST_ADMINISTRATOR = "person.first-administrator"
-
-
-READING = frozenset(
-    {
-        Action.VIEW,
-        Action.AUDIT_VIEW,
-        Action.TOKEN_INSPECT,
-        Action.CONFIG_DOWNLOAD,
-        Action.JWT_DOWNLOAD,
-        Action.PASSWORD_CHANGE,
-        Action.SIGN_OUT,
-    }
-)
-"""What a viewer may do: look, and take what holds no secret. A bearer user's JWT is a secret."""

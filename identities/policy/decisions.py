@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from identities.errors import IdentityError
-from identities.policy.actions import READING, Action
+from identities.policy import powers
+from identities.policy.actions import Action
 from identities.policy.principal import Principal, Role, Scope
 
 
@@ -36,13 +37,18 @@ def decide(principal: Principal, action: Action, scope: Scope | None = None) -> 
     """Say whether `principal` may take `action` on `scope` (None: the whole installation)."""
     where = scope or Scope()
     for held in principal.roles:
-        if held.covers(where) and (held.role is Role.ADMINISTRATOR or action in READING):
+        if held.covers(where) and action in powers.POWERS.get((held.kind, held.role), frozenset()):
             return Allowed(held.role)
     if not principal.roles:
         return Denied(f"“{principal.name}” holds no role here; an administrator can grant one.")
-    return Denied(
-        f"“{action.value}” needs the role administrator here, which “{principal.name}” does not hold."
-    )
+    return Denied(_missing(principal, action))
+
+
+def _missing(principal: Principal, action: Action) -> str:
+    needed = [title.lower() for title in powers.holders(action)]
+    *rest, last = needed
+    either = f"{', '.join(rest)} or {last}" if rest else last
+    return f"“{action.value}” needs the role {either} here, which “{principal.name}” does not hold."
 
 
 def require(principal: Principal, action: Action, scope: Scope | None = None) -> None:

@@ -7,18 +7,25 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a grant gives on its scope."""
+    """What a grant gives on its scope; `powers` says what that is.
+
+    An administrator of the whole installation is its owner.
+    """
 
     ADMINISTRATOR = "administrator"
+    AUDITOR = "auditor"
+    USER_MANAGER = "user-manager"
     VIEWER = "viewer"
+    ISSUER = "issuer"
 
 
 class ScopeKind(StrEnum):
-    """How wide a grant reaches."""
+    """How wide a grant reaches. A role is a signing key of an account whose users all have the same rights."""
 
     INSTALLATION = "installation"
     OPERATOR = "operator"
     ACCOUNT = "account"
+    ROLE = "role"
 
 
 class Way(StrEnum):
@@ -32,25 +39,37 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Where an action happens: database ids, None above. `Scope()` is the whole installation."""
+    """Where an action happens: database ids, None above. `Scope()` is the whole installation.
+
+    `signing_key` is the id of the key row of a role.
+    """
 
     operator: int | None = None
     account: int | None = None
+    signing_key: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldRole:
-    """One grant of a principal."""
+    """One grant of a principal.
+
+    `names` (a pattern with `*`) and `tags` bound what an issuer may call the users it makes: templates of roles put
+    both into subjects. `team` names the team that holds it, "" when the principal does.
+    """
 
     role: Role
     kind: ScopeKind = ScopeKind.INSTALLATION
     operator: int | None = None
     account: int | None = None
+    signing_key: int | None = None
+    names: str = "*"
+    tags: tuple[str, ...] = ()
+    team: str = ""
 
     @property
     def scope(self) -> Scope:
         """Where the grant reaches."""
-        return Scope(operator=self.operator, account=self.account)
+        return Scope(operator=self.operator, account=self.account, signing_key=self.signing_key)
 
     def covers(self, scope: Scope) -> bool:
         """True when the grant's scope contains `scope`."""
@@ -58,12 +77,17 @@ class HeldRole:
             return True
         if self.kind is ScopeKind.OPERATOR:
             return scope.operator is not None and scope.operator == self.operator
+        if self.kind is ScopeKind.ROLE:
+            return scope.signing_key is not None and scope.signing_key == self.signing_key
         return scope.account is not None and scope.account == self.account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who, by which way, from which address, holding what. `key` is stable text for the audit, `name` for people."""
+    """Who, by which way, from which address, holding what. `key` is stable text for the audit, `name` for people.
+
+    A machine has a `service_account_id` in the place of a `person_id`; `token_id` is the API token that it came with.
+    """
 
     key: str
     name: str
@@ -71,6 +95,9 @@ class Principal:
     address: str = ""
     roles: tuple[HeldRole, ...] = ()
     person_id: int | None = None
+    service_account_id: int | None = None
+    token_id: int | None = None
+    team_ids: tuple[int, ...] = ()
 
     @classmethod
     def command(cls, name: str) -> Principal:

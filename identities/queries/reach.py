@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from identities.models import AuditEvent, AuditTarget, Key
 from identities.policy import decisions
 from identities.policy.actions import Action
-from identities.policy.principal import Principal, Scope, ScopeKind
+from identities.policy.principal import Principal, ScopeKind
 
 
 def everything(principal: Principal) -> bool:
@@ -20,9 +20,7 @@ def anywhere(principal: Principal, action: Action) -> decisions.Decision:
     decision = decisions.decide(principal, action)
     for held in principal.roles:
         if isinstance(decision, decisions.Denied):
-            decision = decisions.decide(
-                principal, action, Scope(operator=held.operator, account=held.account)
-            )
+            decision = decisions.decide(principal, action, held.scope)
     return decision
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from identities.claims.account import AccountBody, MsgTrace
 from identities.claims.permissions import Permissions
 from identities.models import Account, Mode, User
+from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.services import accounts, changes, clock
 
@@ -89,6 +90,7 @@ def update_cluster_traffic(*, principal: Principal, account: Account, traffic: s
         plan=lambda row: plan_cluster_traffic(row, traffic),
         version=version,
         done="Edited cluster traffic of account",
+        action=Action.ACCOUNT_LIMITS_EDIT,
     )
 
 

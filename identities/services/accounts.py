@@ -145,6 +145,7 @@ def update_limits(
         plan=lambda row: plan_limits(row, limits),
         version=version,
         done="Edited limits of account",
+        action=Action.ACCOUNT_LIMITS_EDIT,
         signer=signer,
     )
 

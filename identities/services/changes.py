@@ -22,7 +22,7 @@ from identities.claims.permissions import UserPermissionLimits
 from identities.errors import IdentityError
 from identities.models import Account, Cluster, IssuedToken, Key, Operator, Purpose, User
 from identities.policy.principal import Principal
-from identities.services import clock, columns, kept_out, lockouts, outbox, signing
+from identities.services import clock, columns, granted, kept_out, lockouts, outbox, signing
 
 Row = TypeVar("Row", Operator, Account, User)
 AnyClaims = Claims[Any]
@@ -186,7 +186,8 @@ def commit(
     somebody out, and may be dated further ahead (`signing.URGENT_AHEAD`).
 
     Raises:
-        Suspended: the user is, or the account's change would let a suspended one in.
+        Suspended: the user is, or the account's change would let a suspended one in. Forbidden: the account's change
+            touches what only its operator grants.
     """
     refuse_invalid(change.report)
     if change.is_empty and not unchanged:
@@ -194,6 +195,7 @@ def commit(
     if isinstance(row, User):
         kept_out.refuse(row)
     elif isinstance(row, Account):
+        granted.require(principal, row, change.before, change.after)
         kept_out.refuse_freed(row, change.before.nats.revocations, change.after.nats.revocations)
     now = clock.unix()
     iat = signing.next_iat(row.last_iat, now, urgent=urgent)

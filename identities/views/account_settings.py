@@ -66,7 +66,7 @@ def tracing(request: HttpRequest, operator_key: str, account_key: str) -> HttpRe
 @guards.page("GET", "POST")
 def cluster_traffic(request: HttpRequest, operator_key: str, account_key: str) -> HttpResponse:
     """Edit in which account the replicas of the account's streams talk to one another."""
-    account = _editable(request, operator_key, account_key, Action.ACCOUNT_EDIT)
+    account = _editable(request, operator_key, account_key, Action.ACCOUNT_LIMITS_EDIT)
     initial = {**ClusterTrafficForm.values_of(account), "version": account.version}
     form = ClusterTrafficForm(_data(request), now=clock.unix(), initial=initial)
     return _edited(

@@ -51,7 +51,7 @@ def settings(account: Account, principal: Principal) -> tuple[shown.Setting, ...
                 _traffic(body),
                 "JetStream's replicas talk to one another in the system account.",
                 "account-cluster-traffic",
-                Action.ACCOUNT_EDIT,
+                Action.ACCOUNT_LIMITS_EDIT,
             ),
             (
                 "Auth callout",

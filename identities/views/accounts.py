@@ -116,7 +116,7 @@ def limits(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
     """Edit an account's limits, JetStream included."""
     principal = principal_for(request)
     account = lookup.account(principal, operator_key, account_key)
-    guards.require(principal, Action.ACCOUNT_EDIT, accounts.scope(account))
+    guards.require(principal, Action.ACCOUNT_LIMITS_EDIT, accounts.scope(account))
     form = LimitsForm.of(account, request.POST if request.method == "POST" else None, now=clock.unix())
 
     def wanted() -> OperatorLimits:

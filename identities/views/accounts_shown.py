@@ -24,6 +24,7 @@ from identities.views import (
 
 ACTIONS = (
     Action.ACCOUNT_EDIT,
+    Action.ACCOUNT_LIMITS_EDIT,
     Action.ACCOUNT_DELETE,
     Action.ACCOUNT_REISSUE,
     Action.JWT_DOWNLOAD,

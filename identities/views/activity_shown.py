@@ -12,6 +12,11 @@ from identities.views import addresses, shown
 
 WORDS = {
     Action.INSTALLATION_EDIT: "Changed the installation",
+    Action.PERSON_EDIT: "Changed people",
+    Action.TEAM_EDIT: "Changed teams",
+    Action.GRANT_EDIT: "Gave or took a role",
+    Action.SERVICE_ACCOUNT_EDIT: "Changed service accounts and tokens",
+    Action.AUDIT_EXPORT: "Exported the audit",
     Action.OPERATOR_CREATE: "Created operator",
     Action.OPERATOR_EDIT: "Edited operator",
     Action.OPERATOR_DELETE: "Deleted operator",
@@ -20,6 +25,7 @@ WORDS = {
     Action.ACCOUNT_PUSH: "Account JWT was pushed",
     Action.ACCOUNT_CREATE: "Created account",
     Action.ACCOUNT_EDIT: "Edited account",
+    Action.ACCOUNT_LIMITS_EDIT: "Edited what an account is granted",
     Action.ACCOUNT_DELETE: "Deleted account",
     Action.ACCOUNT_DELIVER: "Delivered account",
     Action.SIGNING_KEY_EDIT: "Edited signing keys",
@@ -38,6 +44,7 @@ WORDS = {
     Action.USER_DISCONNECT: "Disconnected users",
     Action.BEARER_DOWNLOAD: "Handed out a bearer JWT",
     Action.CREDS_DOWNLOAD: "Handed out creds",
+    Action.CREDS_ISSUE: "Issued short-lived creds",
     Action.KEY_GENERATE: "Generated a key",
     Action.KEY_ADD_SEED: "Added a seed",
     Action.KEY_EXPORT: "Handed out a seed",

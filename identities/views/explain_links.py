@@ -40,7 +40,7 @@ _EDITORS = (
     ),
     ("revocations", _Editor("revocations", "Show the revocations", Action.VIEW)),
     ("authorization", _Editor("account-auth-callout", "Edit auth callout", Action.AUTH_CALLOUT_EDIT)),
-    ("limits", _Editor("account-limits", "Edit the limits", Action.ACCOUNT_EDIT)),
+    ("limits", _Editor("account-limits", "Edit the limits", Action.ACCOUNT_LIMITS_EDIT)),
 )
 
 

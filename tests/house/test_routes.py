@@ -15,7 +15,7 @@ from identities.claims.handles import handle
 from identities.claims.mappings import WeightedMapping
 from identities.models import Account, Cluster, Job, Operator, Server, User
 from identities.nkeys import KeyKind, KeyPair
-from identities.policy.actions import READING
+from identities.policy.powers import READING
 from identities.policy.routes import ROUTES, Access
 from identities.services import accounts, activations, changes, lockouts, mappings, signing_keys
 from identities.services.kicking import Whom

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from identities.policy import decisions
-from identities.policy.actions import READING, Action
+from identities.policy.actions import Action
 from identities.policy.decisions import Allowed, Denied
+from identities.policy.powers import READING
 from identities.policy.principal import HeldRole, Principal, Role, Scope, ScopeKind, Way
 
 SECRET = (Action.CREDS_DOWNLOAD, Action.BEARER_DOWNLOAD, Action.CLIENT_TEST)
@@ -92,7 +93,7 @@ def test_the_wider_of_two_grants_counts_where_it_reaches() -> None:
 
 
 def test_require_says_the_reason() -> None:
-    with pytest.raises(decisions.Forbidden, match="administrator") as refused:
+    with pytest.raises(decisions.Forbidden, match="the role owner here") as refused:
         decisions.require(holding(HeldRole(role=Role.VIEWER)), Action.OPERATOR_CREATE)
     assert refused.value.code == "forbidden"
     decisions.require(Principal.command("x"), Action.OPERATOR_CREATE)

@@ -91,7 +91,7 @@ def test_an_edit_changes_what_was_edited_and_nothing_else(orders: Account) -> No
 
 def test_a_viewer_may_not(orders: Account) -> None:
     viewer = make.principal(Role.VIEWER)
-    with pytest.raises(Forbidden, match="administrator"):
+    with pytest.raises(Forbidden, match="account admin"):
         make.export(orders, "a", by=viewer)
     make.export(orders, "a")
     for work in (

@@ -408,7 +408,7 @@ class TestRights:
         texts = [there.account_jwt(), there.user_jwt(), other.operator_jwt(name="Other"), other.account_jwt()]
         report = importing.perform(principal=mine, collected=nscfiles.texts(*texts))
         assert [row.name for row in Account.objects.all()] == ["Acc"]
-        assert any("needs the role administrator" in words for words in said(report, "left"))
+        assert any("needs the role owner" in words for words in said(report, "left"))
         assert Operator.objects.count() == 1
 
 

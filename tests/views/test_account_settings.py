@@ -112,7 +112,13 @@ def test_a_viewer_sees_the_settings_and_no_dialog(shop: Account, name: str) -> N
 
 @pytest.mark.parametrize("name", DIALOGS)
 def test_the_dialog_of_an_unseen_account_is_not_found(shop: Account, name: str) -> None:
-    assert Visitor(make.client(account=make.account())).open(url(name, shop)).status == 404
+    elsewhere = make.account()
+    assert Visitor(make.client(operator=elsewhere.operator)).open(url(name, shop)).status == 404
+    theirs = Visitor(make.client(account=elsewhere)).open(url(name, shop))
+    assert theirs.status == (
+        403 if name == "account-cluster-traffic" else 404
+    )  # which no account admin edits
+    assert shop.name not in theirs.text
 
 
 @pytest.mark.parametrize("name", DIALOGS)

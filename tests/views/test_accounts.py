@@ -460,11 +460,17 @@ def test_an_account_that_is_not_there_or_not_visible_is_not_found(
     other = make.operator("Other")
     assert admin.get(url(name, orders, UNKNOWN)).status_code == 404
     assert admin.get(reverse(name, args=[other.public_key, orders.public_key])).status_code == 404
-    for stranger in (
-        make.client(Role.ADMINISTRATOR, operator=other),
-        make.client(Role.ADMINISTRATOR, account=Account.objects.get(name="SYS", operator=orders.operator)),
-    ):
-        assert stranger.get(url(name, orders)).status_code == 404
+    stranger = make.client(Role.ADMINISTRATOR, operator=other)
+    neighbour = make.client(
+        Role.ADMINISTRATOR, account=Account.objects.get(name="SYS", operator=orders.operator)
+    )
+    assert stranger.get(url(name, orders)).status_code == 404
+    never = name in (
+        "account-limits",
+        "account-delete",
+    )  # nothing that an account admin holds allows it anywhere
+    assert neighbour.get(url(name, orders)).status_code == (403 if never else 404)
+    assert neighbour.get(url(name, orders, UNKNOWN)).status_code == (403 if never else 404)
 
 
 @pytest.mark.parametrize("name", WRITING)
