@@ -125,9 +125,11 @@ class Pusher(drift.Product):
             outbox.wake(principal=self.principal, operator=self.operator.pk, keys=list(tokens))
 
     def reach(self, port: int) -> None:
-        """The cluster in hand, with a connection that stays open."""
+        """The cluster in hand, with a connection that stays open, in a process set up as the worker's."""
+        from identities.management.commands import worker
         from identities.services import clock
 
+        sys.setswitchinterval(worker.SWITCH_SECONDS)
         super().reach(port)
         self.began = clock.unix()
 

@@ -117,7 +117,9 @@ def test_a_worker_that_is_killed_again_and_again_loses_nothing_and_turns_nothing
                 assert all(after >= before for before, after in zip(seen[key], times, strict=True))
             seen = now
         assert cut
+        fence = Cluster.objects.get().fence
         with worker() as process:
+            natsserver.eventually(lambda: in_hand(fence), "a worker taking over", 30)
             natsserver.eventually(_all_done, "everything delivered", 90)
             process.terminate()
             assert process.wait(30) == 0

@@ -81,7 +81,7 @@ def test_a_viewer_reads_but_a_writing_route_says_why_not(client: Client, victor:
     assert client.get("/page").status_code == 200
     response = client.get("/danger")
     assert response.status_code == 403
-    assert "administrator" in response.content.decode()
+    assert "needs the role owner or operator admin here" in response.content.decode()
 
 
 def test_a_person_switched_off_is_out_with_the_next_request(signed_in: Client, alice: Person) -> None:
