@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from identities.models import Account, Cluster, Delivery, Holding, Server
+from identities.models import Account, Cluster, Delivery, Holding
 from identities.nkeys import KeyKind, KeyPair
 from identities.resolver.plan import TestUser
 from identities.resolver.system import SystemLink, Target
-from identities.services import clock, delivering, leases, outbox
+from identities.services import clock, delivering, leases
 from identities.services.delivering_roster import Roster
 from tests import fakenats, make
 
@@ -34,21 +34,11 @@ def account() -> Account:
 
 @pytest.fixture
 def cluster(account: Account) -> Cluster:
-    moment = clock.now()
-    row = Cluster.objects.create(
-        operator=account.operator,
-        name="Odd",
-        name_fold="odd",
-        urls="nats://127.0.0.1:4222",
-        created_at=moment,
-        updated_at=moment,
-        updated_by="test",
-    )
-    Server.objects.create(
-        cluster=row, name="fake", resolver="full", first_seen_at=moment, seen_at=moment, version="2.15.0"
-    )
-    outbox.wake(principal=make.COMMAND, operator=account.operator_id, keys=[account.public_key])
-    return row
+    """With one full server, and that account alone waiting for it."""
+    made = make.cluster(account.operator)
+    make.server(made, "fake", resolver="full")
+    Delivery.objects.exclude(account_key=account.public_key).delete()
+    return made
 
 
 @pytest.fixture
