@@ -125,11 +125,9 @@ class Pusher(drift.Product):
             outbox.wake(principal=self.principal, operator=self.operator.pk, keys=list(tokens))
 
     def reach(self, port: int) -> None:
-        """The cluster in hand, with a connection that stays open, in a process set up as the worker's."""
-        from identities.management.commands import worker
+        """The cluster in hand, with a connection that stays open."""
         from identities.services import clock
 
-        sys.setswitchinterval(worker.SWITCH_SECONDS)
         super().reach(port)
         self.began = clock.unix()
 

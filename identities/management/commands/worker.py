@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from argparse import ArgumentParser
@@ -47,10 +46,6 @@ POLL_SECONDS = 0.5
 BEAT_SECONDS = 10.0
 AWAY_SECONDS = 5.0
 TIDY_SECONDS = 3600.0
-SWITCH_SECONDS = 0.0005
-"""How long one thread may keep the others from running: servers' answers are read in threads of their own, and Python's
-5 ms are as long as a server takes for twenty accounts.
-"""
 
 log = structlog.get_logger("identities.worker")
 
@@ -75,7 +70,6 @@ class Command(BaseCommand):
                 pass
             attending.once()
             return
-        sys.setswitchinterval(SWITCH_SECONDS)
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
