@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from nats.js import JetStreamContext
+from nats.js.errors import NoStreamResponseError
 
 from identities.claims.limits import NO_LIMIT, JetStreamLimits
 from identities.models import Account
 from identities.resolver import messages, monitoring
 from identities.resolver.observed import TierUse
+from identities.resolver.system import SystemLink
 from identities.services import accounts, changes, live
 from tests import crew, make, natsclient, natsserver, nodes
 
@@ -29,6 +34,19 @@ def account_with_tiers(**tiers: JetStreamLimits) -> Account:
     )
 
 
+async def _stored(context: JetStreamContext, subject: str, payload: bytes) -> None:
+    """Publish; a stream on another server is heard of here a moment after it is made: nothing is stored till then."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            await context.publish(subject, payload)
+            return
+        except NoStreamResponseError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.02)
+
+
 def fill(url: str, creds: Path, *streams: dict[str, Any]) -> None:
     """Make streams, with three messages of a kilobyte each."""
 
@@ -38,7 +56,7 @@ def fill(url: str, creds: Path, *streams: dict[str, Any]) -> None:
             for number, stream in enumerate(streams):
                 await context.add_stream(name=f"S{number}", subjects=[f"s{number}.>"], **stream)
                 for _ in range(3):
-                    await context.publish(f"s{number}.a", b"x" * 1000)
+                    await _stored(context, f"s{number}.a", b"x" * 1000)
 
     with ThreadPoolExecutor(max_workers=1) as threads:
         threads.submit(asyncio.run, work()).result()
@@ -56,6 +74,7 @@ def test_streams_are_counted_once_and_by_tier(nats: natsserver.Stable, tmp_path:
         link.ask(messages.CLAIMS_UPDATE, account.token.text.encode(), expect=servers)
         if servers > 1:
             natsserver.eventually(lambda: _elected(link), "a leader", 30)
+        natsserver.eventually(lambda: _enabled(link, account, servers), "the account's JetStream everywhere")
         more = [{"num_replicas": 3}] if servers > 1 else []
         fill(running[0].url, creds, {"storage": "file"}, {"storage": "memory"}, *more)
         live.watch(cluster, account=account.public_key)
@@ -76,6 +95,14 @@ def test_streams_are_counted_once_and_by_tier(nats: natsserver.Stable, tmp_path:
         assert live.refresh(cluster, link) == 1
         body = live.body_of(live.watch(cluster, account=account.public_key))
         assert sum(tier["streams"] for tier in body["tiers"]) == 2 + len(more)
+
+
+def _enabled(link: SystemLink, account: Account, servers: int) -> bool:
+    """Whether every server has loaded the account with its JetStream: until then it may refuse a first stream."""
+    wanted = json.dumps({"acc": account.public_key, "subject": "nobody.listens"}).encode()
+    link.ask(messages.ACCOUNT_NSUBS, wanted, expect=servers)
+    answers = link.ask_all([monitoring.jsz(account.public_key, servers)])[0].answers
+    return sum(answer.ok for answer in answers) == servers
 
 
 def _elected(link: Any) -> bool:
