@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run demo test test-full test-fast check format clean
+.PHONY: help run demo test test-full test-fast explore check audit format clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -28,8 +28,15 @@ test-full: $(VENV)/.dev ## the same with the counts named in the specification
 test-fast: $(VENV)/.dev ## under a minute: no server, no browser, SQLite only
 	@exec $(PY) -m pytest -q -n 2 -m "not server and not browser and not slow"
 
-check: $(VENV)/.dev ## formatting, lint, types, layers, templates, deployment settings, migrations
+explore: $(VENV)/.dev ## generated cases that no run has had before: the permission tester beside nats-server, claims, formats
+	@NSCWEB_TEST_FULL=1 NSCWEB_TEST_SEED=random exec $(PY) -m pytest -q -n 2 tests/interop/test_agreement.py \
+		$$(grep -rl --include="test_*.py" "@given(" tests)
+
+check: $(VENV)/.dev ## formatting, lint, types, layers, security (bandit), templates, deployment settings, migrations
 	@exec $(PY) -m tests.checks
+
+audit: $(VENV)/.dev ## known faults of what nscweb depends on (pip-audit); the package index has to answer it
+	@$(PIP) pip-audit==2.10.1 && $(BIN)/pip-audit --strict -r requirements.txt
 
 format: $(VENV)/.dev ## let ruff write the formatting
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

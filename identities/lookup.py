@@ -6,8 +6,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from identities.errors import IdentityError
-from identities.models import Account, Cluster, Grant, Key, Operator, Person, ServiceAccount, User
-from identities.policy.principal import HeldRole, Principal, Role, ScopeKind, Way
+from identities.models import (
+    Account,
+    Cluster,
+    Grant,
+    Key,
+    Operator,
+    Person,
+    ServiceAccount,
+    User,
+    issuing_roles,
+)
+from identities.policy.principal import HeldRole, Principal, Role, Scope, ScopeKind, Way
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -109,6 +119,20 @@ def user(principal: Principal, operator_key: str, account_key: str, key: str) ->
     )
     if found is None:
         raise NotFound(f"There is no user {key[:60]} in this account.")
+    return found
+
+
+def role(principal: Principal, operator_key: str, account_key: str, key: str) -> Key:
+    """The live role with this public key in that account; account, operator and terms are loaded too.
+
+    Who holds something on the role alone sees it, and nothing else of its account.
+    """
+    found = issuing_roles.by_keys(operator_key, account_key, key)
+    if found is not None:
+        where = Scope(operator=found.operator_id, account=found.account_id, signing_key=found.pk)
+        found = found if any(held.covers(where) for held in principal.roles) else None
+    if found is None:
+        raise NotFound(f"There is no role {key[:60]} in this account.")
     return found
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from django.urls import path, register_converter
+from django.urls import include, path
 
+from identities.api import reference
+from identities.api import urls as api_urls
 from identities.views import (
     account_server,
     account_settings,
     accounts,
+    activation_requests,
     activations,
     activity,
     allowing,
@@ -26,7 +29,9 @@ from identities.views import (
     exports,
     filling,
     findings,
+    handed_out,
     handouts,
+    handover_links,
     importing,
     imports,
     inspector,
@@ -34,88 +39,68 @@ from identities.views import (
     keys,
     live,
     lockouts,
+    manifests,
     mappings,
     operator_keys,
     operators,
     people,
     presets,
+    proposals,
     pushes,
     reissuing,
     removals,
     revocations,
     rollouts,
     search,
+    short_lived,
+    sign_on_urls,
     signing_keys,
     suspensions,
+    taking_back,
+    team_urls,
+    token_urls,
     unsigned,
     user_keys,
     users,
     validating,
+    versions,
+    webhooks,
     who_can,
 )
-
-
-class KeyConverter:
-    """A public nkey in a URL: 56 characters of base32; any other text is no such page."""
-
-    regex = "[A-Z2-7]{56}"
-
-    def to_python(self, value: str) -> str:
-        """The text itself."""
-        return value
-
-    def to_url(self, value: str) -> str:
-        """The text itself."""
-        return value
-
-
-class HandleConverter:
-    """An entry of a list in claims, as `claims.handles` names it."""
-
-    regex = "[0-9a-f]{12}"
-
-    def to_python(self, value: str) -> str:
-        """The text itself."""
-        return value
-
-    def to_url(self, value: str) -> str:
-        """The text itself."""
-        return value
-
-
-class RevokedConverter:
-    """Whose tokens a revocation refuses: whatever key stands there, or `*`."""
-
-    regex = r"[A-Za-z0-9]{1,200}|\*"
-
-    def to_python(self, value: str) -> str:
-        """The text itself."""
-        return value
-
-    def to_url(self, value: str) -> str:
-        """The text itself."""
-        return value
-
-
-register_converter(KeyConverter, "key")
-register_converter(RevokedConverter, "revoked")
-register_converter(HandleConverter, "handle")
-
-OPERATOR = "operators/<key:operator_key>/"
-ACCOUNT = OPERATOR + "accounts/<key:account_key>/"
-CLUSTER = OPERATOR + "clusters/<int:cluster_id>/"
-EXPORT = ACCOUNT + "exports/<handle:export_handle>/"
-ACTIVATION = ACCOUNT + "exports/activations/<int:token_id>/"
-IMPORT = ACCOUNT + "imports/<handle:import_handle>/"
-USER = ACCOUNT + "users/<key:user_key>/"
-SIGNING_KEY = ACCOUNT + "signing-keys/<key:signing_key>/"
+from identities.views.converters import (
+    ACCOUNT,
+    ACTIVATION,
+    ACTIVATION_REQUEST,
+    CLUSTER,
+    EXPORT,
+    IMPORT,
+    OPERATOR,
+    SIGNING_KEY,
+    USER,
+)
 
 urlpatterns = [
+    path("api/v1/", include(api_urls.routes())),
+    path("reference/api", reference.index, name="reference"),
     path("", dashboard.dashboard, name="dashboard"),
     path("search", search.search, name="search"),
     path("search/key", search.whose, name="whose"),
     path("expirations", expirations.expirations, name="expirations"),
     path("activity", activity.activity, name="activity"),
+    path("activity/creds", handed_out.index, name="handed-out"),
+    path("activity/creds/revoke", taking_back.take_back, name="take-back"),
+    path("activity/creds/export", handed_out.export, name="handed-out-export"),
+    path("activity/export", activity.export, name="activity-export"),
+    path("activity/<int:seq>", activity.event, name="activity-event"),
+    path("webhooks/", webhooks.index, name="webhooks"),
+    path("webhooks/new", webhooks.create, name="webhook-create"),
+    path("webhooks/<int:webhook_id>/", webhooks.detail, name="webhook"),
+    path("webhooks/<int:webhook_id>/edit", webhooks.edit, name="webhook-edit"),
+    path("webhooks/<int:webhook_id>/switch", webhooks.switch, name="webhook-switch"),
+    path("webhooks/<int:webhook_id>/test", webhooks.test, name="webhook-test"),
+    path("webhooks/<int:webhook_id>/secret", webhooks.secret, name="webhook-secret"),
+    path("webhooks/<int:webhook_id>/delete", webhooks.delete, name="webhook-delete"),
+    path("webhooks/<int:webhook_id>/messages/<int:message_id>/again", webhooks.again, name="webhook-again"),
     path("inspector", inspector.inspector, name="inspector"),
     path("denied", explaining.denied, name="denied"),
     path("compare", comparing.compare, name="compare"),
@@ -126,14 +111,20 @@ urlpatterns = [
     path("presets/<slug:preset>/delete", presets.delete, name="preset-delete"),
     path("presets/<slug:preset>/apply", presets.renew, name="preset-renew"),
     path("installation", installation.installation, name="installation"),
+    path("installation/second-factor", installation.second_factor, name="installation-second-factor"),
     path(
         "installation/default-operator", installation.default_operator, name="installation-default-operator"
     ),
+    *team_urls.PATTERNS,
+    *token_urls.PATTERNS,
+    *sign_on_urls.PATTERNS,
     path("import", importing.index, name="importing"),
     path("import/<int:job_id>", importing.job, name="importing-job"),
     path("import/<int:job_id>/start", importing.start, name="importing-start"),
     path("import/<int:job_id>/discard", importing.discard, name="importing-discard"),
     path("first/<str:token>", people.first_admin, name="first-admin"),
+    path("take/<str:token>", handover_links.take, name="handover"),
+    path("take/<str:token>/mine", handover_links.take_mine, name="handover-mine"),
     path("operators/", operators.index, name="operators"),
     path("operators/new", operators.create, name="operator-create"),
     path(OPERATOR, operators.detail, name="operator"),
@@ -181,10 +172,22 @@ urlpatterns = [
     path(OPERATOR + "pushes/<key:offered_key>", pushes.offer, name="operator-offer"),
     path(OPERATOR + "pushes/<key:offered_key>/decline", pushes.decline, name="operator-offer-decline"),
     path(OPERATOR + "take-along", exporting.store, name="operator-store"),
+    path(OPERATOR + "manifest", manifests.index, name="operator-manifest"),
+    path(OPERATOR + "manifest/download", manifests.download, name="operator-manifest-download"),
     path(OPERATOR + "unsigned", unsigned.operator, name="operator-unsigned"),
     path(OPERATOR + "unsigned/claims", unsigned.operator_claims, name="operator-unsigned-claims"),
     path(OPERATOR + "unsigned/discard", unsigned.operator_discard, name="operator-unsigned-discard"),
     path(OPERATOR + "history", operators.history, name="operator-history"),
+    path(OPERATOR + "history/<int:number>", versions.operator, name="operator-version"),
+    path(OPERATOR + "history/<int:number>/back", versions.roll_back_operator, name="operator-roll-back"),
+    path(OPERATOR + "proposals", proposals.index, name="operator-proposals"),
+    path(OPERATOR + "proposals/four-eyes", proposals.choose_mode, name="operator-four-eyes"),
+    path(OPERATOR + "proposals/<int:proposal_id>", proposals.detail, name="proposal"),
+    path(OPERATOR + "proposals/<int:proposal_id>/approve", proposals.approve, name="proposal-approve"),
+    path(OPERATOR + "proposals/<int:proposal_id>/decline", proposals.decline, name="proposal-decline"),
+    path(OPERATOR + "proposals/<int:proposal_id>/withdraw", proposals.withdraw, name="proposal-withdraw"),
+    path(OPERATOR + "proposals/<int:proposal_id>/comment", proposals.comment, name="proposal-comment"),
+    path(OPERATOR + "proposals/<int:proposal_id>/again", proposals.again, name="proposal-again"),
     path(OPERATOR + "validate", validating.index, name="operator-validate"),
     path(OPERATOR + "reissue", reissuing.operator, name="operator-reissue"),
     path(OPERATOR + "reissue/<int:job_id>", reissuing.operator_progress, name="operator-reissue-progress"),
@@ -215,6 +218,8 @@ urlpatterns = [
     path(ACCOUNT + "unsigned/self-signed", unsigned.self_signed, name="account-unsigned-self-signed"),
     path(ACCOUNT + "unsigned/discard", unsigned.account_discard, name="account-unsigned-discard"),
     path(ACCOUNT + "history", accounts.history, name="account-history"),
+    path(ACCOUNT + "history/<int:number>", versions.account, name="account-version"),
+    path(ACCOUNT + "history/<int:number>/back", versions.roll_back_account, name="account-roll-back"),
     path(ACCOUNT + "delivery", deliveries.detail, name="account-delivery"),
     path(ACCOUNT + "delivery/now", deliveries.now, name="account-delivery-now"),
     path(ACCOUNT + "delivery/<int:cluster_id>/choose", deliveries.choose, name="account-delivery-choose"),
@@ -226,6 +231,8 @@ urlpatterns = [
     path(SIGNING_KEY, signing_keys.detail, name="signing-key"),
     path(SIGNING_KEY + "edit", signing_keys.edit, name="role-edit"),
     path(SIGNING_KEY + "preset", filling.role, name="role-preset"),
+    path(SIGNING_KEY + "creds", short_lived.creds, name="role-creds"),
+    path(SIGNING_KEY + "lifetimes", short_lived.terms, name="role-terms"),
     path(SIGNING_KEY + "remove", signing_keys.remove, name="signing-key-remove"),
     path(
         ACCOUNT + "default-permissions",
@@ -256,6 +263,13 @@ urlpatterns = [
     path(EXPORT + "revoke", exports.revoke, name="export-revoke"),
     path(EXPORT + "revocations/<revoked:revoked>/clear", exports.clear, name="export-clear"),
     path(EXPORT + "activations/new", activations.create, name="activation-create"),
+    path(ACCOUNT + "requests/", activation_requests.index, name="activation-requests"),
+    path(ACCOUNT + "requests/new", activation_requests.create, name="activation-request-create"),
+    path(ACTIVATION_REQUEST, activation_requests.detail, name="activation-request"),
+    path(ACTIVATION_REQUEST + "grant", activation_requests.grant, name="activation-request-grant"),
+    path(ACTIVATION_REQUEST + "decline", activation_requests.decline, name="activation-request-decline"),
+    path(ACTIVATION_REQUEST + "withdraw", activation_requests.withdraw, name="activation-request-withdraw"),
+    path(ACTIVATION_REQUEST + "jwt", activation_requests.jwt, name="activation-request-jwt"),
     path(ACCOUNT + "imports/", imports.index, name="imports"),
     path(ACCOUNT + "imports/available", imports.available, name="imports-available"),
     path(ACCOUNT + "imports/new", imports.create, name="import-create"),
@@ -278,9 +292,13 @@ urlpatterns = [
     path(USER + "suspend", suspensions.suspend, name="user-suspend"),
     path(USER + "lift-suspension", suspensions.lift, name="user-lift"),
     path(USER + "history", users.history, name="user-history"),
+    path(USER + "history/<int:number>", versions.user, name="user-version"),
+    path(USER + "history/<int:number>/back", versions.roll_back_user, name="user-roll-back"),
     path(USER + "allow", allowing.allow, name="user-allow"),
     path(USER + "preset", filling.user, name="user-preset"),
     path(USER + "may", explaining.user, name="user-explain"),
+    path(USER + "links", handover_links.index, name="user-links"),
+    path(USER + "links/<int:link_id>/revoke", handover_links.revoke, name="user-link-revoke"),
     path(USER + "creds", handouts.creds, name="user-creds"),
     path(USER + "jwt", handouts.jwt, name="user-jwt"),
     path(USER + "context", handouts.context, name="user-context"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.login import get_authentication_records
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +13,7 @@ from django.shortcuts import redirect
 
 from identities.models import Person
 from identities.policy.actions import Action
-from identities.services import people
+from identities.services import people, sessions
 from nscweb import addresses
 
 
@@ -36,11 +37,16 @@ class AccountAdapter(DefaultAccountAdapter):
         """Count and audit a wrong name or password."""
         people.record_failure(username=_login(credentials), address=addresses.client_address(request))
 
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Where a session is opened from."""
+        return addresses.client_address(request) or sessions.NOWHERE
+
     def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
         """Open the session and audit it, both or neither."""
+        by = _SIGNED_IN.get(_second(request, user), "Signed in")
         with transaction.atomic():
             super().login(request, user)
-            _record(request, user, Action.SIGN_IN, "Signed in")
+            _record(request, user, Action.SIGN_IN, by)
 
     def logout(self, request: HttpRequest) -> None:
         """Close the session and audit it, both or neither."""
@@ -53,6 +59,8 @@ class AccountAdapter(DefaultAccountAdapter):
         """Change the password and audit it, both or neither; every other session of the person ends by it."""
         with transaction.atomic():
             super().set_password(user, password)
+            if isinstance(user, Person):
+                sessions.drop_all(user, but=self.request.session.session_key or "")
             _record(self.request, user, Action.PASSWORD_CHANGE, "Changed the password")
 
     def respond_user_inactive(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
@@ -61,6 +69,21 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def add_message(self, *args: Any, **kwargs: Any) -> None:
         """Say nothing: "signed in as" on the next page is noise."""
+
+
+_SIGNED_IN = {
+    "totp": "Signed in with a second factor",
+    "webauthn": "Signed in with a second factor",
+    "passkey": "Signed in with a passkey",
+}
+
+
+def _second(request: HttpRequest, user: AbstractBaseUser) -> str:
+    """By what beside the password somebody has just shown who they are, "" by nothing."""
+    records = [each for each in get_authentication_records(request, user) if each["method"] == "mfa"]
+    if not records:
+        return ""
+    return "passkey" if records[-1].get("passwordless") else str(records[-1]["type"])
 
 
 def _login(credentials: dict[str, Any]) -> str:

@@ -95,6 +95,25 @@ SETTINGS: tuple[Setting, ...] = (
         secret=True,
     ),
     Setting(
+        name="NSCWEB_BACKUP_KEY",
+        default="",
+        help="Key that seals backups: 32 bytes in base64 (`manage.py backup --new-key FILE` makes one). "
+        "Never the master key.",
+        secret=True,
+    ),
+    Setting(
+        name="NSCWEB_EMAIL_URL",
+        default="",
+        help="Mail server: `smtp+tls://user:password@mail.example.com:587`, `smtp+ssl://…` or `smtp://…`. Without it "
+        "no mail is sent, and links are handed over by people.",
+        secret=True,
+    ),
+    Setting(
+        name="NSCWEB_EMAIL_FROM",
+        default="nscweb@<host of NSCWEB_URL>",
+        help="Address that mail comes from.",
+    ),
+    Setting(
         name="NSCWEB_METRICS_TOKEN",
         default="",
         help="Bearer token that opens `/metrics` to other hosts; without it only loopback may read it.",
@@ -134,6 +153,13 @@ SETTINGS: tuple[Setting, ...] = (
         name="NSCWEB_TEST_FULL",
         default="false",
         help="Tests run with the counts named in the specification instead of reduced ones (`make test-full`).",
+        only="tests",
+    ),
+    Setting(
+        name="NSCWEB_TEST_SEED",
+        default="1",
+        help="What generated cases are made from: the same ones in every run, or new ones in each (`random`, "
+        "`make explore`). A failed test prints the number that makes its cases again.",
         only="tests",
     ),
     Setting(

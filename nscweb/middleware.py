@@ -15,16 +15,19 @@ from django.contrib import auth
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import resolve_url
+from django.shortcuts import redirect, resolve_url
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 
 from identities import lookup
+from identities.api import door
 from identities.nkeys import looks_like_seed
 from identities.policy import decisions, routes
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
-from identities.services import secrets
+from identities.services import second_factors, secrets
+from identities.views import proving
 from nscweb import addresses, errors, metrics, sessions
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -32,8 +35,10 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 ACCOUNT_SERVER = re.compile(r"^/(?:o/[^/]+/)?jwt/v1(?:/|$)")
 """Paths that nats-servers read: any host name, never https only, also while sealed."""
 _SEARCH = "/search"
+_ANSWER = re.compile(r"^/sign-on/[0-9]+/back$")
+"""What a provider's random letters come to, which no page shows."""
 _SIGN_IN_PAGES = "/account/"
-_CSRF = "csrfmiddlewaretoken"  # random letters: one in 150 looks like a seed
+_RANDOM = frozenset({"csrfmiddlewaretoken", "credential"})  # random letters: one in 150 looks like a seed
 _PROBES = frozenset({"/livez", "/readyz"})
 _QUIET = frozenset({"livez", "readyz", "metrics", "static"})
 
@@ -153,13 +158,13 @@ class NoSeeds(_Middleware):
 def brings_seed(request: HttpRequest) -> bool:
     """Whether a seed stands where no form of ours would throw it away; passwords are never shown again."""
     found: list[str] = []
-    if request.META.get("QUERY_STRING"):
+    if request.META.get("QUERY_STRING") and not _ANSWER.match(request.path):
         searching = request.path == _SEARCH
         for name, values in request.GET.lists():
             found += [name] if searching and name == "q" else [name, *values]
     if request.method == "POST" and request.path.startswith(_SIGN_IN_PAGES):
         for name, values in request.POST.lists():
-            found += [] if name == _CSRF or "password" in name else values
+            found += [] if name in _RANDOM or "password" in name else values
     return any(looks_like_seed(text) for text in found)
 
 
@@ -179,6 +184,8 @@ class RequireLogin(_Middleware):
         if route is None:
             log.error("route missing in the permission table", view=name)
             return errors.not_found(request)
+        if route.access is routes.Access.TOKEN:
+            return self._by_token(request)
         if route.access is not routes.Access.SESSION:
             return None
         if not request.user.is_authenticated:
@@ -188,19 +195,37 @@ class RequireLogin(_Middleware):
             return sign_in_first(request)
         sessions.note(request)
         structlog.contextvars.bind_contextvars(actor=request.user.get_username())
-        refusal = refused(lookup.principal_for(request), route.action)
-        return errors.forbidden(request, refusal) if refusal else None
+        principal = lookup.principal_for(request)
+        if name not in routes.WITHOUT_FACTOR and second_factors.is_missing(request.user, principal):
+            return second_factor_first(request)
+        refusal = refused(principal, route.action)
+        if refusal:
+            return errors.forbidden(request, refusal)
+        return proving.ask(request) if route.fresh and not proving.is_fresh(request) else None
+
+    def _by_token(self, request: HttpRequest) -> HttpResponse | None:
+        """The API: nobody without a token, and no cookie counts; each operation asks for its own action."""
+        refusal = door.enter(request)
+        if refusal is None:
+            structlog.contextvars.bind_contextvars(actor=lookup.principal_for(request).name)
+        return refusal
 
 
 def refused(principal: Principal, action: Action | None) -> decisions.Forbidden | None:
     """Why nothing that `principal` holds allows `action` anywhere; services decide again, on the object itself."""
     if action is None:
         return None
-    for held in principal.roles:
-        if isinstance(decisions.decide(principal, action, held.scope), decisions.Allowed):
-            return None
-    denied = decisions.decide(principal, action)
-    return decisions.Forbidden(denied.reason) if isinstance(denied, decisions.Denied) else None
+    try:
+        decisions.require_somewhere(principal, action)
+    except decisions.Forbidden as refusal:
+        return refusal
+    return None
+
+
+def second_factor_first(request: HttpRequest) -> HttpResponse:
+    """Lead somebody who must have a second factor to where it is set up."""
+    url = reverse("second-factors")
+    return HttpResponseClientRedirect(url) if getattr(request, "htmx", None) else redirect(url)
 
 
 def sign_in_first(request: HttpRequest) -> HttpResponse:

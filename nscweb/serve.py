@@ -190,7 +190,7 @@ class Announcement:
         if self.done:
             return
         try:
-            with urllib.request.urlopen(f"http://{self._address()}:{self.port}/livez", timeout=1):
+            with urllib.request.urlopen(f"http://{self._address()}:{self.port}/livez", timeout=1):  # nosec B310 - our own
                 say(f"ready. Open {configuration.url()}/ (Ctrl-C stops)")
                 self.done = True
         except OSError:
@@ -199,7 +199,7 @@ class Announcement:
                 self.done = True
 
     def _address(self) -> str:
-        everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  asked on loopback
+        everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nosec B104  # noqa: S104  asked on loopback
         host = everywhere.get(self.host, self.host)
         return f"[{host}]" if ":" in host else host
 

@@ -10,6 +10,10 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from identities.services import sessions as service
+from identities.views import proving
+from nscweb import addresses
+
 _BEGAN = "signed_in_at"
 _SEEN = "seen_at"
 _NOTED_EVERY = 60
@@ -17,8 +21,17 @@ _NOTED_EVERY = 60
 
 
 def begin(sender: object, request: HttpRequest, **kwargs: Any) -> None:
-    """Note the time of sign-in (receiver of `user_logged_in`); Django's own expiry moves with every write."""
+    """Note the time of sign-in (receiver of `user_logged_in`), and list the session among those of the person;
+    Django's own expiry moves with every write.
+    """
     request.session[_BEGAN] = request.session[_SEEN] = int(time.time())
+    proving.prove(request)
+    service.began(
+        kwargs["user"],
+        key=request.session.session_key or "",
+        address=addresses.client_address(request),
+        browser=request.headers.get("User-Agent", ""),
+    )
 
 
 def is_over(request: HttpRequest) -> bool:
@@ -36,3 +49,4 @@ def note(request: HttpRequest) -> None:
     now = int(time.time())
     if now - request.session.get(_SEEN, 0) >= _NOTED_EVERY:
         request.session[_SEEN] = now
+        service.note(request.session.session_key or "", addresses.client_address(request))

@@ -23,6 +23,7 @@ DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 NSCWEB_DATA_DIR = DATA_DIR
 NSCWEB_MASTER_KEY = os.environ.get("NSCWEB_MASTER_KEY", "").strip()
+NSCWEB_BACKUP_KEY = configuration.read("NSCWEB_BACKUP_KEY")
 NSCWEB_MASTER_KEY_FILE = os.environ.get("NSCWEB_MASTER_KEY_FILE", "").strip()
 
 NSCWEB_URL = configuration.url()
@@ -78,6 +79,8 @@ INSTALLED_APPS = [
     "django_htmx",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "identities",
 ]
 
@@ -148,7 +151,7 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", 
 
 # --- people
 AUTH_USER_MODEL = "identities.Person"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["nscweb.backends.PersonBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -175,9 +178,24 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed": "10/m/ip,5/5m/key",
     "change_password": "5/m/user",
     "reauthenticate": "10/m/user",
+    "reset_password": "20/m/ip",
 }
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]  # made and checked by services of our own
 TRUSTED_PROXIES = configuration.integer("NSCWEB_TRUSTED_PROXIES")
 ALLAUTH_TRUSTED_PROXY_COUNT = 0  # our own middleware has put the client's address in place already
+
+# --- mail
+_mail = configuration.read("NSCWEB_EMAIL_URL")
+EMAIL_CONFIGURED = bool(_mail)
+if _mail:
+    if urlsplit(_mail).scheme not in {"smtp", "smtp+tls", "smtp+ssl"}:
+        raise ImproperlyConfigured(
+            "NSCWEB_EMAIL_URL: not an address such as smtp+tls://user:password@mail.example.com:587"
+        )
+    vars().update(environ.Env.email_url_config(_mail))  # type: ignore[no-untyped-call]
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = configuration.read("NSCWEB_EMAIL_FROM") or f"nscweb@{_host}"
+PASSWORD_RESET_TIMEOUT = 4 * 3600
 
 # --- sessions, cookies, transport: NSCWEB_URL decides
 _prefix = "__Host-" if HTTPS else ""

@@ -22,6 +22,7 @@ CHECKS: tuple[tuple[str, list[str]], ...] = (
     ("lint", [str(BIN / "ruff"), "check", "--quiet", "."]),
     ("types", [str(BIN / "mypy")]),
     ("layers", [str(BIN / "lint-imports")]),
+    ("security", [str(BIN / "bandit"), "--quiet", "--recursive", "-ll", "identities", "nscweb"]),
     ("templates", [str(BIN / "djlint"), "--lint", "--quiet", "templates"]),
     ("deployment", [*MANAGE, "check", "--deploy", "--fail-level", "WARNING"]),
     ("migrations", [*MANAGE, "makemigrations", "--check", "--dry-run"]),

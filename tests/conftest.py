@@ -17,6 +17,8 @@ from tests import natsserver, nsc
 
 _TRUE = {"1", "true", "yes", "on"}
 FULL = os.environ.get("NSCWEB_TEST_FULL", "").lower() in _TRUE
+SEED = os.environ.get("NSCWEB_TEST_SEED", "").lower()
+EXPLORES = SEED == "random"
 NO_SKIPS = os.environ.get("NSCWEB_TEST_NO_SKIPS", "").lower() in _TRUE
 
 _common: dict[str, Any] = {
@@ -24,14 +26,20 @@ _common: dict[str, Any] = {
     "database": None,
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
 }
-settings.register_profile("quick", max_examples=40, derandomize=True, **_common)
-settings.register_profile("full", max_examples=1000, **_common)
+settings.register_profile("quick", max_examples=40, derandomize=not EXPLORES, **_common)
+settings.register_profile("full", max_examples=1000, derandomize=not EXPLORES, **_common)
 settings.load_profile("full" if FULL else "quick")
 
 _KEY = re.compile("[A-Z2-7]{50}|eyJ")
 _LONGEST_NAME = 100
 _MARKS = {"interop": "server", "e2e": "browser"}
-_OF_SECONDS = {"test_signing", "test_adopting", "test_revocations"}
+_OF_SECONDS = {
+    "test_signing",
+    "test_adopting",
+    "test_adopting_refused",
+    "test_adopting_stores",
+    "test_revocations",
+}
 """Tests of how far issue times may run ahead of the clock."""
 _flush = BaseDatabaseOperations.execute_sql_flush
 

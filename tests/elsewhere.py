@@ -56,6 +56,12 @@ class Elsewhere:
         return codec.encode(Claims(nats=body, sub=subject.public.text, name=name), by, OLD).text
 
 
+def beside_ours() -> Elsewhere:
+    """Somebody elsewhere, and an installation here where nobody of them is known."""
+    make.installation()
+    return Elsewhere()
+
+
 def seeds_of(*pairs: KeyPair) -> dict[str, SecretBytes]:
     """The seeds of these, as they come along with an import."""
     return {pair.public.text: pair.seed() for pair in pairs}

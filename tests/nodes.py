@@ -41,15 +41,25 @@ def start(
     count: int = 1,
     *,
     resolver: Resolver = Resolver.FULL,
+    others: Resolver | None = None,
     allow_delete: bool = True,
     preload_all: bool = False,
     extra: str = "",
+    url: str = "",
 ) -> Nodes:
-    """Start `count` servers that know each other; every one has a store of its own and the system account preloaded."""
+    """Start `count` servers that know each other; every one has a store of its own and the system account preloaded.
+
+    `others`: the resolver of all but the first. `url`: where a URL resolver fetches accounts.
+    """
     routes = [natsserver.free_port() for _ in range(count)]
-    text = config(operator, resolver=resolver, allow_delete=allow_delete, preload_all=preload_all)
+    first, rest = (
+        config(operator, resolver=one, allow_delete=allow_delete, preload_all=preload_all, url=url)
+        for one in (resolver, others or resolver)
+    )
     started = [
-        nats.start(f"server_name: n{number}\n{extra}\n{_cluster(routes, number)}\n{text}")
+        nats.start(
+            f"server_name: n{number}\n{extra}\n{_cluster(routes, number)}\n{first if number == 1 else rest}"
+        )
         for number in range(1, count + 1)
     ]
     nodes = Nodes(operator, started)
@@ -64,6 +74,7 @@ def config(
     resolver: Resolver = Resolver.FULL,
     allow_delete: bool = True,
     preload_all: bool = False,
+    url: str = "",
 ) -> str:
     """What a node of this operator runs with, but for its name and its neighbours."""
     operator = Operator.objects.select_related("token").get(pk=operator.pk)
@@ -73,6 +84,7 @@ def config(
         operator_name="",
         operator_jwt="",
         system_account=operator.system_account,
+        url=url,
         dir="" if resolver in (Resolver.MEMORY, Resolver.URL) else "./jwt",
         **full,
     )

@@ -10,6 +10,9 @@ from urllib.parse import urljoin, urlsplit
 
 from django.test import Client
 
+from identities.policy.principal import Role
+from tests import make
+
 CLICKED = ("submit", "button", "reset", "file", "image")
 
 
@@ -217,3 +220,8 @@ class _Reader(HTMLParser):
         self._know(name)
         if self.form is not None:
             self.form.values.setdefault(name, []).append(value)
+
+
+def named(username: str, role: Role = Role.ADMINISTRATOR, **scope: Any) -> Visitor:
+    """Somebody new of this name with `role`, signed in."""
+    return Visitor(make.client(role, username=username, **scope))

@@ -74,6 +74,11 @@ def diff(before: Mapping[str, object] | None, after: Mapping[str, object]) -> tu
     return tuple(changes)
 
 
+def digest(text: str) -> str:
+    """How a token is told apart from another without showing it."""
+    return f"SHA-256 {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
 def _fold(here: dict[str, str], there: Mapping[str, str]) -> None:
     """Turn each entry that only `here` has into one line: `subject a, type service`."""
     prefix, words = "", dict[str, str]()
@@ -141,7 +146,7 @@ def _text(key: str, value: object) -> str:
         return _number(key, value)
     text = str(value)
     if key in _SECRETIVE and text:
-        return f"a token, SHA-256 {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        return f"a token, {digest(text)}"
     return text
 
 

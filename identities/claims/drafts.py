@@ -112,6 +112,17 @@ class UserDraft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShortLivedDraft:
+    """A user that a role issues for a while and that is not kept. `lifetime` is seconds, None for the role's usual;
+    `public_key` is the caller's own, "" for one that is made."""
+
+    name: str
+    tags: tuple[str, ...] = ()
+    lifetime: int | None = None
+    public_key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UserEdit:
     """The whole editable state of a user; `limits` None keeps a role-issued user as it is."""
 

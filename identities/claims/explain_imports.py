@@ -6,10 +6,10 @@ Source: nats-server `accounts.go` (addServiceImport, addMappedStreamImportWithCl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from identities.claims import codec, trust
+from identities.claims import codec, import_cycles, trust
 from identities.claims.account import AccountBody
 from identities.claims.common import Claims
 from identities.claims.explain_mapping import mapped
@@ -95,29 +95,34 @@ def service_way(local: str, remote: str) -> tuple[str, Transform | None]:
 
 
 def streams(situation: Situation, subject: str) -> tuple[Landing, ...]:
-    """What reaches a subscription to `subject` through stream imports: `subject` of a landing is the exporter's."""
+    """What reaches a subscription to `subject` through stream imports: `subject` of a landing is the exporter's.
+
+    Of imports of one stream nats-server keeps the first that it accepts, whatever their local subjects are
+    (isStreamImportDuplicate).
+    """
     found = []
+    earlier: dict[tuple[str, str], list[Import]] = {}
     for index, one in enumerate(situation.account.nats.imports):
         if one is None or one.type != STREAM:
             continue
-        local = one.local_subject or (f"{one.to.removesuffix('.')}.{one.subject}" if one.to else one.subject)
-        place, name = _place(situation.account, index, one), _name(situation, one.account)
-        try:
+        alike = earlier.setdefault((one.account, one.subject), [])
+        before = tuple(alike)
+        alike.append(one)
+        local = stream_local(one)
+        problem = stream_refusal(one.subject, local)
+        pattern = listened = ""
+        if not problem:
             pattern, listened = stream_way(one.subject, local, subject)
-        except TransformRefused as refused:
-            pattern = listened = ""
-            problem = f"nats-server drops the import: {refused.user_message}"
-        else:
             if not listened:
                 continue
-            problem = _problem(situation, situation.account, one, STREAM, one.subject, local)
+        problem = problem or _stream_problem(situation, one) or _kept_instead(situation, before)
         found.append(
             Landing(
                 account=one.account,
-                name=name,
+                name=_name(situation, one.account),
                 subject=listened or one.subject,
                 local=pattern or local,
-                place=place,
+                place=_place(situation.account, index, one),
                 problem=problem,
                 from_account=situation.account.sub,
             )
@@ -125,10 +130,41 @@ def streams(situation: Situation, subject: str) -> tuple[Landing, ...]:
     return tuple(found)
 
 
+def _stream_problem(situation: Situation, one: Import) -> str:
+    local = stream_local(one)
+    return stream_refusal(one.subject, local) or _problem(
+        situation, situation.account, one, STREAM, one.subject, local
+    )
+
+
+def _kept_instead(situation: Situation, before: Sequence[Import]) -> str:
+    """What is wrong with an import where one of those `before`, of the same stream, is accepted; "" where none is."""
+    kept = next((one for one in before if not _stream_problem(situation, one)), None)
+    if kept is None:
+        return ""
+    return f"nats-server keeps only the first import of a stream, here that as `{stream_local(kept)}`"
+
+
+def stream_local(one: Import) -> str:
+    """The importer's subject of a stream import, as it is written."""
+    return one.local_subject or (f"{one.to.removesuffix('.')}.{one.subject}" if one.to else one.subject)
+
+
+@lru_cache(4096)
+def stream_refusal(subject: str, local: str) -> str:
+    """Why nats-server takes no such renaming of a stream, "" when it does."""
+    if has_wildcards(subject) and local != subject:
+        try:
+            Transform.of(subject, tokenized(local), strict=True)
+        except TransformRefused as refused:
+            return f"nats-server drops the import: {refused.user_message}"
+    return ""
+
+
 def arrives_as(landing_import: Import, subject: str) -> str:
     """The subject under which a message of the exporter's literal `subject` comes in through a stream import."""
     one = landing_import
-    local = one.local_subject or (f"{one.to.removesuffix('.')}.{one.subject}" if one.to else one.subject)
+    local = stream_local(one)
     if not has_wildcards(one.subject):
         return local
     if local == one.subject:
@@ -179,6 +215,8 @@ def _problem(situation: Situation, account: Account, one: Import, kind: str, rem
     """Why nats-server lets nothing through, "" when it does."""
     if not is_strict_valid(remote) or not is_strict_valid(local):
         return "nats-server takes no such subject"
+    if situation.system_account and import_cycles.taken_for_ring(one):
+        return import_cycles.TAKEN_FOR_RING
     exporter = situation.others.get(one.account)
     if exporter is None:
         return "" if one.account == situation.system_account else UNKNOWN

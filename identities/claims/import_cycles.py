@@ -14,6 +14,11 @@ from identities.claims.imports import Import
 from identities.claims.local_subjects import local_pattern, remote_subject
 from identities.claims.subjects import is_subset, overlaps
 
+TAKEN_FOR_RING = (
+    "nats-server refuses a service import as wide as this: it takes its own service `$SYS.REQ.USER.*.INFO`, which the "
+    "system account imports from itself, for a ring"
+)
+_ASKED, _SERVED = "$SYS.REQ.USER.INFO", "$SYS.REQ.USER.<account>.INFO"
 DEEPEST = 100
 """Accounts that are gone through; nats-server gives up after 1,024."""
 
@@ -30,6 +35,17 @@ def cycle(importer: str, imported: Import, accounts: Mapping[str, AccountBody]) 
         if found := search.back(imported.account, subject, (importer,)):
             return found
     return ()
+
+
+def taken_for_ring(imported: Import) -> bool:
+    """True when nats-server finds a ring where there is none, whichever account the service comes from.
+
+    Every account imports `$SYS.REQ.USER.INFO` from the system account, which imports it from itself (`events.go
+    registerSystemImports, addSystemAccountExports`); the search for rings goes in there with every subject that meets
+    what that service is called there, unless it holds the other name too.
+    """
+    local = local_pattern(imported)
+    return imported.type == "service" and overlaps(local, _SERVED) and not is_subset(_ASKED, local)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -12,11 +12,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from identities.claims import explain_mapping
+from identities.claims import explain_mapping, import_cycles
 from identities.claims.account import AccountBody
 from identities.claims.common import Claims
 from identities.claims.effective import intersection
-from identities.claims.explain_imports import SERVICE, STREAM, export_problem, service_way
+from identities.claims.explain_imports import (
+    SERVICE,
+    STREAM,
+    export_problem,
+    service_way,
+    stream_local,
+    stream_refusal,
+)
 from identities.claims.explain_types import Place, Whose
 from identities.claims.imports import Import
 from identities.claims.subjects import has_wildcards, is_strict_valid, is_subset, overlaps
@@ -120,14 +127,22 @@ class Net:
 
     def _imports(self, importer: Account, kind: str) -> Iterator[tuple[Hop, Account, Import, str]]:
         """Imports that nats-server lets messages through, with their exporter and local subject."""
+        kept: set[tuple[str, str]] = set()  # of one stream it keeps the first import
         for index, one in enumerate(importer.nats.imports):
             if one is None or one.type != kind or (exporter := self.accounts.get(one.account)) is None:
                 continue
-            remote, local = _remote(one), _local(one)
+            remote = _remote(one)
+            local = stream_local(one) if kind == STREAM else one.local_subject or one.subject
             if not is_strict_valid(remote) or not is_strict_valid(local):
                 continue
-            if export_problem(exporter, importer, one, kind, remote, now=self.now):
+            if import_cycles.taken_for_ring(one) or export_problem(
+                exporter, importer, one, kind, remote, now=self.now
+            ):
                 continue
+            if kind == STREAM:
+                if (one.account, one.subject) in kept or stream_refusal(remote, local):
+                    continue
+                kept.add((one.account, one.subject))
             place = Place(
                 whose=Whose.ACCOUNT, key=importer.sub, path=f"nats.imports[{index}]", entry=one.subject
             )
@@ -225,14 +240,6 @@ def _remote(one: Import) -> str:
     return one.subject
 
 
-def _local(one: Import) -> str:
-    if one.local_subject:
-        return one.local_subject
-    if one.type == STREAM and one.to:
-        return f"{one.to.removesuffix('.')}.{one.subject}"
-    return one.subject
-
-
 def _forth(remote: str, local: str, subject: str) -> Iterator[str]:
     """The importer's name for what `remote` and `subject`, both the exporter's, share."""
     if not overlaps(remote, subject):
@@ -255,10 +262,7 @@ def _back(remote: str, local: str, subject: str) -> Iterator[str]:
         if overlaps(local, subject):
             yield remote if not has_wildcards(remote) else intersection(local, subject)
         return
-    try:
-        way = Transform.of(remote, tokenized(local), strict=True)
-    except TransformRefused:  # nats-server drops the import
-        return
+    way = Transform.of(remote, tokenized(local), strict=True)
     reached = image(way, remote)
     if overlaps(reached, subject):
         yield _preimage(way, intersection(reached, subject))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from identities.claims import import_cycles
 from identities.claims.account import AccountBody
 from identities.claims.exports import Export
 from identities.claims.imports import Import
@@ -56,7 +57,7 @@ def _export_concerns(path: str, export: Export) -> Iterator[Concern]:
 
 
 def _imports_concerns(imports: Sequence[Import | None], account: str) -> Iterator[Concern]:
-    seen: set[tuple[str, str, str]] = set()
+    streams: set[tuple[str, str]] = set()
     for index, imported in enumerate(imports):
         if imported is None:
             continue
@@ -65,17 +66,25 @@ def _imports_concerns(imports: Sequence[Import | None], account: str) -> Iterato
         if imported.local_subject:
             yield from subject_concerns(f"{path}.local_subject", imported.local_subject)
         yield from local_concerns(path, imported)
+        if import_cycles.taken_for_ring(imported):
+            which = "local_subject" if imported.local_subject else "subject"
+            value = f"{imported.local_subject} {imported.subject}"
+            yield Concern(f"{path}.{which}", value, import_cycles.TAKEN_FOR_RING)
         if imported.account and not is_public(imported.account, KeyKind.ACCOUNT):
             message = f"{quote(imported.account)} is not an account public key"
             yield Concern(f"{path}.account", imported.account, message)
         elif imported.account and imported.account == account:
             message = "the account would import from itself"
             yield Concern(f"{path}.account", imported.subject, message)
-        same = (imported.type, imported.account, imported.subject)
-        if same in seen:
-            message = f"{imported.type} {quote(imported.subject)} of this account is imported already"
-            yield Concern(f"{path}.subject", " ".join(same), message)
-        seen.add(same)
+        if imported.type == "stream":
+            stream = (imported.account, imported.subject)
+            if stream in streams:
+                message = (
+                    f"stream {quote(imported.subject)} of this account is imported already, and nats-server keeps "
+                    "the first import alone, whatever the local subjects are"
+                )
+                yield Concern(f"{path}.subject", " ".join(stream), message)
+            streams.add(stream)
 
 
 def _limits_concerns(limits: OperatorLimits) -> Iterator[Concern]:

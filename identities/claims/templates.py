@@ -114,6 +114,12 @@ def without_templates(subject: str) -> str:
     return _BRACES.sub("x", subject) if "{{" in subject else subject
 
 
+def operations_of(limits: UserPermissionLimits) -> frozenset[str]:
+    """What a role's template fills in, such as `name()` and `tag(team)`, as nats-server reads it."""
+    rules = (*limits.pub.allow, *limits.pub.deny, *limits.sub.allow, *limits.sub.deny)
+    return frozenset(part[2:-2].strip().lower() for subject in rules for part in _BRACES.findall(subject))
+
+
 def template_problem(subject: str) -> str:
     """What is wrong with the `{{…}}` parts of a role's subject, "" when nothing is."""
     for part in _BRACES.findall(subject):

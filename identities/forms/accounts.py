@@ -72,6 +72,12 @@ class AccountEditForm(EditForm, _AccountFields):
         Group(legend="Tags and times", names=("tags", "expires", "not_before")),
     )
 
+    def leave_times(self, why: str) -> None:
+        """Show when it expires and starts, to somebody who may not change it; `why` says who may."""
+        for name in ("expires", "not_before"):
+            self.fields[name].disabled = True
+            self.fields[name].help_text = why
+
     @staticmethod
     def values_of(account: Account) -> dict[str, Any]:
         """The account's values by field."""

@@ -14,6 +14,7 @@ from identities.forms.base import EditForm, Group
 from identities.forms.fields import ListField, TextField
 from identities.models import Account, User
 from identities.nkeys import KeyKind, is_public
+from identities.policy.principal import Principal
 
 ANY = "*"
 MOST_CHOICES = 30
@@ -82,24 +83,28 @@ class AuthCalloutForm(EditForm):
         help_text="It takes the place of the one above; its seed is sealed here.",
     )
 
-    def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
-        kwargs.setdefault("initial", {**self.values_of(account), "version": account.version})
+    def __init__(self, *args: Any, account: Account, principal: Principal, **kwargs: Any) -> None:
+        kwargs.setdefault("initial", {**self.values_of(account, principal), "version": account.version})
         super().__init__(*args, **kwargs)
         self.account = account
+        self.principal = principal
         self.held: ExternalAuthorization = codec.from_payload(account.claims).nats.authorization
         self.fields["xkey"].widget.attrs.update(
             {"class": "mono", "spellcheck": "false", "autocomplete": "off"}
         )
-        for name, known in (("users", user_choices(account)), ("accounts", account_choices(account))):
+        for name, known in (
+            ("users", user_choices(account)),
+            ("accounts", account_choices(account, principal)),
+        ):
             self.fields[name].choices = list(known.items())  # type: ignore[attr-defined]  # a MultipleChoiceField
             if not known:
                 del self.fields[name]
 
     @staticmethod
-    def values_of(account: Account) -> dict[str, Any]:
+    def values_of(account: Account, principal: Principal) -> dict[str, Any]:
         """The account's auth callout by field."""
         held: ExternalAuthorization = codec.from_payload(account.claims).nats.authorization
-        users, accounts = user_choices(account), account_choices(account)
+        users, accounts = user_choices(account), account_choices(account, principal)
         return {
             "users": [key for key in held.auth_users if key in users],
             "typed_users": tuple(key for key in held.auth_users if key not in users),
@@ -138,7 +143,8 @@ class AuthCalloutForm(EditForm):
 
     def clean_typed_accounts(self) -> tuple[str, ...]:
         """Keys as they are, names as the keys of this operator's accounts."""
-        rows = Account.objects.live().filter(operator_id=self.account.operator_id)
+        seen = Account.objects.visible_to(self.principal).live()
+        rows = seen.filter(operator_id=self.account.operator_id)
         return self._keys(
             self.cleaned_data["typed_accounts"], KeyKind.ACCOUNT, rows, self.held.allowed_accounts
         )
@@ -161,10 +167,11 @@ def user_choices(account: Account) -> dict[str, str]:
     return {**dict(rows.filter(public_key__in=held)), **dict(rows[:MOST_CHOICES])}
 
 
-def account_choices(account: Account) -> dict[str, str]:
-    """Accounts to tick likewise, without the account itself and the system account."""
+def account_choices(account: Account, principal: Principal) -> dict[str, str]:
+    """Accounts that the principal may see to tick likewise, without the account itself and the system account."""
     held = codec.from_payload(account.claims).nats.authorization.allowed_accounts
-    rows = Account.objects.live().filter(operator_id=account.operator_id).exclude(pk=account.pk)
+    seen = Account.objects.visible_to(principal).live()
+    rows = seen.filter(operator_id=account.operator_id).exclude(pk=account.pk)
     named = rows.order_by("name").values_list("public_key", "name")
     others = named.exclude(public_key=account.operator.system_account)
     return {**dict(named.filter(public_key__in=held)), **dict(others[:MOST_CHOICES])}

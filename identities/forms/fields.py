@@ -167,6 +167,8 @@ class MomentField(forms.CharField):
 
     def clean(self, value: Any) -> int:
         """Unix seconds."""
+        if isinstance(value, int):  # a disabled field's own initial value
+            return value
         text: str = super().clean(value)
         if found := _SECONDS.fullmatch(text):
             return int(found[1])

@@ -9,6 +9,7 @@ from django import forms
 
 from identities.forms.base import BaseForm
 from identities.models import Operator
+from identities.policy.second_factor import DEMAND_WORDS, Demand
 
 
 class DefaultOperatorForm(BaseForm):
@@ -33,3 +34,18 @@ class DefaultOperatorForm(BaseForm):
     def chosen(self) -> Operator | None:
         """The chosen operator."""
         return self.operators.get(self.cleaned_data["operator"])
+
+
+class SecondFactorForm(BaseForm):
+    """Of whom a second factor is demanded."""
+
+    of_whom = forms.ChoiceField(
+        choices=[(demand.value, words[0].upper() + words[1:]) for demand, words in DEMAND_WORDS.items()],
+        label="Demanded of",
+        help_text="Whoever has none is led to setting one up after signing in, and nothing else opens before.",
+        widget=forms.RadioSelect,
+    )
+
+    def chosen(self) -> Demand:
+        """The choice."""
+        return Demand(self.cleaned_data["of_whom"])

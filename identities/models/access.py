@@ -67,7 +67,7 @@ class ApiToken(models.Model):
     """One token of a service account or a person; only `secret_hash`, the SHA-256 of its secret part, is kept.
 
     `prefix` is its public part, by which it is found. `read_only` and `operator` narrow what its holder may do;
-    they never widen it.
+    they never widen it. `maker` is the person behind what a machine does with it, None where nobody knows.
     """
 
     service_account = models.ForeignKey(
@@ -81,6 +81,7 @@ class ApiToken(models.Model):
     secret_hash = models.CharField(max_length=64)
     read_only = models.BooleanField(default=False)
     operator = models.ForeignKey("identities.Operator", null=True, on_delete=models.CASCADE, related_name="+")
+    maker = models.ForeignKey("identities.Person", null=True, on_delete=models.SET_NULL, related_name="+")
     by_name = models.CharField(max_length=255)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, default=None)

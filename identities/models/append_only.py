@@ -1,5 +1,5 @@
-"""Triggers that refuse to change or delete what is append-only: audit chain, ledger and versions of presets, on both
-databases.
+"""Triggers that refuse to change or delete what is append-only: audit chain, ledger, hand-overs and versions of
+presets, on both databases.
 
 The ledger's `sealed` column may change (a rotated master key re-wraps it), nothing else.
 """
@@ -27,10 +27,19 @@ PRESETS = (
     ("identities_ownpresetversion", "DELETE"),
 )
 """Guarded since there are presets."""
+HANDOVER_COLUMNS = (
+    "operator_id, account_id, user_id, token_id, kind, subject, name, role, issuer, iat, exp, way, door, "
+    'recipient, recipient_name, "by", by_name, at'
+)
+HANDOVERS = (
+    ("identities_handover", f"UPDATE OF {HANDOVER_COLUMNS}"),
+    ("identities_handover", "DELETE"),
+)
+"""Guarded since there are hand-overs; whether one was revoked may change."""
 Guarded = Sequence[tuple[str, str]]
 
 
-def install(connection: BaseDatabaseWrapper, guarded: Guarded = (*GUARDED, *PRESETS)) -> None:
+def install(connection: BaseDatabaseWrapper, guarded: Guarded = (*GUARDED, *PRESETS, *HANDOVERS)) -> None:
     """Create the triggers."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
@@ -42,7 +51,7 @@ def install(connection: BaseDatabaseWrapper, guarded: Guarded = (*GUARDED, *PRES
             cursor.execute(_create(connection.vendor, table, event))
 
 
-def remove(connection: BaseDatabaseWrapper, guarded: Guarded = (*GUARDED, *PRESETS)) -> None:
+def remove(connection: BaseDatabaseWrapper, guarded: Guarded = (*GUARDED, *PRESETS, *HANDOVERS)) -> None:
     """Drop the triggers (a migration going backwards; tests that empty the tables)."""
     with connection.cursor() as cursor:
         for table, event in guarded:

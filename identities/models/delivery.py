@@ -77,22 +77,26 @@ class HoldingState(models.TextChoices):
     """It has not answered since the last change."""
     REFUSED = "refused"
     MISSING = "missing"
+    DELETED = "deleted"
+    """It was seen to hold one before and holds none now: somebody deleted it there, or its store was lost."""
     OLDER = "older"
     NEWER = "newer"
     DIFFERENT = "different"
     EXTRA = "extra"
     """It holds a JWT of an account that is not ours, or was deleted here."""
     EXPIRED = "expired"
-    """It had expired and the server removed it by itself."""
+    """What it held had expired, and the server removed it by itself; there may be a newer one here."""
     LAZY = "lazy"
-    """It does not store accounts: it asks its resolver when it needs this one."""
+    """It does not store accounts and was not made to load this one: it asks its resolver when it needs it."""
     UNKNOWN = "unknown"
 
 
 class Holding(models.Model):
     """What a server was seen to hold: `digest` is the SHA-256 (hex) of the JWT text, since `jti` ignores the body.
 
-    `said` is the server's own words, `iat` and `jti` of the JWT it holds (0 and "" when nobody knows).
+    `said` is the server's own words, `iat`, `exp` (0 for never) and `jti` of the JWT it holds (0 and "" when nobody
+    knows). Where it has not answered since, or what it held has expired, all of these are of the JWT that it was last
+    seen to hold.
     """
 
     server = models.ForeignKey("identities.Server", on_delete=models.CASCADE, related_name="holdings")
@@ -101,6 +105,7 @@ class Holding(models.Model):
     digest = models.CharField(max_length=64, blank=True, default="")
     jti = models.CharField(max_length=64, blank=True, default="")
     iat = models.BigIntegerField(default=0)
+    exp = models.BigIntegerField(default=0)
     said = models.TextField(blank=True, default="")
     at = models.DateTimeField()
 

@@ -26,11 +26,15 @@ class OperatorQuerySet(QuerySet["Operator"]):
 
 
 class Operator(Aggregate):
-    """One operator; `name_fold` is its name folded for comparison, `system_account` the A key its JWT names or ""."""
+    """One operator; `name_fold` is its name folded for comparison, `system_account` the A key its JWT names or "".
+
+    `four_eyes` says whose edits need a second person (`services.four_eyes.Mode`).
+    """
 
     name_fold = models.CharField(max_length=255)
     system_account = models.CharField(max_length=56, blank=True, default="")
     strict = models.BooleanField(default=False)
+    four_eyes = models.CharField(max_length=10, blank=True, default="")
 
     objects: ClassVar = OperatorQuerySet.as_manager()
 

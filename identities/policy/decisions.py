@@ -11,9 +11,14 @@ from identities.policy.principal import Principal, Role, Scope
 
 
 class Forbidden(IdentityError):
-    """The thing is visible, but the action on it is not granted."""
+    """The thing is visible, but the action on it is not granted. `action` and `scope` say what was asked for."""
 
     code = "forbidden"
+
+    def __init__(self, reason: str, *, action: Action | None = None, scope: Scope | None = None) -> None:
+        super().__init__(reason)
+        self.action = action
+        self.scope = scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +60,13 @@ def require(principal: Principal, action: Action, scope: Scope | None = None) ->
     """Raise `Forbidden` with the reason unless `decide` allows it."""
     decision = decide(principal, action, scope)
     if isinstance(decision, Denied):
-        raise Forbidden(decision.reason)
+        raise Forbidden(decision.reason, action=action, scope=scope)
+
+
+def require_somewhere(principal: Principal, action: Action) -> None:
+    """Raise `Forbidden` when nothing that `principal` holds allows `action` anywhere.
+
+    Who asks this first asks `require` about the object later.
+    """
+    if not any(isinstance(decide(principal, action, held.scope), Allowed) for held in principal.roles):
+        require(principal, action)

@@ -8,7 +8,19 @@ from types import MappingProxyType
 from identities.policy.actions import Action
 from identities.policy.principal import Role, ScopeKind
 
-OWN = frozenset({Action.PASSWORD_CHANGE, Action.SIGN_OUT})
+OWN = frozenset(
+    {
+        Action.IDENTITY_LINK,
+        Action.PASSWORD_CHANGE,
+        Action.SIGN_OUT,
+        Action.PROFILE_EDIT,
+        Action.SECOND_FACTOR_EDIT,
+        Action.RECOVERY_CODE_USE,
+        Action.SESSION_END,
+        Action.TOKEN_CREATE,
+        Action.TOKEN_REVOKE,
+    }
+)
 """What everybody who holds any role may do to themselves."""
 
 READING = OWN | {
@@ -27,6 +39,9 @@ ISSUING = OWN | {Action.VIEW, Action.CREDS_ISSUE}
 """Handing out short-lived creds of one role, and nothing else."""
 
 MANAGING_USERS = AUDITING | {
+    Action.PROPOSAL_MAKE,
+    Action.PROPOSAL_COMMENT,
+    Action.PROPOSAL_DECIDE,
     Action.USER_CREATE,
     Action.USER_EDIT,
     Action.USER_DELETE,
@@ -44,12 +59,20 @@ MANAGING_USERS = AUDITING | {
 OF_INSTALLATION = frozenset(
     {
         Action.INSTALLATION_EDIT,
+        Action.BACKUP,
+        Action.RESTORE,
         Action.OPERATOR_CREATE,
         Action.PERSON_EDIT,
         Action.TEAM_EDIT,
+        Action.SERVICE_ACCOUNT_EDIT,
+        Action.PRESET_EDIT,
         Action.FIRST_ADMINISTRATOR,
         Action.SIGN_IN,
         Action.SIGN_IN_FAILED,
+        Action.SIGN_ON_EDIT,
+        Action.SIGN_ON,
+        Action.JOIN,
+        Action.TOKEN_REFUSED,
     }
 )
 """What only owners may do."""
@@ -61,11 +84,13 @@ OF_OPERATOR = frozenset(
         Action.OPERATOR_KEY_EDIT,
         Action.OPERATOR_REISSUE,
         Action.PUSH_DOOR_EDIT,
+        Action.WEBHOOK_EDIT,
         Action.STORE_EXPORT,
         Action.JWT_ADOPT,
-        Action.PRESET_EDIT,
+        Action.INVITE,
         Action.ACCOUNT_CREATE,
         Action.ACCOUNT_LIMITS_EDIT,
+        Action.ACCOUNT_REISSUE,
         Action.ACCOUNT_DELETE,
         Action.ACCOUNT_PUSH,
         Action.CLUSTER_CREATE,

@@ -86,7 +86,8 @@ class HeldRole:
 class Principal:
     """Who, by which way, from which address, holding what. `key` is stable text for the audit, `name` for people.
 
-    A machine has a `service_account_id` in the place of a `person_id`; `token_id` is the API token that it came with.
+    A machine has a `service_account_id` in the place of a `person_id`; `token_id` is the API token that it came with,
+    `token_maker_id` the person who made that token, None where nobody knows.
     """
 
     key: str
@@ -97,7 +98,13 @@ class Principal:
     person_id: int | None = None
     service_account_id: int | None = None
     token_id: int | None = None
+    token_maker_id: int | None = None
     team_ids: tuple[int, ...] = ()
+
+    @property
+    def behind(self) -> int | None:
+        """The person whose will this is: who acts, or who made the token that a machine came with."""
+        return self.person_id if self.person_id is not None else self.token_maker_id
 
     @classmethod
     def command(cls, name: str) -> Principal:

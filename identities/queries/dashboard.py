@@ -1,12 +1,12 @@
-"""The numbers of the first page, what expires soon, and what happened last. Five queries, whatever the size."""
+"""The numbers of the first page, what expires soon, and what happened last. Six queries or fewer, whatever the size."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Count, Sum
+from django.db.models import Count, Exists, Sum
 
-from identities.models import Account, AuditEvent, Operator
+from identities.models import Account, ActivationRequest, AuditEvent, Operator, Proposal
 from identities.policy.principal import Principal
 from identities.queries import expirations, reach
 
@@ -28,12 +28,19 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dashboard:
-    """All that the first page tells; `soon` holds at most `most_soon` rows."""
+    """All that the first page tells; `soon` holds at most `most_soon` rows.
+
+    `hidden`: which of `latest` name something out of sight as well. `proposals_wait` and `requests_wait`: whether any
+    waits in the whole installation, for whomever, so that nobody looks for what nobody made.
+    """
 
     numbers: Numbers
     soon: tuple[expirations.Expiring, ...]
     latest: tuple[AuditEvent, ...]
+    hidden: frozenset[int]
     operators: tuple[Operator, ...]
+    proposals_wait: bool
+    requests_wait: bool
     most_soon: int = SOONEST
 
 
@@ -43,6 +50,10 @@ def dashboard(principal: Principal, *, now: int, with_activity: bool) -> Dashboa
         Operator.objects.visible_to(principal)
         .live()
         .only("name", "public_key", "expires", "system_account")
+        .annotate(
+            proposals_wait=Exists(Proposal.objects.waiting()),
+            requests_wait=Exists(ActivationRequest.objects.waiting()),
+        )
         .order_by("name", "pk")[:MOST_OPERATORS]
     )
     sums = Account.objects.visible_to(principal).live().aggregate(number=Count("pk"), users=Sum("user_count"))
@@ -59,5 +70,8 @@ def dashboard(principal: Principal, *, now: int, with_activity: bool) -> Dashboa
         ),
         soon=soon,
         latest=latest,
+        hidden=reach.partly_hidden(principal, [event.pk for event in latest]) if latest else frozenset(),
         operators=operators,
+        proposals_wait=any(one.proposals_wait for one in operators),  # type: ignore[attr-defined]  # annotated
+        requests_wait=any(one.requests_wait for one in operators),  # type: ignore[attr-defined]  # annotated
     )

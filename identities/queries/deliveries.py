@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from django.db.models import Count
 
-from identities.models import Cluster, Delivery, DeliveryState, Holding, Operator, Server
+from identities.models import Account, Cluster, Delivery, DeliveryState, Holding, Operator, Server
+from identities.policy.principal import Principal
+from identities.queries import reach
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,9 +58,15 @@ def states(operator: Operator, keys: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def counts(operator: Operator) -> dict[str, int]:
-    """How many deliveries of the operator's accounts are in which state, over all live clusters: one query."""
+def counts(principal: Principal, operator: Operator) -> dict[str, int]:
+    """How many deliveries of the operator's accounts are in which state, over all live clusters: one query.
+
+    Somebody with a part of the operator is told of theirs alone; deletions are for who has all of it.
+    """
     rows = Delivery.objects.filter(cluster__operator=operator, cluster__deleted_at=None)
+    if not reach.whole_operator(principal, operator.pk):
+        seen = Account.objects.visible_to(principal).live().filter(operator=operator)
+        rows = rows.filter(account_key__in=seen.values("public_key"))
     return dict(rows.order_by().values_list("state").annotate(number=Count("pk")))
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count
+from django.db.models import Count, Q
 
-from identities.models import LIVE_FIRST, Account, Cluster, Holding, Key, Server
+from identities.models import LIVE_FIRST, Account, Cluster, Holding, HoldingState, Key, ResolverKind, Server
 from identities.nkeys import KeyKind
 
 PAGE = 50
+_WITHOUT_STORE = (ResolverKind.OTHER, ResolverKind.CACHE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,15 +44,39 @@ def counts(cluster: Cluster) -> dict[int, Counter[str]]:
     return found
 
 
+def outlived(cluster: Cluster, now: int) -> Q:
+    """Holdings of what expired on a server while a JWT that has not expired is here: a delivery ends them."""
+    live = Account.objects.live().filter(operator=cluster.operator_id, token__isnull=False)
+    valid = live.filter(Q(expires__lte=0) | Q(expires__gt=now))
+    return Q(state=HoldingState.EXPIRED, account_key__in=valid.values("public_key"))
+
+
+def takes_over(server: Server, state: str) -> bool:
+    """Whether a delivery ends such a holding of the server, where ours is the newer JWT: not where a server without a
+    full store has not loaded the account, since that takes nothing over.
+    """
+    return state != HoldingState.MISSING or server.resolver not in _WITHOUT_STORE
+
+
+def lacking() -> Q:
+    """Holdings that no delivery ends: see `takes_over`."""
+    return Q(state=HoldingState.MISSING, server__resolver__in=_WITHOUT_STORE)
+
+
+def count(cluster: Cluster, which: Q) -> int:
+    """How many holdings are such: one query."""
+    return Holding.objects.filter(which, server__cluster=cluster).count()
+
+
 def servers(cluster: Cluster) -> list[Server]:
     """The roster: one query."""
     return list(cluster.servers.order_by("name", "nats_cluster"))
 
 
-def page(cluster: Cluster, states: Sequence[str], after: str) -> Page:
-    """Accounts of which a server holds something in one of these states, by key: three queries at most."""
+def page(cluster: Cluster, which: Q, after: str) -> Page:
+    """Accounts of which a server holds something that is such, by key: three queries at most."""
     held = Holding.objects.filter(server__cluster=cluster)
-    found = held.filter(state__in=states, account_key__gt=after).order_by("account_key")
+    found = held.filter(which, account_key__gt=after).order_by("account_key")
     keys = found.values("account_key").distinct()[: PAGE + 1]
     by_account: dict[str, dict[int, Holding]] = {}
     for holding in held.filter(account_key__in=keys).order_by("account_key"):

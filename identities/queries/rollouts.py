@@ -8,13 +8,16 @@ Source: nats-server `reload.go`, `jwt.go`; nats-jwt.md §5.4, §9.5.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from django.db.models import Count
 
 from identities.claims import codec
+from identities.claims.common import Claims
+from identities.claims.operator import OperatorBody
 from identities.models import Account, IssuedToken, Operator, Server
+from identities.models.accounts import AccountQuerySet
 
 MOST_VERSIONS = 200
 """Versions of the operator's JWT that are looked through for the first one with the key."""
@@ -59,10 +62,18 @@ class Rollout:
         return bool(self.servers) and all(server.knows for server in self.servers)
 
 
-def of_key(operator: Operator, key: str) -> Rollout:
-    """How far `key` has come; three queries. The identity key is known to every server from the beginning."""
-    since = 1 if key == operator.public_key else _since(operator, key)
-    rows = Account.objects.live().filter(operator=operator, token__isnull=False).order_by()
+def of_key(operator: Operator, key: str, among: AccountQuerySet | None = None) -> Rollout:
+    """How far `key` has come; three queries. The identity key is known to every server from the beginning.
+
+    `among`: which accounts are counted; None counts all.
+    """
+    since = 1 if key == operator.public_key else _since(_versions(operator), key)
+    rows = (
+        (Account.objects.all() if among is None else among)
+        .live()
+        .filter(operator=operator, token__isnull=False)
+        .order_by()
+    )
     signed = dict(rows.values_list("issuer").annotate(number=Count("pk")))
     number = signed.pop(key, 0)
     return Rollout(
@@ -70,16 +81,47 @@ def of_key(operator: Operator, key: str) -> Rollout:
     )
 
 
-def _since(operator: Operator, key: str) -> int:
+def distrusting(operator: Operator, claims: Claims[OperatorBody]) -> dict[str, frozenset[int]]:
+    """The servers (numbers of their rows) that are known not to trust a key of the operator's `claims`, by that key.
+
+    One query where all run with that JWT or a later one. A server trusts the identity key that it runs with, whosever
+    that is now, and the signing keys that its own version names.
+    """
+    rows = Server.objects.filter(cluster__operator=operator, cluster__deleted_at=None).exclude(
+        operator_keys=""
+    )
+    told: dict[int, dict[str, int]] = {
+        pk: json.loads(keys) for pk, keys in rows.values_list("pk", "operator_keys")
+    }
+    behind = {pk: keys for pk, keys in told.items() if keys.get(operator.public_key, 0) < claims.iat}
+    if not behind:
+        return {}
+    versions = list(_versions(operator))
+    found = {}
+    for key in (operator.public_key, *claims.nats.signing_keys):
+        since = _since(versions, key)
+        found[key] = frozenset(
+            pk
+            for pk, keys in behind.items()
+            if key not in keys and not 0 < since <= keys.get(operator.public_key, 0)
+        )
+    return {key: servers for key, servers in found.items() if servers}
+
+
+def _versions(operator: Operator) -> Iterator[Claims[OperatorBody]]:
+    """The operator's JWTs that are known here, the latest first."""
     texts = (
         IssuedToken.objects.of([operator.public_key])
         .filter(operator=operator)
         .order_by("-iat", "-pk")
         .values_list("text", flat=True)[:MOST_VERSIONS]
     )
+    return (codec.decode(text).claims for text in texts)
+
+
+def _since(versions: Iterable[Claims[OperatorBody]], key: str) -> int:
     since = 0
-    for text in texts:
-        claims = codec.decode(text).claims
+    for claims in versions:
         if key not in claims.nats.signing_keys:
             return since
         since = claims.iat

@@ -18,7 +18,7 @@ from identities.claims.reaching import Net, Way
 from identities.claims.subjects import is_strict_valid, overlaps
 from identities.models import Account, Mode, Permission, User
 from identities.policy.principal import Principal
-from identities.queries import who_can
+from identities.queries import reach, who_can
 
 MOST_SUBJECTS = 300
 """Distinct subjects of one account that are looked after."""
@@ -38,16 +38,13 @@ class _Allowed:
 def of(principal: Principal, account: Account, *, now: int) -> Iterator[tuple[str, Finding]]:
     """Each finding with the JSON path in the account's claims that it is about ("" for users' own lists).
 
-    Four queries. Where accounts around are out of the principal's sight or too many, it says just that.
+    Three queries. Where accounts around may be out of the principal's sight or are too many, it says just that:
+    whether there are any is not told.
     """
-    rows, cut = who_can.around_among(Account.objects.all(), account)
-    seen = Account.objects.visible_to(principal).filter(public_key__in=list(rows)).count()
-    if cut or seen < len(rows):
-        why = (
-            who_can.CUT
-            if cut
-            else "Accounts that share with this one, or with those that do, are out of your sight."
-        )
+    rows, cut = who_can.around(principal, account)
+    unseen = not reach.whole_operator(principal, account.operator_id) and any(map(_shares, rows.values()))
+    if cut or unseen:
+        why = who_can.CUT if cut else "Accounts with which this one may share are out of your sight."
         text = f"{why} So nothing is said of what nobody can publish, answer or reach here."
         yield "", Finding(kind=Kind.UNJUDGED, path="", entry=_WIDE, text=text)
         return
@@ -77,6 +74,12 @@ def of(principal: Principal, account: Account, *, now: int) -> Iterator[tuple[st
                 f"The service `{export.subject}` is exported, but nobody may subscribe to it: nobody answers."
             )
             yield path, Finding(kind=Kind.UNANSWERED, path="", entry=export.subject, text=text)
+
+
+def _shares(row: Account) -> bool:
+    """Whether others may take from the account, or it takes from others."""
+    body: AccountBody = codec.from_payload(row.claims).nats
+    return bool(body.exports or body.imports)
 
 
 def _allowed(rows: Collection[Account], claims: Mapping[str, Claims[AccountBody]]) -> dict[int, _Allowed]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from identities.resolver import messages
 from identities.resolver.messages import Answer, Question, Reply, Verdict
-from identities.resolver.system import SystemLink
+from identities.resolver.system import WINDOW, SystemLink
 
 ServerKey = tuple[str, str]
 """A server's name and its cluster's: see `ServerInfo.key`."""
@@ -36,18 +36,23 @@ class Found:
         return self.none == 0 and len(self.texts) >= servers > 0 and set(self.texts) == {text}
 
 
-def look_up(link: SystemLink, accounts: Sequence[str], *, servers: int) -> list[Found]:
+def look_up(link: SystemLink, accounts: Sequence[str], *, servers: int, window: int = WINDOW) -> list[Found]:
     """What the `servers` full servers hold of each account, in that order. Raises: Refused."""
     if not servers:
         return [Found()] * len(accounts)
     questions = [
         Question(messages.of_account(account, "CLAIMS.LOOKUP"), b"", servers) for account in accounts
     ]
-    return [_found(reply) for reply in link.ask_all(questions)]
+    return [_found(reply) for reply in link.ask_all(questions, window=window)]
 
 
 def push(
-    link: SystemLink, tokens: Sequence[tuple[str, str]], *, servers: int, one_by_one: bool
+    link: SystemLink,
+    tokens: Sequence[tuple[str, str]],
+    *,
+    servers: int,
+    one_by_one: bool,
+    window: int = WINDOW,
 ) -> list[Told]:
     """Send JWTs (account and text); `servers` answers to each are waited for.
 
@@ -63,16 +68,18 @@ def push(
     ]
     return [
         {answer.server.key: messages.verdict(answer) for answer in reply.answers if answer.server is not None}
-        for reply in link.ask_all(questions)
+        for reply in link.ask_all(questions, window=window)
     ]
 
 
-def in_force(link: SystemLink, accounts: Sequence[str], *, servers: int) -> list[Mapping[ServerKey, str]]:
+def in_force(
+    link: SystemLink, accounts: Sequence[str], *, servers: int, window: int = WINDOW
+) -> list[Mapping[ServerKey, str]]:
     """The JWT that each server goes by for each account, "" where it has not loaded it. Raises: Refused."""
     questions = [Question(messages.of_account(account, "INFO"), b"", servers) for account in accounts]
     return [
         {answer.server.key: _jwt(answer) for answer in reply.answers if answer.server is not None}
-        for reply in link.ask_all(questions)
+        for reply in link.ask_all(questions, window=window)
     ]
 
 

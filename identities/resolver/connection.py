@@ -25,6 +25,8 @@ from identities.resolver.transports import LARGEST_INTAKE, TcpRoute, WebSocketRo
 FLUSH_SECONDS: Final = 4
 _GOODBYE_SECONDS: Final = 1.0
 T = TypeVar("T")
+Taker = Callable[[str, bytes, bytes | None], None]
+"""Takes a message's subject, payload and raw headers, None where there are none."""
 
 
 class Refused(ResolverError):
@@ -49,6 +51,7 @@ class Connection(Client):  # type: ignore[misc, unused-ignore]  # nats-py annota
         self.refusals: list[str] = []
         self.troubled = asyncio.Event()
         self.failure: BaseException | None = None
+        self._takers: dict[int, Taker] = {}
 
     async def _connect_to_server(self, s: Srv) -> None:
         kind = WebSocketRoute if self.route.url.websocket else TcpRoute
@@ -75,6 +78,18 @@ class Connection(Client):  # type: ignore[misc, unused-ignore]  # nats-py annota
         said = line.partition("'")[2].rpartition("'")[0]
         self.note(said if said.lower() == err_msg.strip("'") else err_msg.strip("'"))
         await super()._process_err(err_msg)
+
+    async def hear(self, subject: str, taker: Taker) -> None:
+        """Subscribe; `taker` gets every message as it is read, without nats-py's queue and task: it must be quick."""
+        subscription = await self.subscribe(subject)
+        self._takers |= {sid: taker for sid, one in self._subs.items() if one is subscription}
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        taker = self._takers.get(sid)
+        if taker is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+        else:
+            taker(subject.decode(errors="replace"), data, headers)
 
     def note(self, said: str) -> None:
         """Keep a refusal and wake whoever waits."""

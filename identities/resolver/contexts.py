@@ -26,7 +26,7 @@ def client_context(
     if ca_pem:
         try:
             context.load_verify_locations(cadata=ca_pem)
-        except (ssl.SSLError, ValueError):
+        except (ssl.SSLError, ValueError, TypeError):  # TypeError: letters beyond ASCII
             raise ResolverError("The CA certificate is not in PEM form.", field="ca_pem") from None
     if client_cert and client_key is not None:
         with _as_file(client_cert.encode()) as certificate, _as_file(client_key.reveal()) as key:

@@ -1,4 +1,4 @@
-"""What a person fills in about a cluster."""
+"""What a person fills in about a cluster, or about a webhook."""
 
 from __future__ import annotations
 
@@ -27,3 +27,15 @@ class ClusterDraft:
     tls_first: bool = False
     connect_seconds: float = 3.0
     request_seconds: float = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookDraft:
+    """Where events are posted to; no classes (beginnings of names of actions): every event. `warnings`: of expiries
+    too.
+    """
+
+    name: str
+    url: str
+    classes: tuple[str, ...] = ()
+    warnings: bool = True

@@ -1,4 +1,4 @@
-"""Fetches one small text over http or https: from a checked address, within a time and a size, without redirects."""
+"""Asks for one small text over http or https: at a checked address, within a time and a size, without redirects."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
@@ -25,7 +26,8 @@ from identities.resolver.errors import ResolverError
 SECONDS = 5.0
 LARGEST = 64 * 1024
 DEFAULT_PORTS = {"http": 80, "https": 443}
-_LONGEST_HEAD = 16 * 1024
+ACCEPT: Mapping[str, str] = {"Accept": "application/jwt, text/plain"}
+LONGEST_HEAD = 16 * 1024
 _LONGEST = 2000
 _TARGET = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*", re.ASCII)
 _HELP = "Write it as https://host/path or http://host:port/path."
@@ -57,6 +59,14 @@ class WebURL:
         """Host and port as the server knows itself by."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a server answered: its status and its text. The text may hold secrets."""
+
+    status: int
+    text: str
 
 
 def parse_web_url(text: str, *, field: str) -> WebURL:
@@ -111,12 +121,44 @@ def fetch(
         AddressRefused: it leads where nothing may be fetched from. FetchFailed: no answer in time, another answer than
             200 (NotThere), more than `largest` bytes, or no text.
     """
+    answer = ask(
+        url,
+        allow_loopback=allow_loopback,
+        field=field,
+        seconds=seconds,
+        lookup=lookup,
+        trust=trust,
+        largest=largest,
+    )
+    if answer.status != 200:
+        raise NotThere(f"{url.authority} answered {answer.status}, not 200.", field=field)
+    return answer.text
+
+
+def ask(
+    url: WebURL,
+    *,
+    allow_loopback: bool,
+    field: str,
+    headers: Mapping[str, str] = ACCEPT,
+    body: bytes | None = None,
+    version: str = "1.0",
+    seconds: float = SECONDS,
+    lookup: Lookup = system_lookup,
+    trust: ssl.SSLContext | None = None,
+    largest: int = LARGEST,
+) -> Answer:
+    """Send one request, with `body` a POST, and return the answer whatever its status; else as `fetch`.
+
+    `version` of HTTP is 1.1 where proxies refuse the older one (Envoy answers 426).
+
+    Raises: AddressRefused. FetchFailed: no answer in time, a redirect, more than `largest` bytes, or no text.
+    """
     deadline = time.monotonic() + seconds
     try:
-        address = _looked_up(url, allow_loopback=allow_loopback, field=field, seconds=seconds, lookup=lookup)
-        with _connected(url, address, deadline, trust) as connection:
-            head = f"GET {url.target} HTTP/1.0\r\nHost: {url.authority}\r\nAccept: application/jwt, text/plain\r\n\r\n"
-            connection.sendall(head.encode("ascii"))
+        address = looked_up(url, allow_loopback=allow_loopback, field=field, seconds=seconds, lookup=lookup)
+        with connected(url, address, deadline, trust) as connection:
+            connection.sendall(_request(url, version, headers, body))
             answer = _read(connection, deadline, url, field, largest)
     except TimeoutError:
         raise FetchFailed(
@@ -126,10 +168,22 @@ def fetch(
         raise FetchFailed(f"{url.authority} has no certificate that is trusted here.", field=field) from None
     except OSError:
         raise FetchFailed(f"{url.authority} can't be reached.", field=field) from None
-    return _text(answer, url, field, largest)
+    return _answer(answer, url, field, largest)
 
 
-def _looked_up(url: WebURL, *, allow_loopback: bool, field: str, seconds: float, lookup: Lookup) -> str:
+def _request(url: WebURL, version: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
+    method = "GET" if body is None else "POST"
+    lines = [f"{method} {url.target} HTTP/{version}", f"Host: {url.authority}"]
+    lines += ["Connection: close"] if version != "1.0" else []
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if body is not None:
+        lines.append(f"Content-Length: {len(body)}")
+    if any("\r" in line or "\n" in line for line in lines):
+        raise ValueError("a header holds a line end")
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + (body or b"")
+
+
+def looked_up(url: WebURL, *, allow_loopback: bool, field: str, seconds: float, lookup: Lookup) -> str:
     """The checked address. A name server that does not answer is not waited for longer than for the rest."""
     threads = ThreadPoolExecutor(max_workers=1)
     try:
@@ -141,8 +195,9 @@ def _looked_up(url: WebURL, *, allow_loopback: bool, field: str, seconds: float,
         threads.shutdown(wait=False)
 
 
-def _connected(url: WebURL, address: str, deadline: float, trust: ssl.SSLContext | None) -> socket.socket:
-    plain = socket.create_connection((address, url.port), timeout=_left(deadline))
+def connected(url: WebURL, address: str, deadline: float, trust: ssl.SSLContext | None) -> socket.socket:
+    """A connection to the address that was checked, with TLS where the URL says so. Raises: OSError."""
+    plain = socket.create_connection((address, url.port), timeout=left(deadline))
     if url.scheme == "http":
         return plain
     try:
@@ -152,38 +207,40 @@ def _connected(url: WebURL, address: str, deadline: float, trust: ssl.SSLContext
         raise
 
 
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
+def left(deadline: float) -> float:
+    """Seconds until `deadline`. Raises: TimeoutError."""
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
         raise TimeoutError
-    return left
+    return seconds
 
 
 def _read(connection: socket.socket, deadline: float, url: WebURL, field: str, largest: int) -> bytes:
-    """All that the server sends until it hangs up (which HTTP/1.0 asks for), never more than fits."""
+    """All that the server sends until it hangs up (which every request asks for), never more than fits."""
     answer = bytearray()
     while True:
-        connection.settimeout(_left(deadline))
+        connection.settimeout(left(deadline))
         part = connection.recv(16 * 1024)
         if not part:
             return bytes(answer)
         answer += part
-        if len(answer) > largest + _LONGEST_HEAD:
+        if len(answer) > largest + LONGEST_HEAD:
             raise FetchFailed(f"{url.authority} sent more than {largest // 1024} KiB.", field=field)
 
 
-class _Received:
+class Received:
     """What `HTTPResponse` reads from in the place of a socket."""
 
     def __init__(self, answer: bytes) -> None:
         self.answer = answer
 
     def makefile(self, mode: str) -> io.BytesIO:
+        """The answer as a file."""
         return io.BytesIO(self.answer)
 
 
-def _text(answer: bytes, url: WebURL, field: str, largest: int) -> str:
-    response = HTTPResponse(cast("socket.socket", _Received(answer)))
+def _answer(answer: bytes, url: WebURL, field: str, largest: int) -> Answer:
+    response = HTTPResponse(cast("socket.socket", Received(answer)))
     try:
         response.begin()
         body = response.read()
@@ -192,11 +249,9 @@ def _text(answer: bytes, url: WebURL, field: str, largest: int) -> str:
     if 300 <= response.status < 400:
         words = f"{url.authority} sends on to another address, which is not followed: give that one."
         raise FetchFailed(words, field=field)
-    if response.status != 200:
-        raise NotThere(f"{url.authority} answered {response.status}, not 200.", field=field)
     if len(body) > largest:
         raise FetchFailed(f"{url.authority} sent more than {largest // 1024} KiB.", field=field)
     try:
-        return body.decode()
+        return Answer(status=response.status, text=body.decode())
     except UnicodeDecodeError:
         raise FetchFailed(f"What {url.authority} sent is no text.", field=field) from None

@@ -1,9 +1,10 @@
 """Asks every server of a cluster which account JWTs it holds, and keeps apart what is proven of which server.
 
 LIST names its server, and tells presence. LOOKUP names none: as many equal answers as there are full servers prove it
-of each of them, and different ones prove nothing. PACK comes from any one server, and takes a server longer than a
-LOOKUP for each of its accounts: it is not asked. ACCOUNT INFO names its server, but knows only accounts that are
-loaded; NSUBS makes every server load one, and may have it fetch the JWT from a peer: so LIST comes first.
+of each of them, and different ones prove nothing; where caches are among the servers, their words tell who is full.
+PACK comes from any one server, and takes a server longer than a LOOKUP for each of its accounts: it is not asked.
+ACCOUNT INFO names its server, but knows only accounts that are loaded; NSUBS makes every server load one, and may have
+it fetch the JWT from a peer: so LIST comes first.
 Source: nats-server `server/accounts.go`, `events.go`; nats-jwt.md §7.3, §8.9.
 """
 
@@ -12,9 +13,10 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
-from identities.resolver import messages
+from identities.resolver import messages, surveying
 from identities.resolver.messages import Question, ServerInfo
 from identities.resolver.system import SystemLink
 
@@ -22,6 +24,8 @@ MOST_ATTRIBUTED: Final = 500
 """Accounts whose JWTs are asked of each server by name in one comparison: these questions make servers load them."""
 _NOBODY_LISTENS: Final = "_nscweb.drift"
 ServerKey = tuple[str, str]
+Runs = Mapping[tuple[ServerKey, str], surveying.Kind]
+"""What servers with a store were found to be, by their key and the id of the run that they are in."""
 
 
 @dataclass(slots=True)
@@ -31,11 +35,14 @@ class Held:
     server: ServerInfo
     listed: frozenset[str] | None = None
     full: bool = False
+    cache: bool = False
+    """What it does not list it fetches from others when it needs it."""
     texts: dict[str, str] = field(default_factory=dict)
     neighbours: frozenset[str] = frozenset()
     """Names of the servers and gateways that it has connections to."""
-    unloaded: set[str] = field(default_factory=set)
-    """Accounts that this server said it does not know (MEMORY, URL and cache resolvers: not loaded)."""
+    sought: set[str] = field(default_factory=set)
+    """Accounts that this server was made to look for and said that it does not know: its configuration does not have
+    them, or where it fetches them nobody gave them, or it goes by no such JWT."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +53,13 @@ class Observed:
     disputed: frozenset[str]
 
 
-def observe(link: SystemLink, wanted: Collection[str]) -> Observed:
-    """What the servers hold of the accounts `wanted`, and which others they list.
+def observe(link: SystemLink, wanted: Collection[str], *, known: Runs = MappingProxyType({})) -> Observed:
+    """What the servers hold of the accounts `wanted`, and which others they list; `known` spares them questions.
 
     Raises: Refused: the connection is gone.
     """
     servers = _roster(link)
-    full = _lists(link, servers)
+    full = _lists(link, servers, known)
     if not _all_told(servers):
         full = 0  # somebody who did not answer now may answer the next question in another's place
     keys = sorted(set(wanted) | {key for held in servers.values() for key in held.listed or ()})
@@ -86,7 +93,7 @@ def _all_told(servers: Mapping[ServerKey, Held]) -> bool:
     return all(held.neighbours <= known for held in servers.values())
 
 
-def _lists(link: SystemLink, servers: dict[ServerKey, Held]) -> int:
+def _lists(link: SystemLink, servers: dict[ServerKey, Held], known: Runs) -> int:
     """Note what each server lists; how many have a full resolver."""
     for answer in link.ask(messages.CLAIMS_LIST, expect=len(servers)).answers:
         held = servers.get(answer.server.key) if answer.server is not None else None
@@ -101,7 +108,28 @@ def _lists(link: SystemLink, servers: dict[ServerKey, Held]) -> int:
     if full == len(listing):
         for held in listing:
             held.full = True
+    elif full:
+        for key, kind in _told_apart(link, listing, full, known).items():
+            servers[key].full = kind is surveying.Kind.FULL
+            servers[key].cache = kind is surveying.Kind.CACHE
+    elif probe.nobody:
+        for held in listing:
+            held.cache = True
     return full
+
+
+def _told_apart(
+    link: SystemLink, listing: Sequence[Held], full: int, known: Runs
+) -> Mapping[ServerKey, surveying.Kind]:
+    """Of these servers, `full` of which have a full store, which has what; empty where that can't be told."""
+    kinds = {
+        held.server.key: known.get((held.server.key, held.server.id), surveying.Kind.UNKNOWN)
+        for held in listing
+    }
+    told = list(kinds.values())
+    if surveying.Kind.UNKNOWN not in told and told.count(surveying.Kind.FULL) == full:
+        return kinds
+    return surveying.told_apart(link, kinds, full=full)
 
 
 def _texts_of_full(
@@ -129,7 +157,10 @@ def _full(servers: Mapping[ServerKey, Held]) -> list[Held]:
 
 
 def _texts_by_name(link: SystemLink, servers: Mapping[ServerKey, Held], keys: Iterable[str]) -> set[str]:
-    """Have every server load these accounts and tell what it has in force; those that not every server told of."""
+    """Have every server load these accounts and tell what it has in force; those that not every server told of.
+
+    A server works on such questions one after the other: when it says that it does not know an account, it has looked.
+    """
     keys, expect = list(keys), len(servers)
     if not keys:
         return set()
@@ -155,7 +186,7 @@ def _texts_by_name(link: SystemLink, servers: Mapping[ServerKey, Held], keys: It
             if isinstance(text, str) and text:
                 held.texts[key] = text
             elif answer.error:
-                held.unloaded.add(key)
+                held.sought.add(key)
         if told < len(servers):
             left.add(key)
     return left

@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, Protocol
 
 from identities.claims import codec
 from identities.claims.common import Claims
@@ -26,6 +27,9 @@ QUIET: Final = 0.5
 """Of the time that a request may take: nobody new has answered for so long, so nobody will."""
 _UNKNOWN_ACCOUNT: Final = "A" + "A" * 55
 _FORBIDDEN: Final = "delete must be enabled"
+_NO_JWT: Final = b"nscweb asks what kind of resolver this is"
+_STORE_SAYS: Final = "jwt update "
+_CACHE_SAYS: Final = "jwt update cache "
 _LONGEST_NUMBER: Final = 2**53
 
 
@@ -36,6 +40,13 @@ class Kind(StrEnum):
     FULL = "full"
     CACHE = "cache"
     OTHER = "other"
+
+
+class Store(NamedTuple):
+    """What the store of a server is known to be."""
+
+    kind: Kind
+    allow_delete: bool
 
 
 class Asking(Protocol):
@@ -87,8 +98,17 @@ def present(link: Asking, known: Collection[ServerKey], *, patience: float) -> d
     return _seen(link.take(subject, until=lambda _payload: False, seconds=patience * QUIET))
 
 
-def described(link: Asking, servers: Mapping[ServerKey, Seen]) -> dict[ServerKey, Seen]:
-    """The same servers with what they run with. Raises: Refused."""
+def described(
+    link: Asking,
+    servers: Mapping[ServerKey, Seen],
+    *,
+    known: Mapping[ServerKey, Store] = MappingProxyType({}),
+) -> dict[ServerKey, Seen]:
+    """The same servers with what they run with.
+
+    `known`: the stores of servers that told of them in this run. Where all are known nothing is asked that servers
+    refuse, and write down in their logs as an error. Raises: Refused.
+    """
     if not servers:
         return {}
     told = dict(servers)
@@ -103,7 +123,7 @@ def described(link: Asking, servers: Mapping[ServerKey, Seen]) -> dict[ServerKey
         if answer.server is not None and answer.ok and answer.server.key in told:
             told[answer.server.key] = _with_varz(told[answer.server.key], answer.data)
     stores = {one.server.key for one in lists.answers if one.server is not None and one.ok} & set(told)
-    return _with_kinds(link, told, stores)
+    return _with_kinds(link, told, stores, known)
 
 
 def _seen(reply: Reply) -> dict[ServerKey, Seen]:
@@ -158,11 +178,17 @@ def _operators(claims: list[object]) -> Iterator[tuple[str, int]]:
 
 
 def _with_kinds(
-    link: Asking, servers: dict[ServerKey, Seen], stores: set[ServerKey]
+    link: Asking,
+    servers: dict[ServerKey, Seen],
+    stores: set[ServerKey],
+    known: Mapping[ServerKey, Store],
 ) -> dict[ServerKey, Seen]:
     """Who lists has a store; who looks up, a full one, but LOOKUP names nobody: so their number has to fit."""
     found = {key: replace(seen, kind=Kind.OTHER) for key, seen in servers.items() if key not in stores}
-    if stores:
+    if stores <= known.keys():
+        for key in stores:
+            found[key] = replace(servers[key], kind=known[key].kind, allow_delete=known[key].allow_delete)
+    else:
         lookups, deletes = link.ask_all(
             [
                 Question(messages.of_account(_UNKNOWN_ACCOUNT, "CLAIMS.LOOKUP"), b"", len(stores)),
@@ -172,13 +198,31 @@ def _with_kinds(
         words = {one.server.key: one.error or one.words for one in deletes.answers if one.server is not None}
         full = 0 if lookups.nobody else len(lookups.payloads)
         sure = {key for key in stores if _FORBIDDEN in words.get(key, "")}  # only full ones have that switch
+        kinds = {key: _kind(key, full=full, stores=len(stores), sure=sure) for key in stores}
+        if Kind.UNKNOWN in kinds.values():
+            kinds |= told_apart(link, stores, full=full)
         for key in stores:
             found[key] = replace(
                 servers[key],
-                kind=_kind(key, full=full, stores=len(stores), sure=sure),
+                kind=kinds[key],
                 allow_delete=_FORBIDDEN not in words[key] if words.get(key) else None,
             )
     return found
+
+
+def told_apart(link: Asking, stores: Collection[ServerKey], *, full: int) -> dict[ServerKey, Kind]:
+    """Which of the servers with a store have a full one, `full` of them in all; empty where that can't be told.
+
+    Each says by name why it takes over no nonsense, in other words where it is a cache. Nothing is stored by that.
+    """
+    answers = link.ask(messages.CLAIMS_UPDATE, _NO_JWT, expect=len(stores)).answers
+    kinds = {
+        one.server.key: Kind.CACHE if _CACHE_SAYS in one.error else Kind.FULL
+        for one in answers
+        if one.server is not None and one.server.key in stores and one.error.startswith(_STORE_SAYS)
+    }
+    sure = len(kinds) == len(stores) and list(kinds.values()).count(Kind.FULL) == full
+    return kinds if sure else {}
 
 
 def _kind(key: ServerKey, *, full: int, stores: int, sure: set[ServerKey]) -> Kind:

@@ -22,6 +22,7 @@ from nats.errors import Error as NatsError
 from identities.nkeys import SecretBytes
 from identities.resolver import connection as connections
 from identities.resolver.addresses import AddressRefused, Lookup, parse_url, resolve, system_lookup
+from identities.resolver.collecting import Collector
 from identities.resolver.connection import Connection, Refused, said_by
 from identities.resolver.errors import ResolverError
 from identities.resolver.messages import Question, Reply
@@ -33,7 +34,6 @@ WINDOW: Final = 64
 """Questions under way at a time."""
 LARGEST_INTAKE: Final = 2**40
 """A link lives long: what one answer may weigh is bounded, what all of them weigh together is not."""
-LARGEST_ANSWER: Final = 16 * 1024 * 1024
 _GRACE: Final = 5.0
 T = TypeVar("T")
 OnMessage = Callable[[str, bytes], None]
@@ -65,7 +65,7 @@ class SystemLink:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="system-link", daemon=True)
         self._thread.start()
-        self._waiting: dict[str, _Collector] = {}
+        self._waiting: dict[str, Collector] = {}
         self._inbox = f"{INBOX}.{token_hex(12)}"
         self._next = 0
         self._watcher: asyncio.Future[None] | None = None
@@ -205,7 +205,7 @@ class SystemLink:
             largest_intake=LARGEST_INTAKE,
         )
         try:
-            await connection.subscribe(f"{self._inbox}.*", cb=self._answered)
+            await connection.hear(f"{self._inbox}.*", self._answered)
             await connections.flushed(connection)
         except BaseException:
             await connection.goodbye()
@@ -213,10 +213,10 @@ class SystemLink:
         self._watcher = asyncio.ensure_future(self._watch(connection))
         return connection
 
-    async def _answered(self, message: Msg) -> None:
-        collector = self._waiting.get(message.subject.rpartition(".")[2])
+    def _answered(self, subject: str, payload: bytes, headers: bytes | None) -> None:
+        collector = self._waiting.get(subject.rpartition(".")[2])
         if collector is not None:
-            collector.take(message)
+            collector.take(payload, headers)
 
     async def _ask_all(self, questions: Sequence[Question], seconds: float, window: int) -> list[Reply]:
         """As many coroutines as may be under way, each with one question after the other."""
@@ -231,15 +231,15 @@ class SystemLink:
         return replies
 
     async def _ask(self, question: Question, seconds: float) -> Reply:
-        return await self._collected(question.subject, question.payload, _Collector(question.expect), seconds)
+        return await self._collected(question.subject, question.payload, Collector(question.expect), seconds)
 
     async def _take(
         self, subject: str, payload: bytes, until: Callable[[bytes], bool], seconds: float
     ) -> Reply:
-        return await self._collected(subject, payload, _Collector(0, until), seconds, quiet=True)
+        return await self._collected(subject, payload, Collector(0, until), seconds, quiet=True)
 
     async def _collected(
-        self, subject: str, payload: bytes, collector: _Collector, seconds: float, *, quiet: bool = False
+        self, subject: str, payload: bytes, collector: Collector, seconds: float, *, quiet: bool = False
     ) -> Reply:
         """Publish, then wait for the answers; with `quiet`, `seconds` is how long nothing may come."""
         self._next += 1
@@ -296,53 +296,3 @@ async def _cancel_others() -> None:
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
-
-
-class _Collector:
-    """Takes the answers to one question."""
-
-    def __init__(self, expect: int, until: Callable[[bytes], bool] | None = None) -> None:
-        self.expect, self.until = expect, until
-        self.reply = Reply()
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._timer: asyncio.TimerHandle | None = None
-
-    def patience(self, loop: asyncio.AbstractEventLoop, seconds: float, *, quiet: bool) -> None:
-        """End after `seconds`; with `quiet`, when nothing has come for so long."""
-        heard = len(self.reply.payloads)
-
-        def over() -> None:
-            if quiet and len(self.reply.payloads) > heard:
-                self.patience(loop, seconds, quiet=True)
-            else:
-                self.end()
-
-        self._timer = loop.call_later(seconds, over)
-
-    def forget_patience(self) -> None:
-        """The question is over, one way or another."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def end(self) -> None:
-        """Nothing more is waited for."""
-        if not self.ended.done():
-            self.ended.set_result(None)
-
-    def take(self, message: Msg) -> None:
-        """Note one message, and whether it was the last."""
-        if self.ended.done():
-            return
-        payload = bytes(message.data)
-        if not payload and (message.headers or {}).get("Status") == "503":
-            self.reply.nobody = True
-            self.end()
-            return
-        if self.until is not None and self.until(payload):
-            self.reply.complete = True
-            self.end()
-            return
-        self.reply.payloads.append(payload if len(payload) <= LARGEST_ANSWER else b"")
-        if self.expect and len(self.reply.payloads) >= self.expect:
-            self.reply.complete = True
-            self.end()

@@ -15,7 +15,7 @@ from identities.models import Account, Key, User
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
-from identities.services import accounts, audit, changes, export_reading, secrets, signing
+from identities.services import accounts, audit, changes, export_reading, handovers, secrets, signing
 from identities.services.export_plans import Going, Remarks
 from identities.services.export_reading import UNREADABLE, Written
 
@@ -48,6 +48,8 @@ def prepare(*, principal: Principal, account: Account) -> AccountCreds:
             audit.Target(kind="user", key=user.key, name=user.name, operator_key=account.operator.public_key)
             for user in found.users
         ]
+        given = handovers.of_user_ids([user.pk for user in found.users])
+        handovers.record(principal, handovers.Way.ACCOUNT, given)
         whose = "user" if number == 1 else "users"
         summary = f"Handed out the creds of {number:,} {whose} of “{account.name}”"
         audit.record(principal, Action.CREDS_DOWNLOAD, [accounts.target(account), *targets], summary)

@@ -1,11 +1,13 @@
-"""The identity key that an account gets: a new one, one kept in reserve, or one that somebody brings."""
+"""The rows that a new account begins with: its identity key (new, kept in reserve, or brought), and its own."""
 
 from __future__ import annotations
 
+from identities.claims.drafts import AccountDraft
 from identities.errors import IdentityError
-from identities.models import Key, Operator, Purpose
+from identities.models import Account, Key, Operator, Purpose
 from identities.nkeys import KeyKind, PublicKey
-from identities.services import clock, signing, spares
+from identities.policy.principal import Principal
+from identities.services import clock, columns, signing, spares
 
 
 def identity(operator: Operator, public_key: str) -> Key:
@@ -36,3 +38,36 @@ def identity(operator: Operator, public_key: str) -> Key:
             field="public_key",
         )
     return Key(public_key=given.text, kind="account", purpose=Purpose.IDENTITY, created_at=clock.now())
+
+
+def insert(principal: Principal, operator: Operator, draft: AccountDraft, keys: list[Key]) -> Account:
+    """The account's row, still without claims, and those of its keys, the identity key first."""
+    moment = clock.now()
+    brought = [draft.public_key] if draft.public_key else []
+    account = Account(
+        operator=operator,
+        public_key=keys[0].public_key,
+        name=draft.name,
+        name_fold=columns.folded(draft.name),
+        issuer=operator.public_key,
+        last_iat=signing.last_iats(brought).get(draft.public_key, 0),
+        version=0,
+        created_at=moment,
+        updated_at=moment,
+        updated_by=principal.name,
+    )
+    account.save()
+    for key in keys:
+        key.operator, key.account = operator, account
+        key.save()
+    return account
+
+
+def first_signer(operator: Operator, own: Key) -> Key:
+    """The operator's key; where no seed of the operator is here, the account's own, until the operator signs it."""
+    try:
+        return signing.account_signer(operator, operator.document())
+    except signing.NoSigner:
+        if own.sealed is None:
+            raise
+        return own

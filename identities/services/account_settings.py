@@ -10,8 +10,10 @@ from identities.models import Account, Mode, User
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.services import accounts, changes, clock
+from identities.services.proposing import guarded
 
 
+@guarded
 def update_default_permissions(
     *, principal: Principal, account: Account, permissions: Permissions, version: int
 ) -> Account:
@@ -56,6 +58,7 @@ def without_own_permissions(account: Account) -> int:
     return users.filter(pub_mode=Mode.DEFAULT).count() + of_roles
 
 
+@guarded
 def update_tracing(
     *, principal: Principal, account: Account, trace: MsgTrace | None, version: int
 ) -> Account:
@@ -78,6 +81,7 @@ def plan_tracing(account: Account, trace: MsgTrace | None) -> changes.Change:
     return changes.plan(account, changes.edit_body(trace=trace), now=clock.unix())
 
 
+@guarded
 def update_cluster_traffic(*, principal: Principal, account: Account, traffic: str, version: int) -> Account:
     """Set in which account the replicas of the account's streams talk to one another: system, owner, "" = not set.
 

@@ -31,8 +31,11 @@ from identities.services import (
     signers,
     signing,
 )
+from identities.services.four_eyes import exempted
+from identities.services.proposing import guarded
 
 
+@guarded
 def create(*, principal: Principal, operator: Operator, draft: AccountDraft) -> Account:
     """Make an account, signed by the operator; under a strict operator it gets a plain signing key as well.
 
@@ -58,6 +61,21 @@ def create_unaudited(
     with_signing_key: bool = False,
 ) -> Account:
     """The work of `create`, for a service that audits a larger whole; runs in its transaction."""
+    account, claims, key = begin(
+        principal=principal, operator=operator, draft=draft, body=body, with_signing_key=with_signing_key
+    )
+    return changes.first(account, claims, principal=principal, key=key, reason="Created account")
+
+
+def begin(
+    *,
+    principal: Principal,
+    operator: Operator,
+    draft: AccountDraft,
+    body: AccountBody | None = None,
+    with_signing_key: bool = False,
+) -> tuple[Account, Claims[AccountBody], Key]:
+    """The row of a new account, what it says first, and who signs that: for a caller that has more to say before."""
     names.check_name(draft.name)
     _refuse_taken_name(operator, draft.name)
     keys = [account_keys.identity(operator, draft.public_key)]
@@ -65,7 +83,7 @@ def create_unaudited(
         extra, pair = signing.new_key(KeyKind.ACCOUNT, purpose=Purpose.SIGNING)
         pair.wipe()
         keys.append(extra)
-    account = _insert(principal, operator, draft, keys)
+    account = account_keys.insert(principal, operator, draft, keys)
     claims = Claims(
         nats=replace(
             body or AccountBody(),
@@ -80,28 +98,16 @@ def create_unaudited(
         exp=draft.expires,
         nbf=draft.not_before,
     )
-    return changes.first(
-        account, claims, principal=principal, key=_first_signer(operator, keys[0]), reason="Created account"
-    )
+    return account, claims, account_keys.first_signer(operator, keys[0])
 
 
-def _first_signer(operator: Operator, own: Key) -> Key:
-    """The operator's key; where no seed of the operator is here, the account's own, until the operator signs it."""
-    try:
-        return signing.account_signer(operator, changes.claims_of(operator))
-    except signing.NoSigner:
-        if own.sealed is None:
-            raise
-        return own
-
-
+@guarded
 def update(
     *, principal: Principal, account: Account, edit: AccountEdit, version: int, signer: str = ""
 ) -> Account:
     """Edit name, texts, tags and times.
 
-    Raises:
-        StaleWrite: somebody else changed it meanwhile.
+    Raises: StaleWrite: somebody else changed it meanwhile.
     """
     return rewrite(
         principal=principal,
@@ -116,8 +122,7 @@ def update(
 def plan_edit(account: Account, edit: AccountEdit) -> changes.Change:
     """What `edit` would change.
 
-    Raises:
-        IdentityError: a name that is taken, or that nsc could not store.
+    Raises: IdentityError: a name that is taken, or that nsc could not store.
     """
 
     def apply(claims: Claims[AccountBody]) -> Claims[AccountBody]:
@@ -130,6 +135,7 @@ def plan_edit(account: Account, edit: AccountEdit) -> changes.Change:
     return changes.plan(account, apply, now=clock.unix())
 
 
+@guarded
 def update_limits(
     *, principal: Principal, account: Account, limits: OperatorLimits, version: int, signer: str = ""
 ) -> Account:
@@ -153,8 +159,7 @@ def update_limits(
 def plan_limits(account: Account, limits: OperatorLimits) -> changes.Change:
     """What `limits` would change.
 
-    Raises:
-        IdentityError: JetStream on the system account; forbidding bearer users while there are some.
+    Raises: IdentityError: JetStream on the system account; forbidding bearer users while there are some.
     """
     if limits.jetstream_enabled and account.operator.system_account == account.public_key:
         raise IdentityError(
@@ -183,8 +188,7 @@ def rewrite(
     `plan` is asked again for the locked row. `done` begins the audit's summary: "Edited limits of account". `signer`
     is the key that was chosen to sign it, "" for `account.chosen_signer` or else the issuer.
 
-    Raises:
-        StaleWrite: somebody else changed it meanwhile. InvalidClaims: what the Go library or nats-server refuses.
+    Raises: StaleWrite: somebody else changed it meanwhile. InvalidClaims: what the Go library or nats-server refuses.
         NoSigner: the issuer can't sign, and no other key was chosen.
     """
     decisions.require(principal, action, scope(account))
@@ -209,10 +213,11 @@ def commit(
     if change.is_empty:
         return row
     row = changes.commit(row, change, principal=principal, key=signers.of_edit(row), reason=done)
-    audit.record(principal, action, [target(row)], changes.said(done, row.name, change))
+    audit.record(principal, action, [target(row)], changes.said(done, row.name, change), changes=change.diff)
     return row
 
 
+@exempted("it locks somebody out, which must not wait")
 def revoke(
     *, principal: Principal, account: Account, entries: Mapping[str, int], reason: str = "Revoked users"
 ) -> Account:
@@ -252,13 +257,13 @@ def commit_revocations(row: Account, change: changes.Change, *, principal: Princ
     return changes.commit(row, change, principal=principal, key=signer(row), reason=reason, urgent=True)
 
 
+@guarded
 def delete(*, principal: Principal, account: Account, version: int) -> None:
     """Delete an account with its users; tombstones keep key, name and last JWT.
 
     The servers go on with the account until its JWT is deleted there, or until they get a configuration without it.
 
-    Raises:
-        IdentityError: it is the operator's system account.
+    Raises: IdentityError: it is the operator's system account.
     """
     decisions.require(principal, Action.ACCOUNT_DELETE, scope(account))
     with transaction.atomic():
@@ -297,29 +302,6 @@ def target(account: Account) -> audit.Target:
     return audit.Target(
         kind="account", key=account.public_key, name=account.name, operator_key=account.operator.public_key
     )
-
-
-def _insert(principal: Principal, operator: Operator, draft: AccountDraft, keys: list[Key]) -> Account:
-    """The account's row, still without claims, and those of its keys, the identity key first."""
-    moment = clock.now()
-    brought = [draft.public_key] if draft.public_key else []
-    account = Account(
-        operator=operator,
-        public_key=keys[0].public_key,
-        name=draft.name,
-        name_fold=columns.folded(draft.name),
-        issuer=operator.public_key,
-        last_iat=signing.last_iats(brought).get(draft.public_key, 0),
-        version=0,
-        created_at=moment,
-        updated_at=moment,
-        updated_by=principal.name,
-    )
-    account.save()
-    for key in keys:
-        key.operator, key.account = operator, account
-        key.save()
-    return account
 
 
 def signer(row: Account) -> Key:

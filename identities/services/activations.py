@@ -26,9 +26,11 @@ from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.queries import activations as ledger
-from identities.services import accounts, audit, changes, clock, columns, sharing, signing
+from identities.services import accounts, audit, changes, clock, columns, four_eyes, sharing, signing
+from identities.services.proposing import guarded
 
 
+@guarded
 def issue(*, principal: Principal, account: Account, handle: str, draft: ActivationDraft) -> IssuedToken:
     """Open the private export with this handle to one account.
 
@@ -47,6 +49,7 @@ def issue(*, principal: Principal, account: Account, handle: str, draft: Activat
 
 def mint(*, principal: Principal, exporter: Account, export: Export, draft: ActivationDraft) -> IssuedToken:
     """The work of `issue` for a locked account, for a service that audits a larger whole; runs in its transaction."""
+    four_eyes.refuse(principal, exporter.operator)
     _refuse_unfit(exporter, export, draft)
     now, held = clock.unix(), changes.claims_of(exporter)
     key = signing.activation_signer(exporter, held)
@@ -74,6 +77,7 @@ def mint(*, principal: Principal, exporter: Account, export: Export, draft: Acti
         reason=f"Issued activation of {draft.subject}",
     )
     entry.save()
+    four_eyes.note_token(token.text)
     return entry
 
 

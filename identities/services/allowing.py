@@ -16,8 +16,10 @@ from identities.errors import IdentityError
 from identities.models import Mode, User
 from identities.policy.principal import Principal
 from identities.services import changes, clock, users
+from identities.services.proposing import guarded
 
 
+@guarded
 def allow(*, principal: Principal, user: User, wish: Wish, version: int) -> User:
     """Add the subjects of a task to a user's lists and re-issue its JWT.
 

@@ -37,6 +37,8 @@ from identities.services.leases import Held, LostCluster
 
 LOOK_SECONDS = 0.3
 ROSTER_SECONDS = 3.0
+AGAIN_SECONDS = 60.0
+"""How often what a server did not tell of itself is asked again."""
 TEND_SECONDS = 1.0
 LONGEST_PAUSE = 30.0
 
@@ -148,11 +150,13 @@ def _visit(held: Held, cluster: Cluster, stop: threading.Event, *, once: bool) -
     """
     with links.linked(cluster) as link, _heard(cluster, link) as store:
         known: dict[int, str] | None = None
-        looked = float("-inf")
+        looked, told = float("-inf"), time.monotonic()
         while not stop.is_set() and link.is_up:
             if time.monotonic() - looked > ROSTER_SECONDS:
-                now, seen = _look(held, cluster, link, known)
+                again = time.monotonic() - told > AGAIN_SECONDS
+                now, seen = _look(held, cluster, link, known, again=again)
                 known, looked = now, time.monotonic()
+                told = looked if again else told
                 drifting.when_due(Cluster.objects.get(pk=cluster.pk))
             tried = delivering.deliver(held, cluster, link, seen)
             store()
@@ -166,13 +170,15 @@ def _visit(held: Held, cluster: Cluster, stop: threading.Event, *, once: bool) -
 
 
 def _look(
-    held: Held, cluster: Cluster, link: SystemLink, known: dict[int, str] | None
+    held: Held, cluster: Cluster, link: SystemLink, known: dict[int, str] | None, *, again: bool = False
 ) -> tuple[dict[int, str], Roster]:
-    """See who is there. Servers that came back, started anew or are new get all that waits, and are compared again."""
+    """See who is there. Servers that came back, started anew, are new or turn out to have another resolver get all
+    that waits, and are compared again.
+    """
     before = _ids(cluster) if known is None else known
-    present = {server.pk: server.server_id for server in roster.refresh(cluster, link)}
+    present = {server.pk: _run_of(server) for server in roster.refresh(cluster, link, again=again)}
     servers = list(Server.objects.filter(cluster=cluster).order_by("name", "pk"))
-    if any(before.get(pk) != server_id for pk, server_id in present.items()):
+    if any(before.get(pk) != run for pk, run in present.items()):
         outbox.again(Delivery.objects.filter(cluster=cluster))
     _note(held, ClusterState.UP, "")
     return present, Roster(servers, present)
@@ -183,7 +189,12 @@ def _ids(cluster: Cluster) -> dict[int, str]:
     rows = Server.objects.filter(cluster=cluster)
     if cluster.checked_at is not None:
         rows = rows.filter(seen_at__gte=cluster.checked_at)
-    return dict(rows.values_list("pk", "server_id"))
+    return {row.pk: _run_of(row) for row in rows}
+
+
+def _run_of(server: Server) -> str:
+    """Which run of a server it is, and from where it has accounts by what is known."""
+    return f"{server.server_id} {server.resolver}"
 
 
 def _edited(cluster: Cluster) -> bool:

@@ -15,6 +15,7 @@ from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.services import accounts, changes, clock, signing, spares
+from identities.services.proposing import guarded
 
 XKEY = "nats.authorization.xkey"
 DONE = "Edited auth callout of account"
@@ -36,6 +37,7 @@ def plan_update(
     return replace(change, diff=shown)
 
 
+@guarded
 def update(
     *,
     principal: Principal,
@@ -57,7 +59,7 @@ def update(
         change = _planned(row, callout)
         changes.refuse_invalid(change.report)
         if callout.xkey and not change.is_empty:
-            _know(row, callout.xkey)
+            know(row, callout.xkey)
         return accounts.commit(row, change, principal=principal, done=DONE, action=Action.AUTH_CALLOUT_EDIT)
 
 
@@ -123,7 +125,7 @@ def _new_curve_key(row: Account) -> str:
     return key.public_key
 
 
-def _know(row: Account, public_key: str) -> None:
+def know(row: Account, public_key: str) -> None:
     """Keep a row for the curve key; one that was used before, or generated ahead, has its seed."""
     if not is_public(public_key, KeyKind.CURVE):
         return

@@ -178,7 +178,7 @@ def _look_at_delivery(step: Step, cluster: Cluster, account: Account) -> None:
 def _holding(row: Holding | None, digest: str) -> dict[str, str]:
     if row is None:
         return {"state": "waiting", "said": ""}
-    there = row.state in _THERE and (row.state != HoldingState.SAME or row.digest in ("", digest))
+    there = row.state in _THERE and row.digest in ("", digest)
     state = "there" if there else "refused" if row.state in _OVER else "waiting"
     return {"state": state, "said": row.said}
 

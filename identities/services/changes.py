@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -20,9 +20,29 @@ from identities.claims import codec, diff, report, stricter, validate
 from identities.claims.common import Claims
 from identities.claims.permissions import UserPermissionLimits
 from identities.errors import IdentityError
-from identities.models import Account, Cluster, IssuedToken, Key, Operator, Purpose, User
+from identities.models import (
+    Account,
+    Cluster,
+    IssuedToken,
+    Key,
+    Operator,
+    Purpose,
+    SignOnProvider,
+    User,
+    WorkloadRule,
+)
 from identities.policy.principal import Principal
-from identities.services import clock, columns, granted, kept_out, lockouts, outbox, signing
+from identities.services import (
+    clock,
+    columns,
+    four_eyes,
+    granted,
+    handovers,
+    kept_out,
+    lockouts,
+    outbox,
+    signing,
+)
 
 Row = TypeVar("Row", Operator, Account, User)
 AnyClaims = Claims[Any]
@@ -35,7 +55,7 @@ class StaleWrite(IdentityError):
 
     code = "stale"
 
-    def __init__(self, current: Operator | Account | User | Cluster) -> None:
+    def __init__(self, current: Operator | Account | User | Cluster | SignOnProvider | WorkloadRule) -> None:
         super().__init__(
             f"“{current.name}” was changed by {current.updated_by} meanwhile. Compare both values below, "
             "then save again."
@@ -186,12 +206,13 @@ def commit(
     somebody out, and may be dated further ahead (`signing.URGENT_AHEAD`).
 
     Raises:
-        Suspended: the user is, or the account's change would let a suspended one in. Forbidden: the account's change
-            touches what only its operator grants.
+        SecondPersonNeeded: the operator asks for four eyes. Suspended: the user is, or the account's change would let a
+            suspended one in. Forbidden: the account's change touches what only its operator grants.
     """
     refuse_invalid(change.report)
     if change.is_empty and not unchanged:
         return row
+    four_eyes.refuse(principal, row if isinstance(row, Operator) else row.operator)
     if isinstance(row, User):
         kept_out.refuse(row)
     elif isinstance(row, Account):
@@ -211,10 +232,26 @@ def commit(
     columns.write_permissions(row, token.claims)
     if isinstance(row, Account):
         outbox.wake(principal=principal, operator=row.operator_id, keys=[row.public_key])
+        handovers.follow(row.pk, change.before.nats.revocations, token.claims.nats.revocations)
         lockouts.note(
             principal=principal, account=row, before=change.before, after=token.claims, reason=reason
         )
+    note(row, None if row.version == 1 else change.before, token.claims, change.consequences)
     return row
+
+
+def note(
+    row: Operator | Account | User,
+    before: AnyClaims | None,
+    after: AnyClaims,
+    consequences: Iterable[str] = (),
+) -> None:
+    """Tell whoever tries this out that a JWT was signed; `before` is None for something new."""
+    if four_eyes.is_watched():
+        fields = diff.diff(document(before) if before is not None else None, document(after))
+        kind = type(row).__name__.lower()
+        seen = four_eyes.SeenChange(kind=kind, key=row.public_key, name=row.name, fields=fields)
+        four_eyes.note_change(seen, consequences)
 
 
 def first(row: Row, claims: AnyClaims, *, principal: Principal, key: Key, reason: str) -> Row:

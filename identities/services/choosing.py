@@ -17,6 +17,7 @@ from identities.services import accounts, audit, changes, clock, importing, outb
 from identities.services.delivering_checks import digest
 from identities.services.import_items import Choices
 from identities.services.import_reading import Collector
+from identities.services.proposing import guarded
 
 KEPT = "Kept the JWT that servers hold"
 REPLACED = "Signed anew, to replace a newer JWT on servers"
@@ -66,6 +67,7 @@ def keep_theirs(*, principal: Principal, account: Account, cluster: Cluster, fou
         raise IdentityError(said or "It could not be taken over.")
 
 
+@guarded
 def replace_theirs(*, principal: Principal, account: Account, cluster: Cluster, found: str) -> None:
     """Have ours stand: signed anew, later than theirs; `found` is the digest of the one that was shown.
 

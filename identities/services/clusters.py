@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 from django.conf import settings
 from django.db import transaction
 
-from identities.claims import names
+from identities.claims import diff, names
 from identities.errors import IdentityError
 from identities.models import Cluster, ClusterState, Operator, Server
 from identities.policy import decisions
@@ -16,6 +17,7 @@ from identities.policy.principal import Principal, Scope
 from identities.resolver import addresses, contexts
 from identities.resolver.drafts import LONGEST, MOST_URLS, SHORTEST, ClusterDraft
 from identities.services import audit, changes, clock, columns, links, outbox, secrets, system_users, users
+from identities.services.four_eyes import exempted
 
 _REACHED_BY = (
     "urls",
@@ -25,9 +27,11 @@ _REACHED_BY = (
     "connect_seconds",
     "request_seconds",
 )
+_PEM = ("ca_pem", "client_cert")
 _SHOWN = 100
 
 
+@exempted("nscweb's own way into the servers, with rights that are always the same")
 def create(*, principal: Principal, operator: Operator, draft: ClusterDraft, expires: int = 0) -> Cluster:
     """Add a cluster, with a system user of its own where one can be made (`system_users.obstacle` says why not).
 
@@ -74,17 +78,22 @@ def update(*, principal: Principal, cluster: Cluster, draft: ClusterDraft, versi
         if columns.folded(draft.name) != row.name_fold:
             _refuse_taken_name(row.operator, draft.name)
         _check(row, draft)
-        before, name = _way(row), row.name
+        before, way, name = _told(row), _way(row), row.name
         _fill(row, draft, principal)
-        another_way = _way(row) != before or draft.client_key is not None
+        another_way = _way(row) != way or draft.client_key is not None
         if not another_way and row.name == name:
             return locked(cluster, version)
+        told = list(diff.diff(before, _told(row)))
+        if draft.client_key is not None:
+            told.append(diff.FieldChange("client_key", "", "another one"))
         row.version += 1
         if another_way:  # what the last attempt came to says nothing any more
             row.state, row.problem = ClusterState.UNKNOWN, ""
         row.save()
         _seal(row, draft)
-        audit.record(principal, Action.CLUSTER_EDIT, [target(row)], f"Edited cluster “{row.name}”")
+        audit.record(
+            principal, Action.CLUSTER_EDIT, [target(row)], f"Edited cluster “{row.name}”", changes=told
+        )
     return row
 
 
@@ -163,6 +172,13 @@ def checked_urls(texts: Sequence[str]) -> tuple[str, ...]:
 def _way(cluster: Cluster) -> tuple[object, ...]:
     """How the cluster is reached."""
     return tuple(getattr(cluster, name) for name in _REACHED_BY)
+
+
+def _told(cluster: Cluster) -> dict[str, object]:
+    """What an edit may change, for the audit: of certificates only which they are."""
+    held = {name: getattr(cluster, name) for name in ("name", *_REACHED_BY)}
+    pem = {name: hashlib.sha256(held[name].encode()).hexdigest()[:12] for name in _PEM if held[name]}
+    return {**held, "urls": held["urls"].split(), **{name: f"SHA-256 {told}" for name, told in pem.items()}}
 
 
 def _fill(cluster: Cluster, draft: ClusterDraft, principal: Principal) -> None:

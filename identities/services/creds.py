@@ -15,7 +15,7 @@ from identities.nkeys import KeyPair
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
-from identities.services import accounts, audit, kept_out, secrets, signing
+from identities.services import accounts, audit, handovers, kept_out, secrets, signing
 from identities.services import users as users_service
 
 
@@ -42,15 +42,25 @@ def creds_file(*, principal: Principal, user: User) -> Handout:
     decisions.require(principal, Action.CREDS_DOWNLOAD, users_service.scope(user))
     kept_out.refuse(user)
     with transaction.atomic():
-        key = Key.objects.filter(user=user, public_key=user.public_key, deleted_at=None).first()
-        if key is None or key.sealed is None or user.token is None:
-            raise NoSeed(
-                f"The seed of “{user.name}” is not here (it was added with its public key only): whoever holds the "
-                "seed puts it together with the JWT, which you can download."
-            )
-        handout = _file(user, key)
+        handout = file_of(user, key_of(user))
+        handovers.record(principal, handovers.Way.CREDS, handovers.of_users([user]))
         _audit(principal, Action.CREDS_DOWNLOAD, user, f"Handed out the creds of user “{user.name}”")
     return handout
+
+
+def key_of(user: User) -> Key:
+    """The key whose seed the user's creds hold.
+
+    Raises:
+        NoSeed: it is not here.
+    """
+    key = Key.objects.filter(user=user, public_key=user.public_key, deleted_at=None).first()
+    if key is None or key.sealed is None or user.token is None:
+        raise NoSeed(
+            f"The seed of “{user.name}” is not here (it was added with its public key only): whoever holds the "
+            "seed puts it together with the JWT, which you can download."
+        )
+    return key
 
 
 def creds_files(*, principal: Principal, account: Account, users: Sequence[User]) -> list[Handout]:
@@ -67,10 +77,13 @@ def creds_files(*, principal: Principal, account: Account, users: Sequence[User]
     }
     files: list[Handout] = []
     with transaction.atomic():
+        given = []
         for key in _keys_with_seed(list(by_id)):
             holder = by_id[key.user_id or 0]
             if key.public_key == holder.public_key:
-                files.append(_file(holder, key))
+                files.append(file_of(holder, key))
+                given.append(holder)
+        handovers.record(principal, handovers.Way.ACCOUNT, handovers.of_users(given))
         targets = [users_service.target(user, account) for user in by_id.values()]
         summary = f"Handed out the creds of {len(files)} users of “{account.name}”"
         audit.record(principal, Action.CREDS_DOWNLOAD, [accounts.target(account), *targets], summary)
@@ -90,6 +103,8 @@ def issue(*, principal: Principal, account: Account, drafts: Sequence[UserDraft]
 
     with transaction.atomic():
         made = users_service.create_many(principal=principal, account=account, drafts=drafts, take=take)
+        given = handovers.of_users(user for user in made if user.has_seed)
+        handovers.record(principal, handovers.Way.NEW, given)
         targets = [users_service.target(user, account) for user in made if user.has_seed]
         summary = f"Handed out the creds of {len(files)} new users of “{account.name}”"
         audit.record(principal, Action.CREDS_DOWNLOAD, [accounts.target(account), *targets], summary)
@@ -102,7 +117,8 @@ def _keys_with_seed(user_ids: list[int]) -> Iterator[Key]:
         yield from Key.objects.filter(user_id__in=part, deleted_at=None, sealed__isnull=False)
 
 
-def _file(user: User, key: Key) -> Handout:
+def file_of(user: User, key: Key) -> Handout:
+    """The creds file itself; whoever calls notes and audits the hand-over in the same transaction."""
     if user.token is None or key.sealed is None:
         raise NoSeed(f"There is nothing to write the creds of “{user.name}” from.")
     with (
@@ -126,6 +142,7 @@ def user_jwt(*, principal: Principal, user: User) -> Handout:
         with signing.token_text(user.token) as text:
             handout = Handout(filename=f"{user.name}.jwt", text=text)
         if user.jwt_is_secret:
+            handovers.record(principal, handovers.Way.BEARER, handovers.of_users([user]))
             _audit(principal, action, user, f"Handed out the bearer JWT of user “{user.name}”")
     return handout
 

@@ -7,9 +7,10 @@ Look up first: a newer JWT there is never overwritten, a person has to choose. T
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from identities.claims import codec
 from identities.claims.errors import ClaimsError
@@ -19,24 +20,37 @@ from identities.models import (
     Delivery,
     DeliveryState,
     HoldingState,
-    ResolverKind,
+    Operator,
     Server,
     Wish,
 )
-from identities.resolver import claims_requests
-from identities.resolver.claims_requests import Found, Told
+from identities.queries import rollouts
+from identities.resolver import claims_requests, system
+from identities.resolver.claims_requests import Found, ServerKey, Told
 from identities.resolver.messages import Verdict
 from identities.resolver.system import SystemLink
 from identities.services import changes, clock, delivering_results, leases, outbox, removing
-from identities.services.delivering_checks import Ours, Theirs, digest, theirs, why_not
+from identities.services.delivering_checks import (
+    UNTRUSTED,
+    Ours,
+    Theirs,
+    digest,
+    is_plainly_older,
+    theirs,
+    why_not,
+)
 from identities.services.delivering_results import Outcome, Seen
 from identities.services.delivering_roster import Roster, key_of
 
 BATCH = 1024
-CHUNK = 256
+CHUNK = 128
+AT_ONCE = 2
+"""Chunks under way at a time: while answers about one are read, servers have questions about the other to work on."""
+WINDOW = system.WINDOW // AT_ONCE
 NOBODY = "No server of the cluster has answered yet."
 NEWER = "A server holds a newer JWT than the one here. Choose which of them is to stand."
 UNPROVEN = "The servers took it, but it could not be seen that all of them hold it."
+UNSEEN = "Not every server told what it holds, so nothing was sent: it could be newer."
 _SILENT = Seen(state=HoldingState.WAITING, said="It has not answered.")
 _STORED = (Verdict.STORED, Verdict.IN_MEMORY)
 
@@ -47,13 +61,15 @@ class _Push:
 
     ours: Ours
     outcome: Outcome
+    distrusting: frozenset[int]
+    """The servers that are known not to trust the key that signed it."""
     told: Told = field(default_factory=dict)
 
 
 def deliver(held: leases.Held, cluster: Cluster, link: SystemLink, roster: Roster) -> int:
     """Deliver the next waiting accounts; how many were tried, 0 when nothing waits.
 
-    While one chunk is spoken about with the servers, the one before is written and the next one read.
+    While chunks are spoken about with the servers, the one before is written and the next one read.
     Raises: Refused: the connection is gone. LostCluster: another worker has the cluster.
     """
     rows = list(
@@ -82,20 +98,23 @@ def _deliver_all(
     roster: Roster,
     rows: Sequence[Delivery],
 ) -> None:
-    under_way: Future[None] | None = None
-    before: list[Outcome] = []
-    with ThreadPoolExecutor(1, thread_name_prefix="delivering") as speaking:
+    under_way: deque[tuple[list[Outcome], Future[None]]] = deque()
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="delivering") as speaking:
         for start in range(0, len(rows), CHUNK):
-            outcomes, pushes = _begin(cluster, rows[start : start + CHUNK])
             began = time.monotonic()
-            if under_way is not None:
-                under_way.result()
-            under_way = speaking.submit(_speak, link, roster, pushes, began)
-            delivering_results.write(held, before)
-            before = outcomes
-        if under_way is not None:
-            under_way.result()
-        delivering_results.write(held, before)
+            outcomes, pushes = _begin(cluster, rows[start : start + CHUNK])
+            done = _done(under_way) if len(under_way) == AT_ONCE else ()
+            under_way.append((outcomes, speaking.submit(_speak, link, roster, pushes, began)))
+            delivering_results.write(held, done)
+        while under_way:
+            delivering_results.write(held, _done(under_way))
+
+
+def _done(under_way: deque[tuple[list[Outcome], Future[None]]]) -> list[Outcome]:
+    """The outcomes of the chunk that was begun first, once the servers were spoken with."""
+    outcomes, spoken = under_way.popleft()
+    spoken.result()
+    return outcomes
 
 
 def _speak(link: SystemLink, roster: Roster, pushes: Sequence[_Push], began: float) -> None:
@@ -113,6 +132,7 @@ def _speak(link: SystemLink, roster: Roster, pushes: Sequence[_Push], began: flo
         [(one.ours.account, one.ours.text) for one in left],
         servers=len(roster.here),
         one_by_one=len(roster.stores) < len(roster.here),
+        window=WINDOW,
     )
     for one, answers in zip(left, told, strict=True):
         one.told = answers
@@ -126,7 +146,10 @@ def _speak(link: SystemLink, roster: Roster, pushes: Sequence[_Push], began: flo
 def _begin(cluster: Cluster, rows: Sequence[Delivery]) -> tuple[list[Outcome], list[_Push]]:
     """An outcome for each row; those that may be sent are under way."""
     ours = _ours(cluster, [row.account_key for row in rows])
-    operator, now = changes.claims_of(cluster.operator), clock.unix()
+    # The cluster was read when the connection was made: the operator may have other keys by now.
+    operator = Operator.objects.get(pk=cluster.operator_id)
+    trusted, now = changes.claims_of(operator), clock.unix()
+    distrusting = rollouts.distrusting(operator, trusted)
     outcomes, under_way = [], []
     for row in rows:
         outcome = Outcome(row=row, state=DeliveryState.WAITING)
@@ -136,13 +159,15 @@ def _begin(cluster: Cluster, rows: Sequence[Delivery]) -> tuple[list[Outcome], l
             outcome.gone = True
             continue
         try:
-            why = why_not(operator, codec.from_payload(codec.payload_of(wanted.text)), now=now)
+            claims = codec.from_payload(codec.payload_of(wanted.text))
+            why = why_not(trusted, claims, now=now)
         except ClaimsError as unreadable:
             why = unreadable.user_message
         if why:
             outcome.state, outcome.problem = DeliveryState.REFUSED, f"It was not sent. {why}"
             continue
-        under_way.append(_Push(ours=wanted, outcome=outcome))
+        servers = distrusting.get(claims.iss, frozenset())
+        under_way.append(_Push(ours=wanted, outcome=outcome, distrusting=servers))
     return outcomes, under_way
 
 
@@ -151,22 +176,35 @@ def _ours(cluster: Cluster, keys: Sequence[str]) -> dict[str, Ours]:
     found = Account.objects.live().filter(
         operator_id=cluster.operator_id, public_key__in=keys, token__isnull=False
     )
-    columns = ("public_key", "name", "token__text", "token__jti", "token__iat")
+    columns = ("public_key", "name", "token__text", "token__jti", "token__iat", "token__exp")
     return {
-        key: Ours(account=key, name=name, text=text, jti=jti, iat=iat, digest=digest(text))
-        for key, name, text, jti, iat in found.values_list(*columns)
+        key: Ours(account=key, name=name, text=text, jti=jti, iat=iat, exp=exp, digest=digest(text))
+        for key, name, text, jti, iat, exp in found.values_list(*columns)
     }
 
 
 def _look_up(link: SystemLink, roster: Roster, pushes: Sequence[_Push]) -> list[_Push]:
-    """Those that are to be sent: where nobody holds a newer JWT, and somebody does not hold this one."""
-    full = roster.full
-    held = claims_requests.look_up(link, [one.ours.account for one in pushes], servers=len(full))
+    """Those that are to be sent: where all have told, nobody holds a newer JWT, and somebody does not hold this one.
+
+    Servers without a full store are asked what they go by; one that does not tell keeps nobody waiting.
+    """
+    full, rest = roster.full, roster.rest
+    accounts = [one.ours.account for one in pushes]
+    held = claims_requests.look_up(link, accounts, servers=len(full), window=WINDOW)
+    forces: Sequence[Mapping[ServerKey, str]] = [{}] * len(pushes)
+    if rest:
+        forces = claims_requests.in_force(link, accounts, servers=len(roster.here), window=WINDOW)
     left = []
-    for one, found in zip(pushes, held, strict=True):
-        newer = _newer(one, found)
+    for one, found, force in zip(pushes, held, forces, strict=True):
+        loaded = {server.pk: text for server in rest if (text := force.get(key_of(server)))}
+        newer = _newer(one, {*found.texts, *loaded.values()})
         if newer is not None:
             _hold(one, roster, found, newer)
+            one.outcome.servers |= {pk: _other(one.ours, text, "") for pk, text in loaded.items()}
+        elif found.answers < len(full):  # an overloaded one, or one that has just gone: the roster will tell
+            if len(full) == 1:
+                one.outcome.servers[full[0].pk] = _SILENT
+            _settle(one, roster, problem=UNSEEN)
         elif len(full) == len(roster.here) and found.all_hold(one.ours.text, len(full)):
             for server in full:
                 one.outcome.servers[server.pk] = _same(one.ours, "")
@@ -176,9 +214,10 @@ def _look_up(link: SystemLink, roster: Roster, pushes: Sequence[_Push]) -> list[
     return left
 
 
-def _newer(one: _Push, found: Found) -> Theirs | None:
+def _newer(one: _Push, there: Collection[str]) -> Theirs | None:
     """The newest of the JWTs there that must not be overwritten."""
-    others = [theirs(text) for text in set(found.texts) if text != one.ours.text]
+    texts = {text for text in there if text != one.ours.text}
+    others = [theirs(text) for text in texts if not is_plainly_older(text, one.ours)]
     kept = [
         other
         for other in others
@@ -199,6 +238,7 @@ def _hold(one: _Push, roster: Roster, found: Found, newer: Theirs) -> None:
             digest=newer.digest if everywhere else "",
             jti=newer.jti if everywhere else "",
             iat=newer.iat if everywhere else 0,
+            exp=newer.exp if everywhere else 0,
         )
 
 
@@ -220,16 +260,18 @@ def _prove(link: SystemLink, roster: Roster, pushes: Sequence[_Push]) -> None:
     """Ask what the servers really hold now, where they said that they have it."""
     full = roster.full
     sure = [one for one in pushes if full and all(_is_stored(one, server) for server in full)]
-    held = claims_requests.look_up(link, [one.ours.account for one in sure], servers=len(full))
+    held = claims_requests.look_up(link, [one.ours.account for one in sure], servers=len(full), window=WINDOW)
     for one, found in zip(sure, held, strict=True):
         if not found.all_hold(one.ours.text, len(full)):
             for server in full:
                 one.outcome.servers[server.pk] = _unproven(one.ours, found, len(full))
-    rest = [server for server in roster.here if server.resolver != ResolverKind.FULL]
+    rest = roster.rest
     loaded = [one for one in pushes if any(_is_stored(one, server) for server in rest)]
     if not loaded:
         return
-    forces = claims_requests.in_force(link, [one.ours.account for one in loaded], servers=len(roster.here))
+    forces = claims_requests.in_force(
+        link, [one.ours.account for one in loaded], servers=len(roster.here), window=WINDOW
+    )
     for one, force in zip(loaded, forces, strict=True):
         for server in rest:
             if _is_stored(one, server):
@@ -255,7 +297,12 @@ def _other(ours: Ours, text: str, words: str) -> Seen:
         return Seen(state=HoldingState.MISSING, said=words)
     other = theirs(text)
     return Seen(
-        state=other.against(ours), digest=other.digest, jti=other.jti, iat=max(other.iat, 0), said=words
+        state=other.against(ours),
+        digest=other.digest,
+        jti=other.jti,
+        iat=max(other.iat, 0),
+        exp=other.exp,
+        said=words,
     )
 
 
@@ -264,6 +311,9 @@ def _settle(one: _Push, roster: Roster, *, problem: str = "") -> None:
     outcome = one.outcome
     for server in roster.away:
         outcome.servers[server.pk] = Seen(state=HoldingState.WAITING)
+    for pk in one.distrusting & outcome.servers.keys():
+        if outcome.servers[pk].state in (HoldingState.SAME, HoldingState.LAZY):
+            outcome.servers[pk] = replace(outcome.servers[pk], state=HoldingState.REFUSED, said=UNTRUSTED)
     states = [seen.state for seen in outcome.servers.values()]
     refused = [seen.said for seen in outcome.servers.values() if seen.state is HoldingState.REFUSED]
     if refused:
@@ -278,4 +328,6 @@ def _settle(one: _Push, roster: Roster, *, problem: str = "") -> None:
 
 
 def _same(ours: Ours, words: str) -> Seen:
-    return Seen(state=HoldingState.SAME, digest=ours.digest, jti=ours.jti, iat=ours.iat, said=words)
+    return Seen(
+        state=HoldingState.SAME, digest=ours.digest, jti=ours.jti, iat=ours.iat, exp=ours.exp, said=words
+    )

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from identities.claims import codec, trust, validate
+from identities.claims.bodies import CLAIMS
 from identities.claims.common import Claims
 from identities.claims.errors import ClaimsError
 from identities.claims.report import Grade
 from identities.models import HoldingState
+
+UNTRUSTED = (
+    "It has it and does not go by it: it runs with an operator JWT that does not name the key that signed it. "
+    "Restart it with the operator's present configuration, or sign the account by a key that it knows."
+)
+"""Of a server that stores what it was sent, or would fetch it, signed by a key that it does not trust (spec §9.5)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +30,7 @@ class Ours:
     text: str
     jti: str
     iat: int
+    exp: int
     digest: str
 
 
@@ -33,6 +42,7 @@ class Theirs:
     digest: str
     jti: str = ""
     iat: int = -1
+    exp: int = 0
 
     def against(self, ours: Ours) -> HoldingState:
         """How it stands to ours; the texts decide, since `jti` ignores the body (spec §9.1)."""
@@ -54,7 +64,18 @@ def theirs(text: str) -> Theirs:
         claims = codec.from_payload(codec.payload_of(text))
     except ClaimsError:
         return Theirs(text=text, digest=digest(text))
-    return Theirs(text=text, digest=digest(text), jti=claims.jti, iat=claims.iat)
+    return Theirs(text=text, digest=digest(text), jti=claims.jti, iat=claims.iat, exp=claims.exp)
+
+
+def is_plainly_older(text: str, ours: Ours) -> bool:
+    """Whether a JWT that a server holds was issued before ours, where that is told without reading all of it."""
+    try:
+        found = json.loads(codec.payload_of(text))
+    except (ClaimsError, ValueError, RecursionError):
+        return False
+    if type(found) is not dict or not found.keys() <= CLAIMS.fields.keys():  # Go reads keys in any case
+        return False
+    return type(found.get("iat")) is int and 0 < found["iat"] < ours.iat
 
 
 def why_not(operator: Claims[Any], claims: Claims[Any], *, now: int) -> str:

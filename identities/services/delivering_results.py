@@ -13,7 +13,9 @@ from identities.models import Delivery, DeliveryState, Holding, HoldingState
 from identities.services import bulk, clock, leases
 
 LONGEST_PAUSE = 300.0
-_COLUMNS = ("state", "digest", "jti", "iat", "said", "at")
+_COLUMNS = ("state", "digest", "jti", "iat", "exp", "said", "at")
+_LAST_SEEN = ("digest", "jti", "iat", "exp")
+"""Columns that a server that does not answer leaves as they were: what it was last seen to hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,7 @@ class Seen:
     digest: str = ""
     jti: str = ""
     iat: int = 0
+    exp: int = 0
     said: str = ""
 
 
@@ -76,6 +79,7 @@ def _holdings(outcomes: Sequence[Outcome]) -> None:
             seen.digest,
             seen.jti[:64],
             seen.iat,
+            seen.exp,
             seen.said,
             moment,
         )
@@ -84,9 +88,10 @@ def _holdings(outcomes: Sequence[Outcome]) -> None:
     )
     quote = connection.ops.quote_name
     names = ", ".join(map(quote, ("server_id", "account_key", *_COLUMNS)))
-    again = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in _COLUMNS)
+    table = quote(Holding._meta.db_table)
+    again = ", ".join(f"{quote(name)} = {_next(table, quote(name), name)}" for name in _COLUMNS)
     statement = (
-        f"INSERT INTO {quote(Holding._meta.db_table)} ({names}) VALUES (%s, %s{', %s' * len(_COLUMNS)}) "  # noqa: S608
+        f"INSERT INTO {table} ({names}) VALUES (%s, %s{', %s' * len(_COLUMNS)}) "  # nosec B608  # noqa: S608
         f"ON CONFLICT (server_id, account_key) DO UPDATE SET {again}"  # names come from the model alone
     )
     if rows:
@@ -94,20 +99,28 @@ def _holdings(outcomes: Sequence[Outcome]) -> None:
             cursor.executemany(statement, rows)
 
 
+def _next(table: str, quoted: str, name: str) -> str:
+    """What a column of a row that is there already becomes, as SQL made of the model's names alone."""
+    if name not in _LAST_SEEN:
+        return f"excluded.{quoted}"
+    waits = f"excluded.state = '{HoldingState.WAITING.value}'"
+    return f"CASE WHEN {waits} THEN {table}.{quoted} ELSE excluded.{quoted} END"
+
+
 def _deliveries(outcomes: Sequence[Outcome]) -> None:
-    moment = clock.now()
+    now = clock.now()
+    moment = bulk.moment(now)
     rows = []
     for one in outcomes:
         again = one.row.attempts + 1 if one.state is DeliveryState.WAITING else 0
-        later = bulk.moment(moment + pause(again) if again else moment)
+        later = bulk.moment(now + pause(again)) if again else moment
         same = one.row.generation
         rows.append(
-            (same, same, one.state.value, same, later, again, one.problem, one.found, bulk.moment(moment))
-            + (one.row.pk,)
+            (same, same, one.state.value, same, later, again, one.problem, one.found, moment, one.row.pk)
         )
     table = connection.ops.quote_name(Delivery._meta.db_table)
     statement = (
-        f"UPDATE {table} SET delivered = %s, "  # noqa: S608 - the name comes from the model
+        f"UPDATE {table} SET delivered = %s, "  # nosec B608  # noqa: S608 - the name comes from the model
         "state = CASE WHEN generation = %s THEN %s ELSE state END, "
         "run_at = CASE WHEN generation = %s THEN %s ELSE run_at END, "
         "attempts = %s, problem = %s, found = %s, updated_at = %s WHERE id = %s"

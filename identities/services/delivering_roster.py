@@ -34,6 +34,11 @@ class Roster:
         return [server for server in self.here if server.resolver == ResolverKind.FULL]
 
     @property
+    def rest(self) -> list[Server]:
+        """Those here that can't: they tell of accounts that they have loaded."""
+        return [server for server in self.here if server.resolver != ResolverKind.FULL]
+
+    @property
     def stores(self) -> list[Server]:
         """Those here that hear what is sent to all stores at once."""
         return [server for server in self.here if server.resolver in STORES]

@@ -13,7 +13,7 @@ from identities.claims.common import Claims
 from identities.claims.errors import ClaimsError
 from identities.claims.scopes import SigningKey
 from identities.claims.user import UserBody
-from identities.models import Account, IssuedToken, Key, User
+from identities.models import Account, Grant, IssuedToken, Key, User
 from identities.services import clock
 
 NAMED = 5
@@ -36,7 +36,7 @@ def counted(account: Account, public_key: str) -> tuple[int, str]:
 
 
 def told_of_addition(account: Account, public_key: str) -> tuple[str, ...]:
-    """What it means that a key of former days comes back."""
+    """What it means that a key of former days comes back: to JWTs that it signed, and to whoever gave out its creds."""
     if not Key.objects.filter(operator=account.operator_id, public_key=public_key).exists():
         return ()
     now = clock.unix()
@@ -44,8 +44,15 @@ def told_of_addition(account: Account, public_key: str) -> tuple[str, ...]:
         Q(exp=0) | Q(exp__gt=now), operator=account.operator_id, issuer=public_key
     )
     number = signed.count()
-    jwts = "1 JWT" if number == 1 else f"{number:,} JWTs"
-    return (f"This key signed {jwts} before: valid again from now on, unless revoked.",) if number else ()
+    told = []
+    if number:
+        jwts = "1 JWT" if number == 1 else f"{number:,} JWTs"
+        told.append(f"This key signed {jwts} before: valid again from now on, unless revoked.")
+    issuers = Grant.objects.filter(signing_key__public_key=public_key, operator=account.operator_id).count()
+    if issuers:
+        grants = "1 grant lets its holder" if issuers == 1 else f"{issuers:,} grants let their holders"
+        told.append(f"{grants} give out creds of this role again: look at who has access to it.")
+    return tuple(told)
 
 
 def told_of_change(claims: Claims[AccountBody], account: Account, after: SigningKey) -> tuple[str, ...]:

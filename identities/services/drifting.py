@@ -19,6 +19,7 @@ from identities.nkeys import KeyKind, is_public
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
+from identities.queries import drift
 from identities.resolver import messages
 from identities.resolver.system import SystemLink
 from identities.services import audit, clock, comparing, importing, jobs, links, outbox
@@ -27,8 +28,8 @@ from identities.services.import_reading import Collector
 
 COMPARE = "drift-compare"
 ADOPT = "drift-adopt"
-OURS_IS_NEWER = (HoldingState.MISSING, HoldingState.OLDER)
-"""States that a delivery of ours ends."""
+OURS_IS_NEWER = (HoldingState.MISSING, HoldingState.DELETED, HoldingState.OLDER)
+"""States that a delivery of ours ends; not `drift.lacking` of them, but `drift.outlived` besides."""
 DRIFT = (
     *OURS_IS_NEWER,
     HoldingState.NEWER,
@@ -70,10 +71,13 @@ def when_due(cluster: Cluster) -> Job | None:
 
 
 def deliver(*, principal: Principal, cluster: Cluster) -> int:
-    """Have every account delivered of which a server holds an older JWT, or none; how many they are."""
+    """Have every account delivered of which a server holds an older JWT, or none (any more); how many they are."""
     decisions.require(principal, Action.ACCOUNT_EDIT, Scope(operator=cluster.operator_id))
     with transaction.atomic():
-        held = Holding.objects.filter(server__cluster=cluster, state__in=OURS_IS_NEWER)
+        held = Holding.objects.filter(
+            (Q(state__in=OURS_IS_NEWER) & ~drift.lacking()) | drift.outlived(cluster, clock.unix()),
+            server__cluster=cluster,
+        )
         live = Account.objects.live().filter(operator=cluster.operator_id)
         keys = list(
             live.filter(public_key__in=held.values("account_key")).values_list("public_key", flat=True)

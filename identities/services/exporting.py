@@ -14,7 +14,7 @@ from identities.models import Operator
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import audit, export_plans
+from identities.services import audit, export_plans, four_eyes, handovers
 from identities.services.export_plans import Plan
 
 
@@ -36,6 +36,8 @@ def prepare(
     decisions.require(principal, Action.STORE_EXPORT if with_keys else Action.JWT_DOWNLOAD, scope)
     with transaction.atomic():
         row = Operator.objects.live().select_related("token").get(pk=operator.pk)
+        if with_keys:  # whoever has seeds signs alone
+            four_eyes.refuse(principal, row)
         found = export_plans.plan(row, with_keys=with_keys, flat=flat)
         if placed is not None:
             found = placed(found)
@@ -43,8 +45,16 @@ def prepare(
             number = sum(1 for _ in found.all_keys())
             seeds = f"{number:,} {'seed' if number == 1 else 'seeds'}"
             summary = f"Handed out the store of operator “{row.name}” with {seeds}"
+            handovers.record(principal, handovers.Way.STORE, _given(found))
             audit.record(principal, Action.STORE_EXPORT, _targets(found), summary)
     return found
+
+
+def _given(found: Plan) -> list[handovers.Given]:
+    """What logs in or signs, of all that leaves."""
+    named = {key.pk: key.name for key in found.keys}
+    users = [user.pk for _, user in found.users() if user.secret or user.seed is not None]
+    return [*handovers.of_keys(named), *handovers.of_user_ids(users)]
 
 
 def _targets(found: Plan) -> Iterator[audit.Target]:

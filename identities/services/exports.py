@@ -13,10 +13,13 @@ from identities.models import Account
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.services import accounts, changes, clock, sharing
+from identities.services.four_eyes import exempted
+from identities.services.proposing import guarded
 
 EVERYBODY = "*"
 
 
+@guarded
 def add(*, principal: Principal, account: Account, export: Export, version: int) -> Account:
     """Offer a stream or service to other accounts.
 
@@ -40,6 +43,7 @@ def plan_add(account: Account, export: Export) -> changes.Change:
     return changes.plan(account, changes.edit_body(exports=(*held, export)), now=clock.unix())
 
 
+@guarded
 def edit(*, principal: Principal, account: Account, handle: str, export: Export, version: int) -> Account:
     """Put `export` in the place of the one with this handle. Raises: as `add`; NotFound."""
     return accounts.rewrite(
@@ -57,6 +61,7 @@ def plan_edit(principal: Principal, account: Account, handle: str, export: Expor
     return _planned(principal, account, handle, export)
 
 
+@guarded
 def delete(*, principal: Principal, account: Account, handle: str, version: int) -> Account:
     """Take an export back. Raises: StaleWrite, NotFound."""
     return accounts.rewrite(
@@ -74,6 +79,7 @@ def plan_delete(principal: Principal, account: Account, handle: str) -> changes.
     return _lenient(_planned(principal, account, handle, None))
 
 
+@exempted("it locks somebody out, which must not wait")
 def revoke(
     *, principal: Principal, account: Account, handle: str, target: str, at: int, version: int
 ) -> Account:
@@ -107,6 +113,7 @@ def plan_revoke(principal: Principal, account: Account, handle: str, target: str
     return _revoking(principal, account, handle, {**export.revocations, target: at})
 
 
+@guarded
 def clear(*, principal: Principal, account: Account, handle: str, target: str, version: int) -> Account:
     """Take a revocation back: what it refused counts again. Raises: StaleWrite, NotFound."""
     return accounts.rewrite(

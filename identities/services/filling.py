@@ -21,7 +21,8 @@ from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.queries import reach
-from identities.services import accounts, audit, changes, clock, secrets, signing_keys, users
+from identities.services import accounts, audit, changes, clock, four_eyes, secrets, signing_keys, users
+from identities.services.proposing import guarded
 
 MOST = 500
 """How many users and roles are renewed at once."""
@@ -78,6 +79,7 @@ def plan_role(account: Account, role: str, filled: Filled) -> changes.Change:
     return replace(change, consequences=(*change.consequences, *lost))
 
 
+@guarded
 def fill_user(
     *, principal: Principal, user: User, preset: Preset, values: Values, version: int, signer: str = ""
 ) -> User:
@@ -102,6 +104,7 @@ def fill_user(
         return users.commit(row, change, principal=principal, done=f"{done} user")
 
 
+@guarded
 def fill_role(
     *, principal: Principal, account: Account, role: str, preset: Preset, values: Values, version: int
 ) -> Account:
@@ -149,6 +152,7 @@ def _renewed(principal: Principal, preset: Preset, row: Filling) -> bool:
     """Renew one, in a transaction of its own; what it holds is looked at again once it is locked."""
     if row.number >= preset.newest.number:
         return False
+    four_eyes.refuse(principal, row.account.operator)  # one by one, each can be proposed
     values: Values = json.loads(row.given)
     with changes.transaction_of_one():
         account = changes.locked(row.account, None)

@@ -11,6 +11,7 @@ from django.db.models import BooleanField, Case, Count, Q, Sum, Value, When
 from identities.claims import codec
 from identities.claims.common import Claims
 from identities.models import Account, IssuedToken, Key, Operator, Purpose, User
+from identities.policy.principal import Principal
 from identities.services import changes, columns
 
 AT_ONCE = 500
@@ -60,9 +61,9 @@ class KnownKey:
         return self.purpose == Purpose.SPARE
 
 
-def operators() -> list[Operator]:
-    """Every live operator."""
-    return list(Operator.objects.live().order_by("pk"))
+def operators(principal: Principal) -> list[Operator]:
+    """Every live operator that the principal sees: to who sees it not, it is not here."""
+    return list(Operator.objects.visible_to(principal).live().order_by("pk"))
 
 
 def of_operator(row: Operator) -> Known:
@@ -95,11 +96,12 @@ def users(account: int, keys: Sequence[str]) -> dict[str, Known]:
     return found
 
 
-def accounts_by_key(keys: Sequence[str]) -> Iterator[Account]:
-    """Live accounts with these identity or signing keys, whichever operator they are under."""
+def accounts_by_key(principal: Principal, keys: Sequence[str]) -> Iterator[Account]:
+    """Live accounts with these identity or signing keys that the principal sees, whichever operator they are under."""
     for part in _parts(keys):
         named = Q(public_key__in=part) | Q(keys__public_key__in=part, keys__user=None, keys__deleted_at=None)
-        found = Account.objects.live().filter(named, operator__deleted_at=None).distinct()
+        seen = Account.objects.visible_to(principal).live()
+        found = seen.filter(named, operator__deleted_at=None).distinct()
         yield from found.select_related("operator").order_by("pk")
 
 
@@ -138,11 +140,13 @@ def seedless(wanted: Sequence[str]) -> list[Key]:
     return found
 
 
-def any_seed(wanted: Sequence[str]) -> set[str]:
-    """Those of these keys whose seeds are here."""
+def any_seed(principal: Principal, wanted: Sequence[str]) -> set[str]:
+    """Those of these keys whose seeds are here, under operators that the principal sees."""
     found: set[str] = set()
+    seen = Operator.objects.visible_to(principal)
     for part in _parts(wanted):
-        rows = Key.objects.filter(public_key__in=part, deleted_at=None).exclude(sealed=None)
+        rows = Key.objects.filter(operator__in=seen, public_key__in=part, deleted_at=None)
+        rows = rows.exclude(sealed=None)
         found.update(rows.values_list("public_key", flat=True))
     return found
 

@@ -62,7 +62,7 @@ def _halved(collector: Collector, places: Sequence[Place], tick: Tick) -> None:
         data = sent.read()
     _, status = os.waitpid(child, 0)
     if os.waitstatus_to_exitcode(status) == 0:
-        collector.absorb(pickle.loads(data))  # noqa: S301 - written by our own copy, through a pipe of its own
+        collector.absorb(pickle.loads(data))  # nosec B301  # noqa: S301 - written by our own copy, through a pipe of its own
     else:
         import_sources.files(collector, theirs, tick)
 

@@ -69,7 +69,7 @@ class Planner:
 
     def operators(self) -> None:
         """Compare the operators that come in with those that are here."""
-        rows = {row.public_key: row for row in import_known.operators()}
+        rows = {row.public_key: row for row in import_known.operators(self.principal)}
         self.plan.fingerprints = {row.pk: import_known.fingerprint(row.pk) for row in rows.values()}
         taken = {row.name_fold: row.public_key for row in rows.values()}
         for incoming in self.collected.operators.values():
@@ -87,7 +87,7 @@ class Planner:
             item.name = import_known.local_name(known, incoming.name)
         if not self._is_chosen(incoming):
             item.stop(AS_CHOSEN)
-        elif why := self._forbidden(None if known is None else known.pk):
+        elif why := self.forbidden(None if known is None else known.pk):
             item.stop(why)
         elif item.state.writes and (name := chosen_name(item, self.choices)) is not None:
             said = f"there is already an operator named “{name}”, with another key"
@@ -105,7 +105,7 @@ class Planner:
         only = self.choices.only
         return incoming.key not in self.choices.leave and only in ("", incoming.key, incoming.name)
 
-    def _forbidden(self, operator: int | None) -> str:
+    def forbidden(self, operator: int | None) -> str:
         """Why this principal may not import there; "" when they may."""
         scope = None if operator is None else Scope(operator=operator)
         decision = decisions.decide(self.principal, Action.JWT_ADOPT, scope)
@@ -134,7 +134,7 @@ class Planner:
             self._accounts_of(by_key[key], incomings)
 
     def _operators_of_known(self) -> dict[str, str]:
-        rows = import_known.accounts_by_key(list(self.collected.accounts))
+        rows = import_known.accounts_by_key(self.principal, list(self.collected.accounts))
         return {row.public_key: row.operator.public_key for row in rows}
 
     def _parent(self, incoming: Incoming, here: dict[str, str]) -> Holder | None:
@@ -161,7 +161,8 @@ class Planner:
 
     def _accounts_of(self, parent: Holder, incomings: list[Incoming]) -> None:
         keys = [incoming.key for incoming in incomings]
-        known = {} if parent.pk is None else import_known.accounts(parent.pk, keys)
+        barred = parent.pk is None or self.forbidden(parent.pk)  # then nothing is told of what is here
+        known = {} if barred else import_known.accounts(parent.pk or 0, keys)
         self._look_up_keys(parent, incomings)
         taken: dict[str, str] = {}
         if parent.pk is not None:
@@ -204,7 +205,7 @@ class Planner:
             return AS_CHOSEN
         if parent.stays_out:
             return f"its operator “{parent.name}” stays out"
-        return self._forbidden(parent.pk) if parent.pk is not None else ""
+        return self.forbidden(parent.pk) if parent.pk is not None else ""
 
     def _settle_account(self, item: Item, parent: Holder, taken: dict[str, str]) -> None:
         if clash := self._key_clash(item, parent) or _frees_somebody(item):

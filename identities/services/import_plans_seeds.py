@@ -27,7 +27,7 @@ def plan(planner: Planner) -> None:
     """Sort the seeds by what becomes of them."""
     made, seeds = planner.plan, planner.collected.seeds
     named = dict(_named(made))
-    here = import_known.any_seed([key for key in named if key not in seeds])
+    here = import_known.any_seed(planner.principal, [key for key in named if key not in seeds])
     made.brought = {key for key in named if key in seeds}
     made.here = here
     made.missing = [(key, what) for key, what in named.items() if key not in seeds and key not in here]
@@ -35,7 +35,7 @@ def plan(planner: Planner) -> None:
     written = {key for operator in made.operators for key in _written(operator)}
     fits = [*others, *(key for key in made.brought if key not in written)]
     made.fills = [key for key in import_known.seedless(fits) if _may_fill(planner, key)]
-    known = {key.public_key for key in made.fills} | import_known.any_seed(others)
+    known = {key.public_key for key in made.fills} | import_known.any_seed(planner.principal, others)
     made.strangers = sorted(key for key in others if key not in known)
 
 

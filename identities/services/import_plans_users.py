@@ -49,7 +49,7 @@ def _accounts_here(planner: Planner) -> None:
     """Accounts that are here and that users who come in belong to, though they did not come along themselves."""
     by_key = {holder.key: holder for holder in planner.holders}
     wanted = {one.belongs for one in planner.collected.users.values()} - planner.account_keys.keys()
-    for row in import_known.accounts_by_key(sorted(wanted)):
+    for row in import_known.accounts_by_key(planner.principal, sorted(wanted)):
         parent = by_key.get(row.operator.public_key)
         if parent is None or any(account.key == row.public_key for account in parent.accounts):
             continue
@@ -68,7 +68,8 @@ def _stray(planner: Planner, incoming: Incoming) -> None:
 
 def _users_of(planner: Planner, holder: Holder, incomings: list[Incoming]) -> None:
     keys = [incoming.key for incoming in incomings]
-    known = {} if holder.pk is None else import_known.users(holder.pk, keys)
+    barred = _barred(planner, holder)
+    known = {} if holder.pk is None or barred else import_known.users(holder.pk, keys)
     items = []
     for incoming in incomings:
         item = Item(incoming=incoming, name=incoming.name)
@@ -77,11 +78,16 @@ def _users_of(planner: Planner, holder: Holder, incomings: list[Incoming]) -> No
             item.name = import_known.local_name(item.known, incoming.name)
         items.append(item)
     holder.users = items
-    if why := _no_account(holder):
+    if why := barred or _no_account(holder):
         for item in items:
             item.stop(why)
         return
     _settle(planner, holder, [item for item in items if item.state.writes])
+
+
+def _barred(planner: Planner, holder: Holder) -> str:
+    """Why nobody comes into an account that is here and did not come along itself; "" where they may."""
+    return planner.forbidden(holder.operator.pk) if holder.item is None else ""
 
 
 def _no_account(holder: Holder) -> str:

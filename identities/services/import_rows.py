@@ -73,7 +73,7 @@ class Shelf:
         with connection.cursor() as cursor:
             cursor.execute(f"DROP TABLE IF EXISTS {self._name}")
             cursor.execute(
-                f"CREATE {_kind(self._name)} {self._name} AS "  # noqa: S608 - names come from the model alone
+                f"CREATE {_kind(self._name)} {self._name} AS "  # nosec B608  # noqa: S608 - names come from the model alone
                 f"SELECT {self._names} FROM {_table(self.model)} WHERE 1 = 0"
             )
         return self
@@ -101,7 +101,7 @@ class Shelf:
         if rows:
             marks = ", ".join(["%s"] * len(self._columns))
             with _together(), connection.cursor() as cursor:
-                cursor.executemany(f"INSERT INTO {self._name} ({self._names}) VALUES ({marks})", rows)  # noqa: S608 - as above
+                cursor.executemany(f"INSERT INTO {self._name} ({self._names}) VALUES ({marks})", rows)  # nosec B608  # noqa: S608 - as above
 
     def publish(self) -> None:
         """Copy all rows where they belong; runs in its caller's transaction, after `flush`."""
@@ -111,7 +111,7 @@ class Shelf:
         marks = "".join([", %s"] * len(self._defaults))
         with connection.cursor() as cursor:
             cursor.execute(
-                f"INSERT INTO {_table(self.model)} ({names}) "  # noqa: S608 - as above
+                f"INSERT INTO {_table(self.model)} ({names}) "  # nosec B608  # noqa: S608 - as above
                 f"SELECT {self._names}{marks} FROM {self._name} ORDER BY id",
                 list(self._defaults.values()),
             )
@@ -121,9 +121,9 @@ class Shelf:
         numbers = f"{self._name}_{column}"
         with connection.cursor() as cursor:
             cursor.execute(f"CREATE {_kind(numbers)} {numbers} (fresh bigint, old bigint PRIMARY KEY)")
-            cursor.executemany(f"INSERT INTO {numbers} VALUES (%s, %s)", pairs)  # noqa: S608 - as above
+            cursor.executemany(f"INSERT INTO {numbers} VALUES (%s, %s)", pairs)  # nosec B608  # noqa: S608 - as above
             cursor.execute(
-                f"UPDATE {self._name} SET {column} = (SELECT fresh FROM {numbers} WHERE old = {column})"  # noqa: S608 - as above
+                f"UPDATE {self._name} SET {column} = (SELECT fresh FROM {numbers} WHERE old = {column})"  # nosec B608  # noqa: S608 - as above
             )
             cursor.execute(f"DROP TABLE {numbers}")
 
@@ -138,7 +138,7 @@ def update(model: type[Model], rows: Iterable[tuple[int, int, Mapping[str, Any]]
         return
     assigned = ", ".join(f"{connection.ops.quote_name(name)} = %s" for name in listed[0][2])
     statement = (
-        f"UPDATE {_table(model)} SET {assigned}, version = version + 1 "  # noqa: S608 - as above
+        f"UPDATE {_table(model)} SET {assigned}, version = version + 1 "  # nosec B608  # noqa: S608 - as above
         "WHERE id = %s AND version = %s AND deleted_at IS NULL"
     )
     with connection.cursor() as cursor:

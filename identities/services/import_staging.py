@@ -18,8 +18,8 @@ from identities.claims.common import Claims
 from identities.claims.operator import OperatorBody
 from identities.models import Account, IssuedToken, Key, Operator, User
 from identities.nkeys import KeyPair
-from identities.policy.principal import Principal
-from identities.services import bulk, clock, columns, import_known, secrets, signing
+from identities.policy.principal import Principal, Way
+from identities.services import bulk, clock, columns, four_eyes, import_known, secrets, signing
 from identities.services.import_items import Choices, Holder, Item, Plan
 from identities.services.import_keys import KeyStager
 from identities.services.import_notes import Tone
@@ -30,6 +30,8 @@ EVERY = "*"
 """In `Choices.resign`: every account that its operator did not sign."""
 REASON = "Imported"
 RESIGNED = "Signed anew at its import"
+NO_SIGNER = "was to be signed anew, but no key of its operator that may do so has its seed here"
+FOUR_EYES = "was to be signed anew, but its operator asks for four eyes: propose an edit of it instead"
 Changed = tuple[int, int, dict[str, Any]]
 """The id and version of a row that is here already, and its new columns."""
 
@@ -241,17 +243,26 @@ class Staging:
     # --- signing anew
 
     def _resign(self) -> None:
+        careful = self._asking_for_four_eyes()
         for account in self.plan.accounts():
             wanted = EVERY in self.choices.resign or account.key in self.choices.resign
-            if wanted and account.foreign and account.writes:
-                token = self._resigned(account)
-                if token is None:
-                    words = (
-                        "was to be signed anew, but no key of its operator that may do so has its seed here"
-                    )
-                    self.plan.notes.add(Tone.ERROR, words, f"account “{account.name}”")
-                else:
-                    self.resigned[account.key] = token
+            if not (wanted and account.foreign and account.writes):
+                continue
+            words = NO_SIGNER
+            if account.operator.pk in careful:
+                words = FOUR_EYES
+            elif (token := self._resigned(account)) is not None:
+                self.resigned[account.key] = token
+                continue
+            self.plan.notes.add(Tone.ERROR, words, f"account “{account.name}”")
+
+    def _asking_for_four_eyes(self) -> set[int]:
+        """The operators here for which nobody who brings something signs alone, though it is a worker that does it."""
+        who = self.principal
+        asked = replace(who, way=Way.PAGE) if who.person_id is not None else who
+        rows = Operator.objects.exclude(four_eyes=four_eyes.Mode.NOBODY)
+        held = rows.filter(pk__in=[one.pk for one in self.plan.operators if one.pk is not None])
+        return {row.pk for row in held if four_eyes.asked_of(asked, row)}
 
     def _resigned(self, account: Holder) -> codec.Token | None:
         """The account's JWT signed by its operator; None where no seed is here."""

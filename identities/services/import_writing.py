@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import F
 
 from identities.models import Account, Operator, User
-from identities.services import audit, import_events, import_rows, outbox
+from identities.services import audit, handovers, import_events, import_rows, outbox
 from identities.services.import_staging import Staging
 
 
@@ -21,6 +21,9 @@ def write(staged: Staging) -> None:
         fresh = sum(user.state.writes and user.known is None for user in account.users)
         if account.pk is not None and fresh:
             Account.objects.filter(pk=account.pk).update(user_count=F("user_count") + fresh)
+        if account.item is not None and account.known is not None and account.writes:
+            before, after = account.known.claims.nats, account.item.incoming.claims.nats
+            handovers.follow(account.known.pk, before.revocations, after.revocations)
     for operator in staged.plan.operators:
         changed = [account.key for account in operator.accounts if account.writes]
         if changed:  # one that was left out has no row

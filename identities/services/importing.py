@@ -66,7 +66,7 @@ def perform(
 
 def is_here(operator: str) -> bool:
     """Whether there is a live operator of this name or key."""
-    return any(operator in (row.public_key, row.name) for row in import_known.operators())
+    return any(operator in (row.public_key, row.name) for row in Operator.objects.live())
 
 
 def may_everywhere(principal: Principal) -> bool:

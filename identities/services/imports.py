@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 
 from identities.claims import sharing as rules
+from identities.claims.account import AccountBody
 from identities.claims.diff import FieldChange
 from identities.claims.drafts import ActivationDraft, ImportDraft, Minting
 from identities.claims.exports import Export
 from identities.claims.imports import Import
 from identities.claims.local_subjects import local_pattern, remote_subject
-from identities.claims.report import Report
+from identities.claims.report import Issue, Report
 from identities.errors import IdentityError
 from identities.formats.decorated import bare_jwt
 from identities.models import Account, IssuedToken
@@ -22,6 +23,7 @@ from identities.policy.principal import Principal
 from identities.queries import sharing as neighbours
 from identities.resolver import fetching
 from identities.services import accounts, activations, changes, clock, sharing
+from identities.services.proposing import guarded
 
 FOLLOWS = "an activation token, once this is saved"
 
@@ -34,6 +36,7 @@ class Source:
     export: Export
 
 
+@guarded
 def add(*, principal: Principal, account: Account, draft: ImportDraft, version: int) -> Account:
     """Import a stream or service of another account.
 
@@ -47,9 +50,10 @@ def add(*, principal: Principal, account: Account, draft: ImportDraft, version: 
 def plan_add(principal: Principal, account: Account, draft: ImportDraft) -> changes.Change:
     """What one more import would change; a token that follows is named, not issued."""
     follows = _token_follows(principal, account, draft)
-    return _planned(principal, account, "", draft.imported, token_follows=follows)
+    return planned(principal, account, "", draft.imported, token_follows=follows)
 
 
+@guarded
 def edit(*, principal: Principal, account: Account, handle: str, draft: ImportDraft, version: int) -> Account:
     """Put the draft in the place of the import with this handle. Raises: as `add`; NotFound."""
     return _write(principal, account, handle, draft, version, "Edited an import of account")
@@ -58,7 +62,7 @@ def edit(*, principal: Principal, account: Account, handle: str, draft: ImportDr
 def plan_edit(principal: Principal, account: Account, handle: str, draft: ImportDraft) -> changes.Change:
     """What that would change; a token that follows is named, not issued."""
     follows = _token_follows(principal, account, draft)
-    return _planned(principal, account, handle, draft.imported, token_follows=follows)
+    return planned(principal, account, handle, draft.imported, token_follows=follows)
 
 
 def renewal(account: Account, handle: str, expires: int) -> ImportDraft:
@@ -67,6 +71,7 @@ def renewal(account: Account, handle: str, expires: int) -> ImportDraft:
     return ImportDraft(imported=imported, minting=Minting.YES, expires=expires)
 
 
+@guarded
 def delete(*, principal: Principal, account: Account, handle: str, version: int) -> Account:
     """Take an import out. Raises: StaleWrite, NotFound."""
     return accounts.rewrite(
@@ -89,6 +94,20 @@ def plan_delete(account: Account, handle: str) -> changes.Change:
         doing = "ask on" if imported.type == "service" else "receive"
         lines = (f"Clients of “{account.name}” can no longer {doing} {local_pattern(imported)}.",)
     return replace(changes.plan(account, edit, now=clock.unix()), report=Report(), consequences=lines)
+
+
+def found_new(principal: Principal, account: Account, change: changes.Change) -> tuple[Issue, ...]:
+    """What is found on the imports that a change of the whole account brings in or alters."""
+    before: AccountBody = change.before.nats
+    after: AccountBody = change.after.nats
+    fresh = [(at, one) for at, one in enumerate(after.imports) if one and one not in before.imports]
+    around = neighbours.around(principal, [one for _, one in fresh], operator=account.operator)
+    now = clock.unix()
+    return tuple(
+        replace(issue, path=f"nats.imports[{at}].{issue.path}")
+        for at, one in fresh
+        for issue in sharing.issues_of(account, one, after, around, now=now)
+    )
 
 
 def fetch_token(*, principal: Principal, account: Account, url: str) -> str:
@@ -137,6 +156,23 @@ def source(principal: Principal, account: Account, draft: ImportDraft) -> Source
     return found
 
 
+def with_token(
+    *, principal: Principal, account: Account, draft: ImportDraft
+) -> tuple[Import, IssuedToken | None]:
+    """A draft's import with the token that it needs, issued and audited in the caller's transaction, where `account`
+    and the exporting account are locked.
+
+    Raises: as `add`.
+    """
+    wanted = source(principal, account, draft)
+    if wanted is None:
+        return draft.imported, None
+    exporter = changes.locked(wanted.exporter, None)
+    token = _minted(principal, exporter, wanted, account, draft)
+    activations.record(principal=principal, exporter=exporter, token=token)
+    return replace(draft.imported, token=token.text), token
+
+
 def _token_follows(principal: Principal, account: Account, draft: ImportDraft) -> bool:
     return draft.minting is Minting.LATER or source(principal, account, draft) is not None
 
@@ -169,7 +205,7 @@ def _write(
         if exporter is not None:
             token = _minted(principal, exporter, source(principal, row, draft), row, draft)
             imported = replace(imported, token=token.text)
-        change = _planned(principal, row, handle, imported)
+        change = planned(principal, row, handle, imported)
         saved = accounts.commit(row, change, principal=principal, done=done, action=Action.IMPORT_EDIT)
         if exporter is not None and token is not None:
             activations.record(principal=principal, exporter=exporter, token=token)
@@ -206,7 +242,7 @@ def _minted(
         raise
 
 
-def _planned(
+def planned(
     principal: Principal, account: Account, handle: str, imported: Import, *, token_follows: bool = False
 ) -> changes.Change:
     """The import with this handle replaced, or with none one more; findings that it did not have before are added."""

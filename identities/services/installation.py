@@ -1,4 +1,4 @@
-"""What this installation is: the counterpart of `nsc env`, the default operator, and the check of the audit chain."""
+"""What this installation is: the counterpart of `nsc env`, and the default operator."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from identities.models import AuditHead, Installation, Operator, WorkerBeat
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
+from identities.policy.second_factor import Demand
 from identities.services import audit, clock, operators, secrets
 
 WORKER_SILENT_SECONDS = 60
@@ -75,6 +76,7 @@ class Described:
     key_ids: tuple[str, ...]
     created_at: datetime
     default_operator: Operator | None
+    second_factor: Demand
     workers: tuple[Worker, ...]
     audit_events: int
     audit_hash: str
@@ -82,7 +84,7 @@ class Described:
 
 
 def described(*, principal: Principal) -> Described:
-    """Read it all; four queries."""
+    """Read it all; three queries."""
     decisions.require(principal, Action.VIEW)
     installed = Installation.objects.select_related("default_operator").get()
     moment = clock.now()
@@ -97,6 +99,7 @@ def described(*, principal: Principal) -> Described:
         key_ids=secrets.key_ids(),
         created_at=installed.created_at,
         default_operator=chosen if chosen is not None and chosen.deleted_at is None else None,
+        second_factor=Demand(installed.second_factor),
         workers=tuple(
             Worker(
                 name=beat.name,
@@ -133,12 +136,6 @@ def default_operator() -> Operator | None:
     return Operator.objects.live().filter(pk__in=Installation.objects.values("default_operator")).first()
 
 
-def check_audit_chain(*, principal: Principal) -> int | None:
-    """Walk the audit chain; the number of the first event that does not fit, None when all fit."""
-    decisions.require(principal, Action.AUDIT_VIEW)
-    return audit.first_broken()
-
-
 @cache
 def version() -> str:
     """The version of nscweb."""
@@ -171,16 +168,13 @@ def _settings() -> Sequence[Setting]:
 
 def _database() -> Database:
     held: dict[str, Any] = connection.settings_dict
+    driver: Any = connection  # what follows is known to each driver alone, and asks no query
     if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT sqlite_version()")
-            number = cursor.fetchone()[0]
+        number = driver.Database.sqlite_version
         init = str(held.get("OPTIONS", {}).get("init_command", ""))
         journal = init.partition("journal_mode=")[2].partition(";")[0] or "default"
         return Database(engine=f"SQLite {number}", place=str(held["NAME"]), mode=f"journal {journal}")
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW server_version")
-        number = cursor.fetchone()[0]
+    number = "{}.{}".format(*divmod(driver.pg_version, 10_000))
     host = held.get("HOST") or "local socket"
     port = f":{held['PORT']}" if held.get("PORT") else ""
     return Database(engine=f"PostgreSQL {number}", place=f"{host}{port}/{held['NAME']}", mode="")

@@ -18,7 +18,7 @@ from identities.errors import IdentityError
 from identities.models import Account, IssuedToken, Key, Permission, Purpose, User
 from identities.nkeys import KeyKind, KeyPair, PublicKey
 from identities.policy.principal import Principal
-from identities.services import bulk, changes, clock, columns, signing, spares
+from identities.services import bulk, changes, clock, columns, four_eyes, signing, spares
 
 REASON = "Created user"
 
@@ -209,6 +209,8 @@ def _limits(draft: UserDraft, key: Key) -> UserPermissionLimits:
 
 def _issue_one(batch: _Batch, draft: UserDraft, limits: UserPermissionLimits) -> Ready:
     pair = None if draft.public_key else KeyPair.create(KeyKind.USER)
+    if pair is not None:
+        four_eyes.note_key(pair.public.text)
     identity = PublicKey.parse(draft.public_key, KeyKind.USER) if pair is None else pair.public
     account = batch.account.public_key
     claims = Claims(

@@ -13,8 +13,9 @@ from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
 from identities.queries import keys as queries
-from identities.services import audit, changes, clock, secrets, signing
+from identities.services import audit, changes, clock, four_eyes, handovers, secrets, signing
 from identities.services.creds import Handout, NoSeed
+from identities.services.proposing import guarded
 
 GENERATED = (KeyKind.OPERATOR, KeyKind.ACCOUNT, KeyKind.USER, KeyKind.CURVE)
 """What `nsc generate nkey` makes."""
@@ -79,12 +80,20 @@ def export_seed(*, principal: Principal, key: Key) -> Handout:
         NoSeed: it is not here.
     """
     decisions.require(principal, Action.KEY_EXPORT, scope(key))
+    if key.operator is not None:  # whoever has a seed signs alone
+        four_eyes.refuse(principal, key.operator)
     with transaction.atomic():
         row = _locked(key)
         if row.sealed is None:
             raise NoSeed(f"The seed of {row.public_key} is not here, so it can't be taken away.")
         with secrets.opened(row.sealed, table="key", public_key=row.public_key, purpose="seed") as seed:
             handout = Handout(filename=f"{row.public_key}.nk", text=seed.reveal().decode("ascii"))
+        given = (
+            handovers.of_users([row.user])
+            if row.user is not None
+            else handovers.of_keys({row.pk: named(row)})
+        )
+        handovers.record(principal, handovers.Way.SEED, given)
         audit.record(
             principal,
             Action.KEY_EXPORT,
@@ -94,6 +103,7 @@ def export_seed(*, principal: Principal, key: Key) -> Handout:
     return handout
 
 
+@guarded
 def erase(*, principal: Principal, key: Key) -> Key:
     """Erase the seed of a key that no current claims name, for good; a spare key goes with it.
 

@@ -11,8 +11,10 @@ from identities.models import Account
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.services import accounts, changes, clock
+from identities.services.proposing import guarded
 
 
+@guarded
 def put(
     *,
     principal: Principal,
@@ -57,6 +59,7 @@ def plan_put(
     )
 
 
+@guarded
 def remove(*, principal: Principal, account: Account, source: str, version: int) -> Account:
     """Delete the mapping of `source`.
 

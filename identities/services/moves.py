@@ -16,6 +16,7 @@ from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.services import accounts, audit, changes, clock, issuing, kept_out, signing, users
+from identities.services.proposing import guarded
 
 
 class Start(StrEnum):
@@ -36,6 +37,7 @@ class Move:
     revoke: bool = False
 
 
+@guarded
 def move(*, principal: Principal, user: User, wanted: Move, version: int) -> User:
     """Re-issue a user by another key of its account.
 

@@ -19,6 +19,7 @@ from identities.nkeys import KeyKind, KeyPair, PublicKey
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
+from identities.queries import rollouts
 from identities.services import (
     accounts,
     audit,
@@ -30,12 +31,14 @@ from identities.services import (
     signing,
     spares,
 )
+from identities.services.proposing import guarded
 
 NAMED = 5
 """How many accounts are named before they are only counted."""
 MADE_LATER = "a new signing key, made when this is saved"
 
 
+@guarded
 def add(*, principal: Principal, operator: Operator, version: int, public_key: str = "") -> Operator:
     """Add a signing key: a fresh one whose seed is sealed here, or `public_key`, whose seed stays elsewhere.
 
@@ -46,7 +49,7 @@ def add(*, principal: Principal, operator: Operator, version: int, public_key: s
     with changes.transaction_of_one():
         row = changes.locked(operator, version)
         if public_key:
-            key = _brought(row, PublicKey.parse(public_key, KeyKind.OPERATOR).text)
+            key = brought_row(row, PublicKey.parse(public_key, KeyKind.OPERATOR).text)
         else:
             key, pair = signing.new_key(KeyKind.OPERATOR, purpose=Purpose.SIGNING, operator=row)
             pair.wipe()
@@ -88,13 +91,25 @@ def _plan_add(operator: Operator, public_key: str, *, brought: bool) -> changes.
     if brought:
         lines.append("Whoever holds its seed can make accounts that the servers of this operator trust.")
     elif not body.signing_keys:
-        lines.append(
-            "New accounts are signed by it from now on: servers refuse those until they have this operator's new JWT "
-            "and were restarted."
-        )
+        lines.append(_used_from(operator, change.after))
     return replace(change, consequences=tuple(lines))
 
 
+def _used_from(operator: Operator, after: Claims[OperatorBody]) -> str:
+    """From when on new accounts are signed by the operator's first signing key."""
+    ahead = replace(after, iat=max(after.iat + 1, clock.unix()))
+    if not after.nats.strict_signing_key_usage and rollouts.distrusting(operator, ahead):
+        return (
+            "New accounts are signed by it once all servers that are known here run with this operator's new JWT: "
+            "give it to them, and restart them."
+        )
+    return (
+        "New accounts are signed by it from now on: servers refuse those until they have this operator's new JWT "
+        "and were restarted."
+    )
+
+
+@guarded
 def remove(
     *, principal: Principal, operator: Operator, public_key: str, version: int, resign_by: str = ""
 ) -> Operator:
@@ -102,7 +117,7 @@ def remove(
 
     Raises:
         StaleWrite: somebody else changed the operator meanwhile. InvalidClaims: signing keys are required, and it is
-            the last one. NoSigner: the seed of `resign_by` is not here.
+            the last one. NoSigner: the seed of `resign_by` is not here. IdentityError: servers run without that key.
     """
     decisions.require(principal, Action.OPERATOR_KEY_EDIT, Scope(operator=operator.pk))
     with changes.transaction_of_one():
@@ -152,10 +167,11 @@ def signed_by(operator: Operator, public_key: str) -> AccountQuerySet:
 
 
 def signers(operator: Operator, claims: Claims[OperatorBody]) -> list[str]:
-    """The keys that may sign accounts and have their seed here, signing keys first."""
+    """The keys that may sign accounts and have their seed here, signing keys first; last what servers run without."""
     candidates = [*claims.nats.signing_keys]
     if not claims.nats.strict_signing_key_usage:
         candidates.append(operator.public_key)
+    candidates = signing.trusted_first(operator, claims, candidates)
     here = set(
         Key.objects.filter(
             operator=operator, public_key__in=candidates, deleted_at=None, sealed__isnull=False
@@ -173,6 +189,18 @@ def named(rows: AccountQuerySet, number: int) -> str:
     return f"{number:,} account{'' if number == 1 else 's'} ({names}{more})"
 
 
+def lacking_servers(operator: Operator, key: str) -> str:
+    """Why accounts can't be signed by this key yet: servers run without it; "" when none is known to."""
+    lacking = rollouts.of_key(operator, key).lacking
+    if not lacking:
+        return ""
+    names = ", ".join(dict.fromkeys(server.name for server in lacking[:NAMED]))
+    return (
+        f"{len(lacking)} of the operator's servers run without that key and would refuse the accounts: {names}. "
+        "Restart them with the operator's new JWT first, or forget servers that are gone."
+    )
+
+
 def _resign(
     operator: Operator, claims: Claims[OperatorBody], *, by: str, to: str, principal: Principal
 ) -> list[Account]:
@@ -185,6 +213,8 @@ def _resign(
         raise IdentityError(
             f"“{operator.name}” requires signing keys: its identity key may not sign.", field="to"
         )
+    if lacking := lacking_servers(operator, to):
+        raise IdentityError(lacking, field="resign_by")
     key = Key.objects.filter(operator=operator, public_key=to, deleted_at=None).first()
     if key is None:
         raise signing.NoSigner(f"The seed of {to} is not here, so nothing can be signed with it.")
@@ -212,7 +242,7 @@ def _resign(
     return rows
 
 
-def _brought(operator: Operator, public_key: str) -> Key:
+def brought_row(operator: Operator, public_key: str) -> Key:
     """The row of a key that comes from elsewhere; one that was here before, or generated ahead, has its seed."""
     spare = spares.one(operator.pk, KeyKind.OPERATOR, public_key)
     if spare is not None:
@@ -242,5 +272,5 @@ def _commit(
 ) -> Operator:
     row = changes.commit(row, change, principal=principal, key=signing.operator_signer(row), reason=reason)
     targets = [operators.target(row), *map(accounts.target, also)]
-    audit.record(principal, Action.OPERATOR_KEY_EDIT, targets, done)
+    audit.record(principal, Action.OPERATOR_KEY_EDIT, targets, done, changes=change.diff)
     return row

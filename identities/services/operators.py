@@ -21,6 +21,7 @@ from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
 from identities.services import accounts, audit, changes, clock, columns, signing, users
+from identities.services.proposing import guarded
 
 DOCS = "https://docs.nats.io/nats-server/configuration/sys_accounts"
 SYSTEM_EXPORTS = (
@@ -107,6 +108,7 @@ def plan_edit(operator: Operator, edit: OperatorEdit) -> changes.Change:
     return change
 
 
+@guarded
 def update(*, principal: Principal, operator: Operator, edit: OperatorEdit, version: int) -> Operator:
     """Edit an operator; renaming it re-signs nothing but its own JWT.
 
@@ -149,10 +151,17 @@ def commit(row: Operator, change: changes.Change, *, principal: Principal, done:
     if change.is_empty:
         return row
     row = changes.commit(row, change, principal=principal, key=signing.operator_signer(row), reason=done)
-    audit.record(principal, Action.OPERATOR_EDIT, [target(row)], changes.said(done, row.name, change))
+    audit.record(
+        principal,
+        Action.OPERATOR_EDIT,
+        [target(row)],
+        changes.said(done, row.name, change),
+        changes=change.diff,
+    )
     return row
 
 
+@guarded
 def delete(*, principal: Principal, operator: Operator, version: int) -> None:
     """Delete an operator with all its accounts, users and clusters; all of them leave tombstones.
 
@@ -180,6 +189,7 @@ def delete(*, principal: Principal, operator: Operator, version: int) -> None:
         )
 
 
+@guarded
 def add_system_account(*, principal: Principal, operator: Operator, version: int) -> Operator:
     """Give an operator that has none a system account and its user.
 

@@ -100,7 +100,7 @@ def _upsert(principal: Principal, wish: Wish, key: str, source: str, given: Sequ
     names = ", ".join(map(quote, ("cluster_id", "account_key", *values)))
     again = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in _AGAIN)
     statement = (  # names come from the models alone
-        f"INSERT INTO {table} ({names}) SELECT c.id, {key}{', %s' * len(values)} FROM {source} "  # noqa: S608
+        f"INSERT INTO {table} ({names}) SELECT c.id, {key}{', %s' * len(values)} FROM {source} "  # nosec B608  # noqa: S608
         "ORDER BY 1, 2 ON CONFLICT (cluster_id, account_key) "
         f"DO UPDATE SET generation = {table}.generation + 1, {again}"
     )

@@ -16,11 +16,13 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.crypto import salted_hmac
 
+from identities.claims import diff
 from identities.errors import IdentityError
 from identities.models import FirstAdminLink, Grant, Installation, Person, SignInFailure
+from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Role, ScopeKind, Way
-from identities.services import audit, clock
+from identities.services import audit, clock, ownership
 
 LINK_HOURS = 24
 FAILURES_ALLOWED = 10
@@ -37,9 +39,7 @@ class LinkRefused(IdentityError):
 
 def needs_first_administrator() -> bool:
     """True while nobody can administer this installation."""
-    return not Grant.objects.filter(
-        role=Role.ADMINISTRATOR, scope_kind=ScopeKind.INSTALLATION, person__is_active=True
-    ).exists()
+    return not ownership.owners().exists()
 
 
 def first_admin_token(*, principal: Principal) -> str:
@@ -92,28 +92,58 @@ def make_first_administrator(*, principal: Principal, token: str, username: str,
     return person
 
 
-def add_person(*, username: str, password: str, role: Role) -> Person:
-    """Insert a person holding `role` on the whole installation; runs in its caller's transaction."""
-    wanted = username.strip()
-    if not wanted:
-        raise IdentityError("Choose a name to sign in with.", field="username")
-    if Person.objects.filter(username__iexact=wanted).exists():
-        raise IdentityError(f"“{wanted}” is taken. Choose another name.", field="username")
-    person = Person(username=wanted)
+def add_person(*, username: str, password: str, role: Role | None) -> Person:
+    """Insert a person holding `role` (None: nothing) on the whole installation; runs in its caller's transaction."""
+    person = new_person(username=username)
     try:
         validate_password(password, person)
     except ValidationError as refused:
         raise IdentityError(" ".join(refused.messages), field="password") from None
     person.set_password(password)
     person.save()
-    Grant.objects.create(person=person, role=role, scope_kind=ScopeKind.INSTALLATION, created_at=clock.now())
+    if role is not None:
+        kind, moment = ScopeKind.INSTALLATION, clock.now()
+        Grant.objects.create(person=person, role=role, scope_kind=kind, created_at=moment)
     return person
+
+
+def new_person(*, username: str, name: str = "") -> Person:
+    """A person who is not saved yet, under a name to sign in with that nobody has.
+
+    Raises: IdentityError: none was given, or it is taken.
+    """
+    wanted = username.strip()
+    if not wanted:
+        raise IdentityError("Choose a name to sign in with.", field="username")
+    if Person.objects.filter(username__iexact=wanted).exists():
+        raise IdentityError(f"“{wanted}” is taken. Choose another name.", field="username")
+    return Person(username=wanted, name=name)
 
 
 def may_try(username: str) -> bool:
     """False while too many sign-ins as `username` failed lately; survives a lost cache."""
     row = SignInFailure.objects.filter(username=_failure_key(username)).first()
     return row is None or row.failures < FAILURES_ALLOWED or row.first_at < clock.now() - WINDOW
+
+
+def count_question(what: str) -> int:
+    """How often `what` was asked for within the window, this time included; only its HMAC is kept."""
+    return counted(what, window=WINDOW)[0]
+
+
+def counted(what: str, *, window: timedelta) -> tuple[int, int]:
+    """The same of any window; and for the first of a new one, how often it was in the one before, else 0."""
+    moment, before = clock.now(), 0
+    with transaction.atomic():
+        row, _ = SignInFailure.objects.select_for_update().get_or_create(
+            username=_failure_key(what), defaults={"first_at": moment, "last_at": moment}
+        )
+        if row.first_at < moment - window:
+            before, row.failures, row.first_at = row.failures, 0, moment
+        row.failures += 1
+        row.last_at = moment
+        row.save()
+    return row.failures, before
 
 
 def record_failure(*, username: str, address: str, what: str = "Sign-in") -> None:
@@ -145,6 +175,34 @@ def record(*, person: Person, action: Action, address: str, summary: str) -> Non
         if action is Action.SIGN_IN:
             SignInFailure.objects.filter(username=_failure_key(person.username)).delete()
         audit.record(who, action, [target(person)], summary)
+
+
+def of(principal: Principal) -> Person:
+    """The person behind a principal. Raises: Forbidden for commands and tokens."""
+    person = None
+    if principal.person_id is not None:
+        person = Person.objects.filter(pk=principal.person_id, is_active=True).first()
+    if person is None:
+        raise decisions.Forbidden("Only a person who is signed in can do this.")
+    return person
+
+
+def edit_profile(*, principal: Principal, name: str, email: str) -> Person:
+    """Change one's own name and e-mail address."""
+    with transaction.atomic():
+        person = Person.objects.select_for_update().get(pk=of(principal).pk)
+        changed = [
+            what
+            for what, is_new in (("name", person.name != name), ("e-mail", person.email != email))
+            if is_new
+        ]
+        if changed:
+            told = diff.diff({"name": person.name, "email": person.email}, {"name": name, "email": email})
+            person.name, person.email = name, email
+            person.save(update_fields=["name", "email"])
+            summary = f"Changed the own {' and '.join(changed)}"
+            audit.record(principal, Action.PROFILE_EDIT, [target(person)], summary, changes=told)
+    return person
 
 
 def target(person: Person) -> audit.Target:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import replace
 
-from identities.claims import presets, presets_text
+from identities.claims import diff, presets, presets_text
 from identities.claims.presets import Edition, Preset, PresetDraft
 from identities.claims.presets_built_in import BUILT_IN
 from identities.errors import IdentityError
@@ -103,7 +104,8 @@ def edit(*, principal: Principal, key: str, draft: PresetDraft, version: int) ->
         if not same:
             _add_version(principal, row, draft.edition)
         done = f"Edited the preset “{row.title}”" + ("" if same else f": version {row.latest}")
-        audit.record(principal, Action.PRESET_EDIT, [_target(row)], done)
+        told = diff.diff(_told(before), _told(find(key)))
+        audit.record(principal, Action.PRESET_EDIT, [_target(row)], done, changes=told)
     return find(key)
 
 
@@ -119,6 +121,12 @@ def delete(*, principal: Principal, key: str, version: int) -> None:
         row.updated_by = principal.name
         row.save()
         audit.record(principal, Action.PRESET_EDIT, [_target(row)], f"Deleted the preset “{row.title}”")
+
+
+def _told(preset: Preset) -> dict[str, object]:
+    """What an edit may change, for the audit."""
+    lines: object = json.loads(presets_text.to_json(preset.newest))
+    return {"title": preset.title, "about": preset.about, "edition": lines}
 
 
 def key_of(row: OwnPreset) -> str:

@@ -14,10 +14,12 @@ from identities.claims.common import Claims
 from identities.claims.operator import OperatorBody
 from identities.errors import IdentityError
 from identities.models import Account, IssuedToken, Key, Mode, Operator, Permission, SubjectPattern, User
+from identities.models.accounts import AccountQuerySet
 from identities.nkeys import KeyKind
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
+from identities.queries import reach
 from identities.services import account_keys, accounts, changes, signing, spares
 from identities.services.reissuing import Plan
 from identities.services.renewing import Renewing
@@ -78,9 +80,11 @@ def of_account(*, principal: Principal, account: Account, public_key: str = "") 
         renew = renewing.by_itself(account, before, other)
         moving.elsewhere(changes.claims_of(other), account.public_key, public_key, renew)
     below = Below.of(account, before)
+    seen = Account.objects.visible_to(principal).live()
+    far = list(seen.filter(pk__in=[row.pk for row in far]).order_by("pk"))  # no other is named
     return Plan(
         moves=tuple(_moves(account, near, renewing, below)),
-        stays=tuple(_stays(account, before, far, renewing, below)),
+        stays=tuple(_stays(principal, account, before, far, renewing, below)),
         refusals=tuple(_refusals(account, before, near, below, own_seed=own_seed)),
         followers=below.number,
     )
@@ -201,8 +205,14 @@ def _other_signer(account: Account) -> str:
 
 
 def _stays(
-    account: Account, claims: Claims[AccountBody], far: Sequence[Account], renewing: Renewing, below: Below
+    principal: Principal,
+    account: Account,
+    claims: Claims[AccountBody],
+    far: Sequence[Account],
+    renewing: Renewing,
+    below: Below,
 ) -> Iterator[str]:
+    seen = Account.objects.visible_to(principal).live()
     if (number := below.number - below.bearers - below.seedless) > 0:
         yield f"Every creds file handed out: {_plural(number, 'user')}, for whom new ones can be downloaded here."
     if below.bearers:
@@ -218,8 +228,9 @@ def _stays(
             "(`nats account backup`), and restore them as the new account."
         )
     if claims.nats.exports:
-        yield "Importers that are not kept here: they go on naming the old key until they are told the new one."
-    yield from _activations_elsewhere(account, claims)
+        kept = "that are not kept here" + ("" if reach.everything(principal) else ", or that you may not see")
+        yield f"Importers {kept}: they go on naming the old key until they are told the new one."
+    yield from _activations_elsewhere(seen, account, claims)
     for lost in renewing.lost:
         yield f"The activation token of import {lost}. The import stays, without a token."
     if far:
@@ -227,7 +238,7 @@ def _stays(
         yield f"{_plural(number, 'account')} that you may not edit, naming the old key: {_named(far)}."
     if below.strangers:
         yield f"{_plural(below.strangers, 'user')} that none of its keys signed: no server lets them in as it is."
-    if number := _named_in_permissions(account):
+    if number := _named_in_permissions(seen, account):
         yield f"{_plural(number, 'subject')} in permissions that hold the old key."
     yield (
         "Servers keep the old account, with the creds that were handed out, until it is deleted there (with the URL "
@@ -235,17 +246,25 @@ def _stays(
     )
 
 
-def _named_in_permissions(account: Account) -> int:
+def _named_in_permissions(seen: AccountQuerySet, account: Account) -> int:
     place = StrIndex(F("text"), Value(account.public_key))
     patterns = SubjectPattern.objects.alias(place=place).filter(place__gt=0)
-    return Permission.objects.filter(operator=account.operator_id, pattern__in=patterns).count()
+    return Permission.objects.filter(
+        operator=account.operator_id, account__in=seen, pattern__in=patterns
+    ).count()
 
 
-def _activations_elsewhere(account: Account, claims: Claims[AccountBody]) -> Iterator[str]:
+def _activations_elsewhere(
+    seen: AccountQuerySet, account: Account, claims: Claims[AccountBody]
+) -> Iterator[str]:
     issuers = [account.public_key, *(key.key for key in claims.nats.signing_keys)]
     issued = IssuedToken.objects.filter(operator=account.operator_id, kind="activation", issuer__in=issuers)
-    here = Account.objects.live().values("public_key")
-    if count := issued.exclude(subject__in=here).values("subject", "name").distinct().count():
+    if (
+        count := issued.exclude(subject__in=seen.values("public_key"))
+        .values("subject", "name")
+        .distinct()
+        .count()
+    ):
         yield f"{_plural(count, 'activation token')} for accounts that are not kept here: they need new ones."
 
 

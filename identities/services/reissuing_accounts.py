@@ -22,6 +22,7 @@ from identities.services import (
     resigning,
     signing,
 )
+from identities.services.proposing import guarded
 from identities.services.renewing import Renewing
 
 REASON = "Reissued account"
@@ -35,6 +36,7 @@ class Reissued:
     job: Job | None = None
 
 
+@guarded
 def reissue(*, principal: Principal, account: Account, public_key: str = "", version: int) -> Reissued:
     """Give the account a new key, or `public_key`, and sign anew what depends on it; users follow by the worker.
 

@@ -14,6 +14,7 @@ from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
 from identities.services import audit, changes, clock, operators, reissue_plans, reissuing, signing, spares
+from identities.services.proposing import guarded
 
 REASON = "Reissued operator"
 
@@ -26,6 +27,7 @@ class Reissued:
     job: Job | None = None
 
 
+@guarded
 def reissue(
     *, principal: Principal, operator: Operator, public_key: str = "", convert: bool = False, version: int
 ) -> Reissued:

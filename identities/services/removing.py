@@ -15,7 +15,17 @@ from identities.claims import codec
 from identities.claims.common import Claims
 from identities.claims.generic import GenericBody
 from identities.errors import IdentityError
-from identities.models import Account, Cluster, Delivery, DeliveryState, HoldingState, Key, Operator, Wish
+from identities.models import (
+    Account,
+    Cluster,
+    Delivery,
+    DeliveryState,
+    Holding,
+    HoldingState,
+    Key,
+    Operator,
+    Wish,
+)
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
@@ -74,9 +84,25 @@ def carry_out(cluster: Cluster, link: SystemLink, roster: Roster, rows: Sequence
     there = sorted({one.row.account_key for one in wanted} & set().union(*before.values()))
     words = _ask(cluster, link, there, servers=len(stores)) if there else {}
     after = claims_requests.listed(link, servers=len(stores)) if there else before
+    ended = _ended([one.row.account_key for one in wanted if one.row.account_key not in there])
     for one in wanted:
-        _settle(one, roster, after, words)
+        _settle(one, roster, after, words, ended)
     return outcomes
+
+
+def _ended(accounts: Sequence[str]) -> dict[tuple[int, str], Seen]:
+    """What was last seen of these accounts and has expired since, by the server's number and the key: servers have
+    removed that by themselves.
+    """
+    rows = Holding.objects.filter(account_key__in=accounts, exp__gt=0, exp__lte=clock.unix()).exclude(
+        digest=""
+    )
+    return {
+        (row.server_id, row.account_key): Seen(
+            state=HoldingState.EXPIRED, digest=row.digest, jti=row.jti, iat=row.iat, exp=row.exp
+        )
+        for row in rows
+    }
 
 
 def _ask(
@@ -84,7 +110,9 @@ def _ask(
 ) -> dict[ServerKey, str]:
     """Ask with one key after the other until one is trusted; per server why it refused, "" when it did not."""
     told: dict[ServerKey, str] = {}
-    for key in _keys(cluster.operator):
+    for key in _keys(
+        Operator.objects.get(pk=cluster.operator_id)
+    ):  # as it is now, not at the connection's start
         told = claims_requests.delete(link, signed_request(key, accounts), servers=servers)
         if not any(NOT_TRUSTED in words for words in told.values()):
             break
@@ -116,7 +144,11 @@ def _keys(operator: Operator) -> list[Key]:
 
 
 def _settle(
-    one: Outcome, roster: Roster, held: dict[ServerKey, frozenset[str]], words: dict[ServerKey, str]
+    one: Outcome,
+    roster: Roster,
+    held: dict[ServerKey, frozenset[str]],
+    words: dict[ServerKey, str],
+    ended: dict[tuple[int, str], Seen],
 ) -> None:
     """What each server holds now, and where the deletion stands."""
     refused = ""
@@ -128,7 +160,8 @@ def _settle(
                 refused = refused or said or STILL_THERE
                 one.servers[server.pk] = Seen(state=HoldingState.EXTRA, said=said or STILL_THERE)
             else:
-                one.servers[server.pk] = Seen(state=HoldingState.MISSING, said=said)
+                gone = Seen(state=HoldingState.MISSING, said=said)
+                one.servers[server.pk] = ended.get((server.pk, one.row.account_key), gone)
         elif server in roster.here and server not in roster.stores:
             refused = refused or WITHOUT_STORE
             one.servers[server.pk] = Seen(state=HoldingState.UNKNOWN, said=WITHOUT_STORE)
@@ -137,7 +170,7 @@ def _settle(
     states = {seen.state for seen in one.servers.values()}
     if refused:
         one.state, one.problem = DeliveryState.REFUSED, refused
-    elif states == {HoldingState.MISSING}:
+    elif states and states <= {HoldingState.MISSING, HoldingState.EXPIRED}:
         one.state = DeliveryState.DONE
     else:
         one.problem = SILENT

@@ -21,7 +21,7 @@ from identities.errors import IdentityError
 from identities.models import Account, IssuedToken, Key, Mode, Purpose, User
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
-from identities.services import accounts, audit, bulk, changes, clock, columns, signing, users
+from identities.services import accounts, audit, bulk, changes, clock, columns, four_eyes, signing, users
 
 CHUNK = 500
 _COLUMNS = ("claims", "token_id", "issuer", "last_iat", "bearer", "version", "updated_at", "updated_by")
@@ -93,6 +93,7 @@ def sign_unaudited(
 ) -> Chunk | None:
     """The work of `sign_chunk`, for a service that audits a larger whole; runs in its transaction."""
     row = changes.locked(account, None)
+    four_eyes.refuse(principal, row.operator)
     found = list(wanted.rows(row).filter(pk__gt=after).select_for_update(no_key=True)[:CHUNK])
     if not found:
         return None

@@ -21,6 +21,7 @@ from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.services import accounts, audit, changes, clock, revocation_effects, signing
+from identities.services.proposing import guarded
 
 MOST_BYTES = segments.MAX_TOKEN_SIZE
 """The Go library refuses a longer JWT; nsc and nscweb push it in one message, which `max_payload` (1 MB) ends too."""
@@ -101,6 +102,7 @@ def plan_clear(account: Account, key: str, *, keep_deleted: bool = True) -> chan
     return replace(change, consequences=lines)
 
 
+@guarded
 def clear(
     *, principal: Principal, account: Account, key: str, version: int, keep_deleted: bool = True
 ) -> Account:
@@ -128,6 +130,7 @@ def plan_compact(account: Account) -> Compaction:
     return Compaction(change=_planned(account, left), verdicts=Counter(found.values()))
 
 
+@guarded
 def compact(*, principal: Principal, account: Account, version: int) -> Account:
     """Drop the entries whose going lets nobody in again.
 
@@ -202,5 +205,5 @@ def _rewrite(
         row = changes.commit(row, change, principal=principal, key=accounts.signer(row), reason=reason)
         number = len(change.before.nats.revocations) - len(change.after.nats.revocations)
         summary = f"{reason} in “{row.name}”: {abs(number):,} {'fewer' if number > 0 else 'more'}"
-        audit.record(principal, Action.REVOCATION_EDIT, [accounts.target(row)], summary)
+        audit.record(principal, Action.REVOCATION_EDIT, [accounts.target(row)], summary, changes=change.diff)
     return row

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 
 from identities.models import Cluster, ClusterState, ResolverKind, Server
 from identities.resolver import surveying
-from identities.resolver.surveying import Seen, ServerKey
+from identities.resolver.surveying import Seen, ServerKey, Store
 from identities.resolver.system import SystemLink
 from identities.services import clock
 
 GRACE = timedelta(seconds=3)
 """A server that was last seen so much earlier than another one of its cluster is absent."""
+_STORES = (ResolverKind.FULL, ResolverKind.CACHE)
 _FIELDS = (
     "server_id",
     "host",
@@ -27,18 +28,21 @@ _FIELDS = (
 )
 
 
-def refresh(cluster: Cluster, link: SystemLink, *, anew: bool = False) -> list[Server]:
+def refresh(cluster: Cluster, link: SystemLink, *, again: bool = False) -> list[Server]:
     """Ask who is there, and write it down; returns the servers that answered.
 
-    What a server runs with (operators, resolver) can't change while it runs, so it is asked of servers that were
-    started since, or of all with `anew`. Few statements for any number of servers. Raises: Refused.
+    What a server runs with (operators, resolver) can't change while it runs, so it is asked when one was started
+    since; with `again` also where something is not known, as a question may have gone unanswered. Few statements for
+    any number of servers. Raises: Refused.
     """
     moment = clock.now()
     rows = {(row.name, row.nats_cluster): row for row in Server.objects.filter(cluster=cluster)}
     lately = [key for key, row in rows.items() if not is_absent(row, rows.values())]
     seen = surveying.present(link, lately, patience=link.target.request_seconds)
-    if anew or any(_is_new(rows.get(_key(one)), one) for one in seen.values()):
-        seen = surveying.described(link, seen)
+    known = [rows.get(_key(one)) for one in seen.values()]
+    new = any(_is_new(row, one) for row, one in zip(known, seen.values(), strict=True))
+    if new or (again and any(row is None or _is_vague(row) for row in known)):
+        seen = surveying.described(link, seen, known=_stores(rows, seen))
         asked = True
     else:
         asked = False
@@ -108,6 +112,22 @@ def _is_new(row: Server | None, seen: Seen) -> bool:
     return row is None or row.server_id != seen.info.id[:56] or row.started_at is None
 
 
+def _stores(rows: Mapping[ServerKey, Server], seen: Mapping[ServerKey, Seen]) -> dict[ServerKey, Store]:
+    """The stores of servers that have told of them in the run that they are in."""
+    found = {}
+    for key, one in seen.items():
+        row = rows.get(_key(one))
+        if row is None or _is_new(row, one) or row.resolver not in _STORES or row.allow_delete is None:
+            continue
+        found[key] = Store(surveying.Kind(row.resolver), row.allow_delete)
+    return found
+
+
+def _is_vague(row: Server) -> bool:
+    """Whether something of what it runs with was not told; of a server without a store nobody knows whether it was."""
+    return row.resolver not in _STORES or not row.operator_keys
+
+
 def _key(seen: Seen) -> ServerKey:
     return seen.info.name[:255], seen.info.cluster[:255]
 
@@ -117,11 +137,19 @@ def _values(row: Server) -> tuple[object, ...]:
 
 
 def _fill(row: Server, seen: Seen, *, described: bool) -> None:
+    """What is not told now, and was told before in the same run, stays: silence is no other resolver."""
+    same = row.server_id == seen.info.id[:56]
     row.server_id, row.host = seen.info.id[:56], seen.info.host[:255]
     row.version = seen.info.version[:64]
     row.started_at = seen.started or row.started_at or row.seen_at
-    if described:
-        row.resolver = ResolverKind(seen.kind.value)
+    if not described:
+        return
+    kind = ResolverKind(seen.kind.value)
+    if not same or kind in _STORES or row.resolver not in _STORES:
+        row.resolver = kind
+    if not same or seen.allow_delete is not None:
         row.allow_delete = seen.allow_delete
+    if not same or seen.system_account:
         row.system_account = seen.system_account
+    if not same or seen.operators:
         row.operator_keys = json.dumps(dict(sorted(seen.operators.items()))) if seen.operators else ""

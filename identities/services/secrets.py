@@ -98,6 +98,11 @@ def key_ids() -> tuple[str, ...]:
     return _ring().ids
 
 
+def is_master_key(secret: SecretBytes) -> bool:
+    """True when these bytes are a key of the ring."""
+    return _ring().holds(secret.reveal())
+
+
 def seal(plain: SecretBytes, *, table: str, public_key: str, purpose: str) -> bytes:
     """Seal `plain` for one row: the envelope opens only with the same table, public key and purpose."""
     return envelope.seal(_ring(), plain, table=table, public_key=public_key, purpose=purpose)

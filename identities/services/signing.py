@@ -17,7 +17,8 @@ from identities.errors import IdentityError
 from identities.models import Account, IssuedToken, Key, Operator
 from identities.nkeys import KeyKind, KeyPair, SecretBytes
 from identities.policy.principal import Principal
-from identities.services import clock, columns, secrets
+from identities.queries import rollouts
+from identities.services import clock, columns, four_eyes, secrets
 
 MOST_AHEAD = 5
 """How many seconds an `iat` may run ahead of the clock when one subject is re-issued in quick succession."""
@@ -48,6 +49,7 @@ def new_key(kind: KeyKind, **columns: Any) -> tuple[Key, KeyPair]:
     pair = KeyPair.create(kind)
     row = Key(public_key=pair.public.text, kind=kind.value, created_at=clock.now(), **columns)
     row.sealed = seal_seed(pair.seed(), pair.public.text)
+    four_eyes.note_key(row.public_key)
     return row, pair
 
 
@@ -106,14 +108,25 @@ def operator_signer(operator: Operator) -> Key:
 def account_signer(operator: Operator, claims: Claims[OperatorBody], previous: str = "") -> Key:
     """The key that signs an account: the previous issuer, else the first plain signing key, else the identity key.
 
-    Under a strict operator the identity key never signs an account (spec §3.8).
+    A key that servers are known to run without comes last. Under a strict operator the identity key never signs an
+    account (spec §3.8).
     """
     candidates = [*claims.nats.signing_keys]
     if not claims.nats.strict_signing_key_usage:
         candidates.append(operator.public_key)
     if previous in candidates:
         candidates = [previous, *candidates]
+    else:
+        candidates = trusted_first(operator, claims, candidates)
     return _first(candidates, operator, "accounts of this operator")
+
+
+def trusted_first(operator: Operator, claims: Claims[OperatorBody], keys: Sequence[str]) -> list[str]:
+    """These keys of an operator, those behind the others that one of its servers is known to run without."""
+    if len(keys) < 2:
+        return [*keys]
+    lacking = rollouts.distrusting(operator, claims)
+    return sorted(keys, key=lambda key: key in lacking)
 
 
 def user_signer(

@@ -19,11 +19,13 @@ from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.services import accounts, changes, clock, dependents, signing, spares
+from identities.services.proposing import guarded
 
 NOT_MADE = encode_public(KeyKind.ACCOUNT, bytes(32))
 """Stands in a plan for a key that is made when the plan is carried out."""
 
 
+@guarded
 def add(*, principal: Principal, account: Account, draft: SigningKeyDraft, version: int) -> Key:
     """Give an account a signing key: a plain one or a role, made here or with its public half only.
 
@@ -34,7 +36,7 @@ def add(*, principal: Principal, account: Account, draft: SigningKeyDraft, versi
     decisions.require(principal, Action.SIGNING_KEY_EDIT, accounts.scope(account))
     with changes.transaction_of_one():
         row = changes.locked(account, version)
-        key = _key(row, draft)
+        key = row_of(row, draft)
         change = plan_add(row, replace(draft, public_key=key.public_key))
         key.save()
         done = "Added a role to account" if draft.role else "Added a signing key to account"
@@ -50,16 +52,17 @@ def plan_add(account: Account, draft: SigningKeyDraft) -> changes.Change:
         IdentityError: see `add`.
     """
     public_key = draft.public_key or NOT_MADE
-    _refuse_key(account, public_key)
+    refuse_taken(account, public_key)
     entry = SigningKey(key=public_key)
     if draft.role is not None:
-        entry = _filled(account, replace(entry, kind=USER_SCOPE), draft.role)
+        entry = filled(account, replace(entry, kind=USER_SCOPE), draft.role)
     held = _entries(account)
     change = changes.plan(account, changes.edit_body(signing_keys=(*held, entry)), now=clock.unix())
     told = dependents.told_of_addition(account, public_key)
     return replace(change, diff=tuple(map(_readable, change.diff)), consequences=told)
 
 
+@guarded
 def edit(
     *, principal: Principal, account: Account, public_key: str, draft: RoleDraft, version: int
 ) -> Account:
@@ -76,9 +79,14 @@ def edit(
         row = accounts.commit(
             row, change, principal=principal, done="Edited a role of account", action=Action.SIGNING_KEY_EDIT
         )
-        if not draft.template.bearer_token:  # no JWT of its users logs in alone any more
-            dependents.users_of(row, public_key).filter(bearer=True).update(bearer=False)
+        if not draft.template.bearer_token:
+            no_longer_bearer(row, public_key)
     return row
+
+
+def no_longer_bearer(account: Account, public_key: str) -> None:
+    """No JWT of this role's users logs in alone any more."""
+    dependents.users_of(account, public_key).filter(bearer=True).update(bearer=False)
 
 
 def plan_edit(account: Account, public_key: str, draft: RoleDraft) -> changes.Change:
@@ -90,7 +98,7 @@ def plan_edit(account: Account, public_key: str, draft: RoleDraft) -> changes.Ch
     before = entry_of(account, public_key)
     if not before.is_scoped:
         raise IdentityError("A plain signing key holds nothing to edit. Add a role, and move users to it.")
-    after = _filled(account, before, draft)
+    after = filled(account, before, draft)
     entries = tuple(after if entry.key == public_key else entry for entry in _entries(account))
     change = changes.plan(account, changes.edit_body(signing_keys=entries), now=clock.unix())
     if change.is_empty:
@@ -98,6 +106,7 @@ def plan_edit(account: Account, public_key: str, draft: RoleDraft) -> changes.Ch
     return replace(change, consequences=dependents.told_of_change(change.after, account, after))
 
 
+@guarded
 def remove(*, principal: Principal, account: Account, public_key: str, version: int) -> Account:
     """Take a signing key away from its account; whatever it signed is worthless from then on.
 
@@ -144,8 +153,12 @@ def _entries(account: Account) -> tuple[SigningKey, ...]:
     return body.signing_keys
 
 
-def _filled(account: Account, entry: SigningKey, draft: RoleDraft) -> SigningKey:
-    """The role with what `draft` says; unknown fields of it stay."""
+def filled(account: Account, entry: SigningKey, draft: RoleDraft) -> SigningKey:
+    """The role with what `draft` says; unknown fields of it stay.
+
+    Raises:
+        IdentityError: a name that another role has, bearer users where they can't be.
+    """
     others = (other.role for other in _entries(account) if other.is_scoped and other.key != entry.key)
     if draft.role and draft.role != entry.role and draft.role in others:
         raise IdentityError(
@@ -172,22 +185,24 @@ def _refuse_bearer(account: Account, public_key: str) -> None:
         )
 
 
-def _refuse_key(account: Account, public_key: str) -> None:
+def refuse_taken(account: Account, public_key: str) -> None:
+    """Raise when the key is somebody's already."""
     parsed = PublicKey.parse(public_key, KeyKind.ACCOUNT).text
     taken = (
         Key.objects.filter(operator=account.operator_id, public_key=parsed, deleted_at=None)
         .exclude(purpose=Purpose.SPARE)
-        .select_related("account")
         .first()
     )
-    if taken is not None:
-        holder = taken.account.name if taken.account is not None else account.operator.name
-        raise IdentityError(f"{parsed} is already a key of “{holder}”. Use another one.", field="public_key")
+    if taken is not None:  # whoever adds keys to this account may not see the others
+        holder = (
+            f"“{account.name}”" if taken.account_id == account.pk else "somebody else under this operator"
+        )
+        raise IdentityError(f"{parsed} is already a key of {holder}. Use another one.", field="public_key")
 
 
-def _key(row: Account, draft: SigningKeyDraft) -> Key:
-    """The unsaved row of a new key. One that was removed from this account brings its seed back, if it was here; one
-    that was generated ahead has its own.
+def row_of(row: Account, draft: SigningKeyDraft) -> Key:
+    """The unsaved row of a new key of the account. One that was removed from it brings its seed back, if that was
+    here; one that was generated ahead has its own.
     """
     purpose = Purpose.ROLE if draft.role is not None else Purpose.SIGNING
     spare = spares.one(row.operator_id, KeyKind.ACCOUNT, draft.public_key)

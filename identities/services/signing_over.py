@@ -13,22 +13,21 @@ from identities.models import Account, Job, Operator, User
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.queries import rollouts
 from identities.services import (
     accounts,
     audit,
     changes,
+    operator_keys,
     operators,
     reissue_plans,
     reissuing,
     resigning,
     resigning_accounts,
 )
+from identities.services.proposing import guarded
 from identities.services.reissuing import Plan
 
 REASON = "Signed anew by another key"
-NAMED = 5
-"""Servers that are named in a refusal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +95,8 @@ def plan_accounts(operator: Operator, *, source: str, target: str) -> Plan:
         refusals.append("That key signed them already. Choose another one.")
     if not number:
         refusals.append(f"No account of “{operator.name}” was signed by {source[:60]}.")
-    lacking = rollouts.of_key(operator, target).lacking
-    if lacking:
-        names = ", ".join(dict.fromkeys(server.name for server in lacking[:NAMED]))
-        refusals.append(
-            f"{len(lacking)} of the operator's servers run without that key and would refuse the accounts: {names}. "
-            "Restart them with the operator's new JWT first, or forget servers that are gone."
-        )
+    if lacking := operator_keys.lacking_servers(operator, target):
+        refusals.append(lacking)
     return Plan(
         moves=tuple(_moves(number, "account", 0)),
         stays=tuple(_accounts_stay()),
@@ -111,13 +105,14 @@ def plan_accounts(operator: Operator, *, source: str, target: str) -> Plan:
     )
 
 
+@guarded
 def users(*, principal: Principal, account: Account, source: str, target: str) -> Job | None:
     """Sign the users that `source` signed by `target`; the job that does it where they are many.
 
     Raises:
         IdentityError: see `plan_users`.
     """
-    decisions.require(principal, Action.ACCOUNT_REISSUE, accounts.scope(account))
+    decisions.require(principal, Action.ACCOUNT_SIGN_ANEW, accounts.scope(account))
     wanted = resigning.Wanted(source=source, target=target)
     with transaction.atomic():
         row = changes.locked(account, None)
@@ -134,13 +129,14 @@ def users(*, principal: Principal, account: Account, source: str, target: str) -
         )
         audit.record(
             principal,
-            Action.ACCOUNT_REISSUE,
+            Action.ACCOUNT_SIGN_ANEW,
             [accounts.target(row), *followed.signed],
             f"Users of “{row.name}” that {source} signed are signed by {target}",
         )
     return followed.job
 
 
+@guarded
 def accounts_of(*, principal: Principal, operator: Operator, source: str, target: str) -> Job | None:
     """Sign the accounts that `source` signed by `target`; the job that does it where they are many.
 

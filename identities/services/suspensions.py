@@ -13,8 +13,11 @@ from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.services import accounts, audit, changes, clock, system_users, users
+from identities.services.four_eyes import exempted
+from identities.services.proposing import guarded
 
 
+@exempted("it locks somebody out, which must not wait")
 def suspend(*, principal: Principal, user: User, version: int) -> User:
     """Revoke the user's key in its account now, so that lifting the suspension gives back what stood there before.
 
@@ -68,6 +71,7 @@ def plan_suspend(user: User) -> changes.Change:
     return replace(change, consequences=tuple(told))
 
 
+@guarded
 def lift(*, principal: Principal, user: User, version: int) -> User:
     """Let a suspended user in again: the account's entry for its key becomes what it was before, or goes.
 

@@ -12,8 +12,10 @@ from identities.models import Account, Operator
 from identities.nkeys import KeyKind, is_public
 from identities.policy.principal import Principal
 from identities.services import changes, clock, columns, operators
+from identities.services.proposing import guarded
 
 
+@guarded
 def choose(*, principal: Principal, operator: Operator, account: str, version: int) -> Operator:
     """Name `account` (a public key, "" for none) as the system account in the operator's JWT.
 

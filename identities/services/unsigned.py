@@ -25,6 +25,8 @@ from identities.services import (
     audit,
     changes,
     clock,
+    four_eyes,
+    granted,
     importing,
     lockouts,
     operators,
@@ -75,6 +77,8 @@ def keep(*, principal: Principal, row: Row, change: changes.Change, version: int
             waits already.
     """
     _require(principal, row)
+    if isinstance(row, Account):
+        granted.require(principal, row, change.before, change.after)
     changes.refuse_invalid(change.report)
     with changes.transaction_of_one():
         current = changes.locked(cast("Operator", row), version)
@@ -95,15 +99,18 @@ def keep(*, principal: Principal, row: Row, change: changes.Change, version: int
             by_name=principal.name,
             created_at=clock.now(),
         )
-        audit.record(principal, _action(row), [_target(row)], f"Wants “{row.name}” signed elsewhere: {paths}")
+        wanted = f"Wants “{row.name}” signed elsewhere: {paths}"
+        audit.record(principal, _action(row), [_target(row)], wanted, changes=change.diff)
     return kept
 
 
 def discard(*, principal: Principal, row: Row) -> None:
-    """Give up an edit that waits. Raises: IdentityError: none does."""
+    """Give up an edit that waits. Raises: IdentityError: none does. Forbidden: it is of what the operator grants."""
     _require(principal, row)
     with transaction.atomic():
         kept = _waiting(row)
+        if isinstance(row, Account):
+            granted.require(principal, row, changes.claims_of(row), codec.from_payload(kept.claims))
         kept.delete()
         audit.record(principal, _action(row), [_target(row)], f"Gave up the unsigned edit of “{row.name}”")
 
@@ -183,6 +190,7 @@ def self_signed(*, principal: Principal, account: Account) -> str:
     Raises: NoSigner: the account's own seed is not here.
     """
     _require(principal, account)
+    four_eyes.refuse(principal, account.operator)
     kept = _waiting(account)
     key = Key.objects.get(operator=account.operator_id, public_key=account.public_key, deleted_at=None)
     iat = signing.next_iat(account.last_iat, clock.unix())

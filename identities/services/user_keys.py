@@ -12,8 +12,10 @@ from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.services import accounts, audit, changes, clock, issuing, kept_out, signing, users
+from identities.services.proposing import guarded
 
 
+@guarded
 def rotate(*, principal: Principal, user: User, version: int, public_key: str = "") -> User:
     """Give a user a new key and a new JWT, and revoke the old key; creds handed out before stop working.
 

@@ -16,9 +16,22 @@ from identities.models import Account, Key, Mode, Purpose, User
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import accounts, audit, changes, clock, issuing, kept_out, signers, signing
+from identities.services import (
+    accounts,
+    audit,
+    changes,
+    clock,
+    four_eyes,
+    issuing,
+    kept_out,
+    signers,
+    signing,
+)
+from identities.services.four_eyes import exempted
+from identities.services.proposing import guarded
 
 
+@guarded
 def create(*, principal: Principal, account: Account, draft: UserDraft) -> User:
     """Make one user; see `create_many`."""
     return create_many(principal=principal, account=account, drafts=[draft])[0]
@@ -53,6 +66,7 @@ def create_unaudited(
     *, principal: Principal, account: Account, drafts: Sequence[UserDraft], take: issuing.Take | None = None
 ) -> list[User]:
     """The work of `create_many`, for a service that audits a larger whole; runs in its transaction."""
+    four_eyes.refuse(principal, account.operator)
     claims = changes.claims_of(account)
     made: list[User] = []
     for chosen in dict.fromkeys(draft.signer for draft in drafts):
@@ -62,6 +76,8 @@ def create_unaudited(
             principal=principal, account=account, claims=claims, key=key, drafts=batch, take=take
         )
     Account.objects.filter(pk=account.pk).update(user_count=F("user_count") + len(made))
+    for user in made:
+        changes.note(user, None, changes.claims_of(user))
     return made
 
 
@@ -104,6 +120,7 @@ def signer(user: User) -> Key:
     return key
 
 
+@guarded
 def update(*, principal: Principal, user: User, edit: UserEdit, version: int, signer: str = "") -> User:
     """Edit a user and re-issue its JWT.
 
@@ -166,10 +183,17 @@ def commit(
         return row
     key = signers.of_edit(row)
     row = sign(row, change, account=row.account, key=key, principal=principal, reason=done)
-    audit.record(principal, action, [target(row, row.account)], changes.said(done, row.name, change))
+    audit.record(
+        principal,
+        action,
+        [target(row, row.account)],
+        changes.said(done, row.name, change),
+        changes=change.diff,
+    )
     return row
 
 
+@guarded
 def delete(*, principal: Principal, user: User, version: int, revoke: bool = True) -> None:
     """Delete a user; by default its key is revoked in the account, so that creds already handed out stop working.
 
@@ -187,21 +211,27 @@ def delete(*, principal: Principal, user: User, version: int, revoke: bool = Tru
                 entries={row.public_key: max(clock.unix(), row.last_iat)},
                 reason=f"Deleted user {row.name}",
             )
-        moment = clock.now()
-        Key.objects.filter(user=row, deleted_at=None).update(deleted_at=moment, sealed=None)
-        User.objects.filter(pk=row.pk).update(
-            deleted_at=moment, updated_at=moment, updated_by=principal.name, has_seed=False
-        )
-        Account.objects.filter(pk=account.pk).update(user_count=F("user_count") - 1)
-        how = "and revoked its key" if revoke else "without revoking: creds handed out go on working"
-        audit.record(
-            principal,
-            Action.USER_DELETE,
-            [target(row, account), accounts.target(account)],
-            f"Deleted user “{row.name}” of “{account.name}” {how}",
-        )
+        bury(principal=principal, account=account, user=row, revoked=revoke)
 
 
+def bury(*, principal: Principal, account: Account, user: User, revoked: bool) -> None:
+    """The rest of `delete`, once the account's JWT says what it has to: the tombstone, and the audit event."""
+    moment = clock.now()
+    Key.objects.filter(user=user, deleted_at=None).update(deleted_at=moment, sealed=None)
+    User.objects.filter(pk=user.pk).update(
+        deleted_at=moment, updated_at=moment, updated_by=principal.name, has_seed=False
+    )
+    Account.objects.filter(pk=account.pk).update(user_count=F("user_count") - 1)
+    how = "and revoked its key" if revoked else "without revoking: creds handed out go on working"
+    audit.record(
+        principal,
+        Action.USER_DELETE,
+        [target(user, account), accounts.target(account)],
+        f"Deleted user “{user.name}” of “{account.name}” {how}",
+    )
+
+
+@exempted("it locks somebody out, which must not wait")
 def revoke_earlier(*, principal: Principal, user: User) -> User:
     """Revoke every JWT of the user before its current one; re-issues it first when there is nothing to keep.
 

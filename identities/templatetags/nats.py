@@ -102,4 +102,4 @@ def when(at: When | None, never: str = "never", *, relative: bool = True) -> Saf
 def ticks(text: str) -> SafeString:
     """A message in which `code` stands between backticks, as Go's messages and the texts of settings have it."""
     escaped = conditional_escape(text)
-    return SafeString(_TICKED.sub(r"<code>\1</code>", escaped))
+    return SafeString(_TICKED.sub(r"<code>\1</code>", escaped))  # nosec B703 - escaped the line above

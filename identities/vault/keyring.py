@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import re
 from collections.abc import Iterator, Mapping
 from typing import Final, NoReturn
@@ -68,6 +69,10 @@ class KeyRing:
                 f"The master key ring has no key {key_id!r}, with which this was sealed. "
                 f"It has: {', '.join(sorted(self._keys))}. Start again with the ring that holds it."
             ) from None
+
+    def holds(self, key: bytes) -> bool:
+        """True when `key` is one of the ring's."""
+        return any(hmac.compare_digest(key, held) for held in self._keys.values())
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -85,8 +85,9 @@ def cluster_traffic(request: HttpRequest, operator_key: str, account_key: str) -
 @guards.page("GET", "POST")
 def auth_callout(request: HttpRequest, operator_key: str, account_key: str) -> HttpResponse:
     """Edit who answers for the account's logins, where clients may be placed, and what requests are sealed to."""
+    principal = principal_for(request)
     account = _editable(request, operator_key, account_key, Action.AUTH_CALLOUT_EDIT)
-    form = AuthCalloutForm(_data(request), now=clock.unix(), account=account)
+    form = AuthCalloutForm(_data(request), now=clock.unix(), account=account, principal=principal)
     return _edited(
         request,
         account,
@@ -99,7 +100,7 @@ def auth_callout(request: HttpRequest, operator_key: str, account_key: str) -> H
             version=form.version,
             new_xkey=form.makes_xkey,
         ),
-        values_of=AuthCalloutForm.values_of,
+        values_of=lambda row: AuthCalloutForm.values_of(row, principal),
         what="Auth callout",
         can_wait=False,
         intro="Servers ask a service of yours who may log in, and as what.",

@@ -21,7 +21,7 @@ def settings(account: Account, principal: Principal) -> tuple[shown.Setting, ...
     """Every setting of an account that has a dialog of its own; at most one query, for the names of keys."""
     body: AccountBody = changes.claims_of(account).nats
     callout = body.authorization
-    names = shown.names_in(account.operator, *callout.auth_users, *callout.allowed_accounts)
+    names = shown.names_in(principal, account.operator, *callout.auth_users, *callout.allowed_accounts)
     scope = accounts.scope(account)
     return tuple(
         shown.Setting(

@@ -13,8 +13,17 @@ from identities.lookup import principal_for
 from identities.models import Account
 from identities.policy.actions import Action
 from identities.policy.principal import Scope
-from identities.services import accounts, changes, clock, reissuing_accounts, stakes, unsigned
+from identities.services import (
+    accounts,
+    activation_requests,
+    changes,
+    clock,
+    reissuing_accounts,
+    stakes,
+    unsigned,
+)
 from identities.views import accounts_shown, editing, guards, htmx, removals_shown, shown
+from identities.views import activation_requests_shown as requests_shown
 from identities.views import history as histories
 
 NAV = "operators"
@@ -72,9 +81,12 @@ def detail(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
         nav=NAV,
         crumbs=shown.account_crumbs(account),
         can=guards.can(principal, accounts.scope(account), *accounts_shown.ACTIONS),
+        can_configure=guards.may(principal, Action.CONFIG_DOWNLOAD, Scope(operator=account.operator_id)),
         can_reissue=guards.may(principal, Action.ACCOUNT_REISSUE, reissuing_accounts.scope(account)),
         **accounts_shown.described(account, request, clock.unix()),
         waits_url=shown.unsigned_url(account) if unsigned.waiting(account) else "",
+        requests=requests_shown.waiting(activation_requests.waiting_for(principal, account)),
+        requests_url=shown.account_url("activation-requests", account),
     )
     return htmx.render(request, "identities/accounts/detail.html", context)
 
@@ -89,6 +101,8 @@ def edit(request: HttpRequest, operator_key: str, account_key: str) -> HttpRespo
     form = AccountEditForm(
         request.POST if request.method == "POST" else None, now=clock.unix(), initial=initial
     )
+    if not guards.may(principal, Action.ACCOUNT_LIMITS_EDIT, accounts.scope(account)):
+        form.leave_times(accounts_shown.granted_by(principal, account))
 
     def save() -> HttpResponse:
         saved = accounts.update(
@@ -193,15 +207,7 @@ def history(request: HttpRequest, operator_key: str, account_key: str) -> HttpRe
     context = {
         **_frame(account, "History", f"History of account {account.name}"),
         **shown.account_tabs(account),
-        **histories.context(
-            request,
-            principal=principal,
-            operator=account.operator,
-            key=account.public_key,
-            current=account.token_id,
-            scope=accounts.scope(account),
-            keys=lookup.keys_of(account),
-        ),
+        **histories.context(request, principal=principal, row=account, scope=accounts.scope(account)),
     }
     return htmx.render(request, "identities/shared/history.html", context)
 

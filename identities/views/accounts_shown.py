@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, QueryDict
+from django.urls import reverse
 
 from identities.lookup import principal_for
 from identities.models import Account, Operator, User
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
+from identities.queries import access
 from identities.queries import sharing as neighbours
+from identities.services import accounts
 from identities.views import (
     account_settings_shown,
     deliveries,
@@ -26,7 +30,7 @@ ACTIONS = (
     Action.ACCOUNT_EDIT,
     Action.ACCOUNT_LIMITS_EDIT,
     Action.ACCOUNT_DELETE,
-    Action.ACCOUNT_REISSUE,
+    Action.ACCOUNT_SIGN_ANEW,
     Action.JWT_DOWNLOAD,
     Action.USER_CREATE,
 )
@@ -119,7 +123,7 @@ def described(account: Account, request: HttpRequest, now: int) -> dict[str, Any
         "just_changed": request.GET.get("changed") == "1",
         "live": deliveries_shown.panel(account),
         **deliveries.controls(request, account),
-        "ways": delivery.by_hand(account),
+        "ways": delivery.by_hand(principal_for(request), account),
         "urls": {
             name: shown.account_url(route, account)
             for name, route in (
@@ -136,7 +140,15 @@ def described(account: Account, request: HttpRequest, now: int) -> dict[str, Any
             )
         },
         "config_url": shown.operator_url("operator-config", operator),
+        "why_url": f"{reverse('why')}?{urlencode({'action': Action.ACCOUNT_LIMITS_EDIT, 'where': account.public_key})}",
     }
+
+
+def granted_by(principal: Principal, account: Account) -> str:
+    """Who grants what an account's admins may not change."""
+    found = access.why(principal, Action.ACCOUNT_LIMITS_EDIT, accounts.scope(account))
+    who = access.named(found)
+    return f"The operator grants it: {who} can change it." if who else "The operator grants it."
 
 
 def what_goes(principal: Principal, account: Account) -> dict[str, Any]:

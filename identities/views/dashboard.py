@@ -8,14 +8,14 @@ from identities.lookup import principal_for
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.queries import dashboard as queries
-from identities.queries import reach
+from identities.queries import handed_out, reach, waiting
 from identities.services import clock
-from identities.views import dashboard_shown, guards, htmx, shown
+from identities.views import dashboard_shown, guards, htmx, short_lived_shown, shown, waiting_shown
 
 
 @guards.page()
 def dashboard(request: HttpRequest) -> HttpResponse:
-    """Numbers, what expires soon, what happened last, and what to do next."""
+    """Numbers, what waits for the reader, what expires soon, what happened last, and what to do next."""
     principal = principal_for(request)
     now = clock.unix()
     may_read_audit = isinstance(reach.anywhere(principal, Action.AUDIT_VIEW), decisions.Allowed)
@@ -25,7 +25,11 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         title="Dashboard",
         nav="dashboard",
         crumbs=[shown.Crumb(label="Dashboard")],
+        roles=short_lived_shown.roles(handed_out.roles_of_issuer(principal)),
         can={"operator_create": may_create, "audit_view": may_read_audit},
         **dashboard_shown.context(found, now, may_create=may_create),
+        **waiting_shown.context(
+            waiting.waiting(principal, proposals_wait=found.proposals_wait, requests_wait=found.requests_wait)
+        ),
     )
     return htmx.render(request, "identities/dashboard/index.html", context)

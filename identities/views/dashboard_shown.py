@@ -37,7 +37,7 @@ def context(found: Dashboard, now: int, *, may_create: bool) -> dict[str, Any]:
     return {
         "tiles": _tiles(found),
         "soon": expirations_shown.rows(found.soon, now),
-        "latest": tuple(map(activity_shown.row, found.latest)),
+        "latest": tuple(activity_shown.row(event, hidden=event.pk in found.hidden) for event in found.latest),
         "steps": _steps(found, may_create=may_create),
     }
 

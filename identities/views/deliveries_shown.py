@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from identities.models import Account, DeliveryState, Holding, HoldingState, Operator, ResolverKind, Wish
+from identities.policy.principal import Principal
 from identities.queries import deliveries
 from identities.queries.deliveries import Line, Stand
 from identities.services import roster
@@ -23,6 +24,7 @@ _HOLDINGS: Mapping[str, tuple[str, str, str]] = {
     HoldingState.WAITING: ("Waiting", "warn", "clock"),
     HoldingState.REFUSED: ("Refused", "danger", "circle-x"),
     HoldingState.MISSING: ("Missing", "warn", "circle-x"),
+    HoldingState.DELETED: ("Deleted there", "danger", "trash-2"),
     HoldingState.OLDER: ("Older there", "warn", "clock"),
     HoldingState.NEWER: ("Newer there", "danger", "triangle-alert"),
     HoldingState.DIFFERENT: ("Another one there", "danger", "triangle-alert"),
@@ -31,9 +33,18 @@ _HOLDINGS: Mapping[str, tuple[str, str, str]] = {
     HoldingState.LAZY: ("Asks when needed", "ok", "circle-dashed"),
     HoldingState.UNKNOWN: ("Unknown", "muted", "circle-dashed"),
 }
-_GONE = shown.State(word="Deleted there", tone="ok", icon="circle-check")
+_GONE: Mapping[str, shown.State] = {
+    HoldingState.MISSING: shown.State(word="Deleted there", tone="ok", icon="circle-check"),
+    HoldingState.EXPIRED: shown.State(word="Expired there", tone="ok", icon="circle-check"),
+}
+"""What became of an account that was to be deleted there."""
 _MEMORY = "In force until the server restarts or reloads: put the new configuration in its place before."
 _LAZY = "It has not loaded the account; it asks its resolver for it when it needs it."
+_LAZY_OTHER = (
+    f"{_LAZY} A MEMORY resolver has only what its configuration preloads: put the new one in its place then."
+)
+_DELETED = "It held the account before and does not now. Deliver it again, or delete the account here too."
+_EXPIRED = "The JWT that it held has expired, and it removed it by itself."
 _AWAY = "It does not answer; it gets this when it is back."
 
 
@@ -91,15 +102,15 @@ def marks(operator: Operator, keys: Sequence[str]) -> dict[str, shown.State]:
     return {key: state_of(state) for key, state in found.items() if state}
 
 
-def counted(operator: Operator) -> str:
-    """How many deliveries stand where, in words; "" where there are none."""
+def counted(principal: Principal, operator: Operator) -> str:
+    """How many deliveries that the principal may see stand where, in words; "" where there are none."""
     words = {
         DeliveryState.HELD: "newer on servers",
         DeliveryState.REFUSED: "refused",
         DeliveryState.WAITING: "waiting",
         DeliveryState.DONE: "delivered",
     }
-    counts = deliveries.counts(operator)
+    counts = deliveries.counts(principal, operator)
     return ", ".join(f"{counts[state]:,} {word}" for state, word in words.items() if counts.get(state))
 
 
@@ -149,8 +160,8 @@ def _state(stand: Stand, holding: Holding | None, account: Account | None) -> sh
         word, tone, icon = _HOLDINGS[HoldingState.WAITING if stand.row is not None else HoldingState.UNKNOWN]
         return shown.State(word=word, tone=tone, icon=icon)
     state = holding.state
-    if stand.row is not None and stand.row.wish == Wish.DELETE and state == HoldingState.MISSING:
-        return _GONE
+    if stand.row is not None and stand.row.wish == Wish.DELETE and state in _GONE:
+        return _GONE[state]
     if state == HoldingState.SAME and (account is None or not _is_current(holding, account)):
         state = HoldingState.OLDER if account is not None else HoldingState.EXTRA
     word, tone, icon = _HOLDINGS[state]
@@ -166,8 +177,12 @@ def _words(line: Line, stand: Stand) -> str:
     holding = line.holding
     if holding is None:
         return ""
+    if holding.state == HoldingState.DELETED:
+        return _DELETED
+    if holding.state == HoldingState.EXPIRED:
+        return _EXPIRED
     if holding.state == HoldingState.LAZY:
-        return _LAZY
+        return _LAZY_OTHER if line.server.resolver == ResolverKind.OTHER else _LAZY
     if holding.state == HoldingState.SAME and line.server.resolver == ResolverKind.OTHER:
         return _MEMORY
     if holding.state == HoldingState.WAITING and roster.is_absent(

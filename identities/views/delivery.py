@@ -9,7 +9,12 @@ from django.urls import reverse
 
 from identities.claims import codec
 from identities.models import Account, Operator
+from identities.policy.actions import Action
+from identities.policy.principal import Principal, Scope
 from identities.queries import deliveries
+from identities.views import guards
+
+ELSEWHERE = "Admins of the operator can take the configuration from here."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +29,11 @@ class WayToServers:
     likely: bool = False
 
 
-def of_account(account: Account) -> tuple[WayToServers, ...]:
+def of_account(principal: Principal, account: Account) -> tuple[WayToServers, ...]:
     """After an account's JWT changed (users revoked, limits edited): by the worker where a cluster is known here, else
     by hand, for each kind of resolver."""
     if not deliveries.has_clusters(account.operator):
-        return by_hand(account)
+        return by_hand(principal, account)
     return (
         WayToServers(
             resolver="",
@@ -40,9 +45,10 @@ def of_account(account: Account) -> tuple[WayToServers, ...]:
     )
 
 
-def by_hand(account: Account) -> tuple[WayToServers, ...]:
-    """The same where no cluster is known here: what to do for each kind of resolver."""
+def by_hand(principal: Principal, account: Account) -> tuple[WayToServers, ...]:
+    """The same where no cluster is known here: what to do for each kind of resolver. Links lead where one may."""
     operator = account.operator
+    configures = guards.may(principal, Action.CONFIG_DOWNLOAD, Scope(operator=operator.pk))
     url = codec.from_payload(operator.claims).nats.account_server_url
     config = reverse("operator-config", args=[operator.public_key])
     jwt = reverse("account-jwt", args=[operator.public_key, account.public_key])
@@ -57,9 +63,9 @@ def by_hand(account: Account) -> tuple[WayToServers, ...]:
         WayToServers(
             resolver="MEMORY",
             text="Put the new server configuration in the place of the old one and reload each server: nothing "
-            "reaches it otherwise.",
+            "reaches it otherwise." + ("" if configures else f" {ELSEWHERE}"),
             command="nats-server --signal reload",
-            url=config,
+            url=config if configures else "",
             link="Server configuration",
         ),
         WayToServers(

@@ -12,8 +12,10 @@ from identities.claims import describe
 from identities.claims.report import Grade, Issue
 from identities.claims.scopes import SigningKey
 from identities.forms.refusals import sentence
+from identities.lookup import principal_for
 from identities.models import Account, Operator, User
 from identities.nkeys import kind_of
+from identities.policy.principal import Principal
 from identities.services import changes
 from identities.views import shown
 
@@ -64,6 +66,12 @@ _GRADES = {
 }
 
 
+def names_of(principal: Principal, row: Operator | Account | User, operator: Operator) -> shown.Names:
+    """What people call the other keys that stand in the claims of `row`; one query."""
+    known = shown.key_names(principal, operator, shown.keys_in([row.claims]) - {row.public_key})
+    return lambda key: known.get(key, "")
+
+
 def described(
     row: Operator | Account | User,
     operator: Operator,
@@ -71,18 +79,16 @@ def described(
     now: int,
     *,
     scope: SigningKey | None = None,
+    names: shown.Names | None = None,
 ) -> dict[str, Any]:
-    """`sections`, `tables`, `findings`, and the switch between short and full ids; one query for the names of keys.
+    """`sections`, `tables`, `findings`, and the switch between short and full ids; one query for the names of keys,
+    unless the page has asked for them (`names_of`).
 
     `scope` is the role that issued a user.
     """
     claims = changes.claims_of(row)
     full = shown.wants_full_ids(request)
-    known = shown.key_names(operator, shown.keys_in([row.claims]) - {row.public_key})
-
-    def names(key: str) -> str:
-        return known.get(key, "")
-
+    names = names or names_of(principal_for(request), row, operator)
     sections = describe.rows(claims, names, full, now, scope)
     made = tuple(_table(section, names, full=full) for section in sections)
     return {

@@ -37,6 +37,7 @@ def index(request: HttpRequest, operator_key: str, cluster_id: int) -> HttpRespo
                 Action.CLUSTER_COMPARE,
                 Action.ACCOUNT_EDIT,
                 Action.ACCOUNT_DELETE,
+                Action.ACCOUNT_DELIVER,
                 Action.JWT_ADOPT,
             ),
         ),
@@ -65,7 +66,7 @@ def compare(request: HttpRequest, operator_key: str, cluster_id: int) -> HttpRes
 
 @guards.page("POST")
 def deliver(request: HttpRequest, operator_key: str, cluster_id: int) -> HttpResponse:
-    """Deliver what is missing there, or older."""
+    """Deliver what is missing there, was deleted there, or is older."""
     cluster = _found(request, operator_key, cluster_id, Action.ACCOUNT_EDIT)
     number = drifting.deliver(principal=principal_for(request), cluster=cluster)
     return htmx.done(request, _home(cluster), f"{shown.plural(number, 'account')} will be delivered.")

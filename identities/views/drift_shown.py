@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from django.db.models import Q
 from django.urls import reverse
 
-from identities.models import Cluster, HoldingState, Job, JobState, Server
+from identities.models import Account, Cluster, Holding, HoldingState, Job, JobState, Server
 from identities.queries import drift
-from identities.services import clock, drifting, jobs
+from identities.services import clock, drifting, jobs, roster
 from identities.views import shown
 
 STATES: Mapping[str, shown.State] = {
@@ -19,6 +20,7 @@ STATES: Mapping[str, shown.State] = {
     HoldingState.WAITING: shown.State(word="Waiting", tone="muted", icon="hourglass"),
     HoldingState.REFUSED: shown.State(word="Refused", tone="danger", icon="circle-x"),
     HoldingState.MISSING: shown.State(word="Missing there", tone="danger", icon="circle-x"),
+    HoldingState.DELETED: shown.State(word="Deleted there", tone="danger", icon="trash-2"),
     HoldingState.OLDER: shown.State(word="Older there", tone="warn", icon="clock"),
     HoldingState.NEWER: shown.State(word="Newer there", tone="danger", icon="triangle-alert"),
     HoldingState.DIFFERENT: shown.State(word="Different there", tone="danger", icon="triangle-alert"),
@@ -43,9 +45,10 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSum:
-    """One server: how many accounts are as they are to be, and how many are otherwise, in words."""
+    """One server: how many accounts are as they are to be, and how many are otherwise, in words; `note` on it."""
 
     name: str
+    note: str
     same: str
     rest: str
 
@@ -61,6 +64,8 @@ class Row:
     states: tuple[tuple[str, shown.State, str], ...]
     adopt_url: str
     remove_url: str
+    again_url: str
+    delete_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,42 +84,51 @@ class Live:
 
 
 def live(cluster: Cluster, state: str, after: str) -> Live:
-    """Counts, and the accounts in `state` ("" for every kind of drift): seven queries."""
-    roster = drift.servers(cluster)
+    """Counts, and the accounts in `state` ("" for every kind of drift): eight queries at most."""
+    servers = drift.servers(cluster)
     sums = drift.counts(cluster)
-    found = drift.page(cluster, [state] if state else [str(one) for one in drifting.DRIFT], after)
-    job = drifting.latest(cluster)
     total: Counter[str] = sum(sums.values(), Counter())
+    outlived = drift.outlived(cluster, clock.unix())
+    overdue = drift.count(cluster, outlived) if total[HoldingState.EXPIRED] else 0
+    found = drift.page(cluster, Q(state=state) if state else Q(state__in=drifting.DRIFT) | outlived, after)
+    job = drifting.latest(cluster)
     return Live(
         compared=shown.moment(cluster.compared_at) if cluster.compared_at else None,
         running=job is not None and job.state in (JobState.QUEUED, JobState.RUNNING),
         problem=_problem(job),
         worker=bool(jobs.workers_alive()),
-        servers=tuple(_sum(server, sums.get(server.pk, Counter())) for server in roster),
-        filters=tuple(_filters(cluster, total, state)),
-        rows=tuple(_row(cluster, roster, one) for one in found.accounts),
-        deliverable=any(total[one] for one in drifting.OURS_IS_NEWER),
+        servers=tuple(_sum(server, sums.get(server.pk, Counter()), servers) for server in servers),
+        filters=tuple(_filters(cluster, total, state, overdue)),
+        rows=tuple(_row(cluster, servers, one) for one in found.accounts),
+        deliverable=overdue > 0 or any(_is_mendable(server, sums.get(server.pk, {})) for server in servers),
         next_url=_url(cluster, state=state, after=found.after) if found.after else "",
     )
+
+
+def _is_mendable(server: Server, numbers: Mapping[str, int]) -> bool:
+    return any(numbers.get(one) and drift.takes_over(server, one) for one in drifting.OURS_IS_NEWER)
 
 
 def _problem(job: Job | None) -> str:
     return job.error if job is not None and job.state == JobState.FAILED else ""
 
 
-def _sum(server: Server, numbers: Counter[str]) -> ServerSum:
+def _sum(server: Server, numbers: Counter[str], servers: list[Server]) -> ServerSum:
     rest = [
         f"{numbers[state]:,} {STATES[state].word.lower()}"
         for state in STATES
         if state != HoldingState.SAME and numbers[state]
     ]
     return ServerSum(
-        name=server.name, same=f"{numbers[HoldingState.SAME]:,}", rest=", ".join(rest) or "nothing"
+        name=server.name,
+        note="does not answer: as it was last seen" if roster.is_absent(server, servers) else "",
+        same=f"{numbers[HoldingState.SAME]:,}",
+        rest=", ".join(rest) or "nothing",
     )
 
 
-def _filters(cluster: Cluster, total: Counter[str], here: str) -> list[Filter]:
-    drifted = sum(total[str(state)] for state in drifting.DRIFT)
+def _filters(cluster: Cluster, total: Counter[str], here: str, overdue: int) -> list[Filter]:
+    drifted = overdue + sum(total[str(state)] for state in drifting.DRIFT)
     found = [Filter(label="All drift", number=f"{drifted:,}", url=_url(cluster), here=not here)]
     found += [
         Filter(
@@ -129,19 +143,20 @@ def _filters(cluster: Cluster, total: Counter[str], here: str) -> list[Filter]:
     return found
 
 
-def _row(cluster: Cluster, roster: list[Server], drifted: drift.Drifted) -> Row:
+def _row(cluster: Cluster, servers: list[Server], drifted: drift.Drifted) -> Row:
     row = drifted.row
     deleted = row is not None and row.deleted_at is not None
     states = []
-    for server in roster:
+    for server in servers:
         holding = drifted.holdings.get(server.pk)
         if holding is not None:
-            when = f"issued {shown.moment(clock.at(holding.iat)).text}" if holding.iat else ""
-            states.append((server.name, STATES[holding.state], holding.said or when))
+            states.append((server.name, STATES[holding.state], holding.said or _when(holding)))
     states_there = {one.state for one in drifted.holdings.values()}
     gone = deleted or drifted.former
     adoptable = not gone and bool(states_there & ADOPTABLE)
     keys = [cluster.operator.public_key, drifted.key]
+    taken = row is not None and not deleted and HoldingState.DELETED in states_there
+    outlived = row is not None and not deleted and HoldingState.EXPIRED in states_there and not _is_over(row)
     return Row(
         name=row.name if row is not None else "",
         key=shown.chip(drifted.key),
@@ -152,7 +167,19 @@ def _row(cluster: Cluster, roster: list[Server], drifted: drift.Drifted) -> Row:
         remove_url=reverse("account-removal", args=keys)
         if gone and HoldingState.EXTRA in states_there
         else "",
+        again_url=reverse("account-delivery-now", args=keys) if taken or outlived else "",
+        delete_url=reverse("account-delete", args=keys) if taken else "",
     )
+
+
+def _when(holding: Holding) -> str:
+    if holding.state == HoldingState.EXPIRED and holding.exp:
+        return f"ended {shown.moment(clock.at(holding.exp)).text}"
+    return f"issued {shown.moment(clock.at(holding.iat)).text}" if holding.iat else ""
+
+
+def _is_over(row: Account) -> bool:
+    return 0 < row.expires <= clock.unix()
 
 
 def _note(drifted: drift.Drifted) -> str:

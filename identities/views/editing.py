@@ -13,7 +13,7 @@ from identities.forms.base import BaseForm, EditForm, Preview
 from identities.forms.refusals import sentence
 from identities.lookup import principal_for
 from identities.models import Account, Key, Operator, Purpose, User
-from identities.services import changes, clock, signers, unsigned
+from identities.services import changes, clock, four_eyes, signers, unsigned
 from identities.views import guards, htmx, shown
 
 PREVIEW = "preview"
@@ -27,6 +27,7 @@ ELSEWHERE = (
     "No key that may sign this has its seed here. What you save waits: download the claims, have them signed where the "
     "key is, and bring the signed JWT back."
 )
+PROPOSED = "This operator asks for four eyes: what you save is proposed, and signed when a second person approves it."
 Row = Operator | Account | User
 
 
@@ -47,6 +48,7 @@ def answer(
     `can_wait`: where no key that may sign has its seed here, the change is kept until it was signed elsewhere.
     """
     form.can_preview = True
+    _warn_of_proposal(request, form, row)
     elsewhere = offer_signers(form, row, can_wait=can_wait)
     if request.method != "POST" or not form.is_valid():
         return None
@@ -76,6 +78,7 @@ def confirmed(
     can_wait: bool = False,
 ) -> HttpResponse | None:
     """What a form with nothing to judge answers: it shows the change when it is opened, and saves when it is sent."""
+    _warn_of_proposal(request, form, row)
     elsewhere = offer_signers(form, row, can_wait=can_wait)
     sent = request.method == "POST" and form.is_valid()
     if sent:
@@ -102,6 +105,12 @@ def offer_signers(form: BaseForm, row: Row, *, can_wait: bool = False) -> bool:
         return False
     form.warnings.append(ELSEWHERE)
     return True
+
+
+def _warn_of_proposal(request: HttpRequest, form: BaseForm, row: Row) -> None:
+    operator = row if isinstance(row, Operator) else row.operator
+    if four_eyes.required(principal_for(request), operator):
+        form.warnings.append(PROPOSED)
 
 
 def _offer(form: BaseForm, row: Row) -> None:

@@ -14,7 +14,7 @@ from identities.forms.exports import ExportForm, RevokeForm
 from identities.lookup import principal_for
 from identities.models import Account
 from identities.policy.actions import Action
-from identities.services import accounts, changes, clock, exports, sharing
+from identities.services import accounts, activation_requests, changes, clock, exports, sharing
 from identities.views import delivery, editing, exports_shown, guards, htmx, sharing_shown, shown
 
 NAV = "operators"
@@ -33,11 +33,13 @@ def index(request: HttpRequest, operator_key: str, account_key: str) -> HttpResp
         can=guards.can(principal, accounts.scope(account), *exports_shown.ACTIONS),
         account=account.name,
         just_changed=request.GET.get("changed") == "1",
-        ways=delivery.of_account(account),
+        ways=delivery.of_account(principal, account),
         urls={
             "new": shown.account_url("export-create", account),
             "activations": shown.account_url("activations", account),
+            "requests": shown.account_url("activation-requests", account),
         },
+        requests=activation_requests.waiting_for(principal, account),
         **shown.account_tabs(account),
         **exports_shown.table(principal, account, request.GET, clock.unix()),
     )
@@ -56,7 +58,7 @@ def detail(request: HttpRequest, operator_key: str, account_key: str, export_han
         crumbs=sharing_shown.crumbs(account, "exports", export.name or export.subject),
         can=guards.can(principal, accounts.scope(account), *exports_shown.ACTIONS),
         just_changed=request.GET.get("changed") == "1",
-        ways=delivery.of_account(account),
+        ways=delivery.of_account(principal, account),
         **shown.account_tabs(account),
         **exports_shown.described(principal, account, export_handle, place, export, clock.unix()),
     )

@@ -21,11 +21,20 @@ from identities import lookup
 from identities.claims import codec
 from identities.errors import IdentityError
 from identities.forms.base import BaseForm
-from identities.models import Account, Cluster, IssuedToken, Operator, User
+from identities.models import (
+    Account,
+    Cluster,
+    IssuedToken,
+    Operator,
+    SignOnProvider,
+    User,
+    WorkloadRule,
+)
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import changes, columns, secrets
+from identities.services import changes, columns, proposing, secrets
+from identities.views import htmx
 
 MOST_BEHIND = 1000
 """How many versions behind a stale page is still compared with what it was made from."""
@@ -36,7 +45,8 @@ View = Callable[Concatenate[HttpRequest, Parameters], Answer]
 
 
 def page(*methods: str) -> Callable[[View[Parameters, Answer]], View[Parameters, Answer]]:
-    """A page that answers to `methods` (default GET): invisible → 404, not permitted → 403, sealed → 503.
+    """A page that answers to `methods` (default GET): invisible → 404, not permitted → 403, sealed → 503, proposed →
+    the proposal.
 
     A page of something under a key that it had before leads to the one under the key that it has.
     """
@@ -55,8 +65,10 @@ def page(*methods: str) -> Callable[[View[Parameters, Answer]], View[Parameters,
                 if (address := _moved_to(request, kwargs)) is not None:
                     return redirect(address)
                 raise Http404(missing.user_message) from None
+            except proposing.Proposed as made:
+                return _proposed(request, made)
             except decisions.Forbidden as refused:
-                raise PermissionDenied(refused.user_message) from None
+                raise PermissionDenied(refused.user_message) from refused
             except secrets.SealedInstallation as sealed:
                 return _sealed(request, sealed.user_message)
 
@@ -73,7 +85,7 @@ def errors_on(form: BaseForm, values_of: Callable[[Any], dict[str, Any]] | None 
     """
     try:
         yield
-    except (lookup.NotFound, decisions.Forbidden, secrets.SealedInstallation):
+    except (lookup.NotFound, decisions.Forbidden, secrets.SealedInstallation, proposing.Proposed):
         raise
     except changes.StaleWrite as stale:
         _mark_stale(form, stale, values_of)
@@ -118,10 +130,12 @@ def _mark_stale(
 
 
 def _base(
-    form: BaseForm, current: Operator | Account | User | Cluster, values_of: Callable[[Any], dict[str, Any]]
+    form: BaseForm,
+    current: Operator | Account | User | Cluster | SignOnProvider | WorkloadRule,
+    values_of: Callable[[Any], dict[str, Any]],
 ) -> dict[str, Any] | None:
     """What a stale page was made from: each version has one JWT in the ledger. None when it can't be read."""
-    if isinstance(current, Cluster):  # which has no JWT
+    if isinstance(current, Cluster | SignOnProvider | WorkloadRule):  # which have no JWT
         return None
     behind = current.version - form.version
     if not 0 < behind <= MOST_BEHIND:
@@ -145,6 +159,12 @@ def _moved_to(request: HttpRequest, arguments: Mapping[str, Any]) -> str | None:
         return None
     query = request.META.get("QUERY_STRING", "")
     return reverse(at.view_name, kwargs=moved) + (f"?{query}" if query else "")
+
+
+def _proposed(request: HttpRequest, made: proposing.Proposed) -> HttpResponse:
+    """On to the proposal that was made instead of the edit."""
+    address = reverse("proposal", args=[made.proposal.operator.public_key, made.proposal.pk])
+    return htmx.done(request, address, made.user_message)
 
 
 def _sealed(request: HttpRequest, reason: str) -> HttpResponse:

@@ -14,7 +14,7 @@ from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.services import clock, kept_out, users
 from identities.services import creds as handing
-from identities.views import guards, handouts_shown, htmx, shown, users_shown
+from identities.views import guards, handouts_shown, htmx, proving, shown, users_shown
 
 NAV = "operators"
 
@@ -37,12 +37,17 @@ def creds(request: HttpRequest, operator_key: str, account_key: str, user_key: s
 
 @guards.page("GET", "POST")
 def jwt(request: HttpRequest, operator_key: str, account_key: str, user_key: str) -> HttpResponse:
-    """The user's JWT alone. A bearer user's logs in by itself, so it is handed out by POST only, and recorded."""
+    """The user's JWT alone. A bearer user's logs in by itself, so it is handed out as creds are: by POST only, to who
+    has just shown who they are, and recorded.
+    """
     principal = principal_for(request)
     user = lookup.user(principal, operator_key, account_key, user_key)
     if user.jwt_is_secret and request.method != "POST":
         guards.require(principal, Action.JWT_DOWNLOAD, users.scope(user))
         return HttpResponseNotAllowed(["POST"])
+    if user.jwt_is_secret and not proving.is_fresh(request):
+        guards.require(principal, Action.BEARER_DOWNLOAD, users.scope(user))
+        return proving.ask(request)
     try:
         handout = handing.user_jwt(principal=principal, user=user)
     except kept_out.Suspended as suspended:

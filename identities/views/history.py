@@ -8,13 +8,19 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 
+from identities import lookup
 from identities.claims import codec, diff
 from identities.errors import IdentityError
-from identities.models import AuditTarget, IssuedToken, Key, Operator
+from identities.models import Account, AuditTarget, IssuedToken, Key, Operator
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
+from identities.queries import reach
+from identities.services import rolling_back
+from identities.services.rolling_back import Row
 from identities.views import guards, paging, shown
+from identities.views.activity_shown import words
 
 TOKENS = 20
 EVENTS = 50
@@ -35,6 +41,8 @@ class TokenShown:
     """One JWT of the ledger. `text` is "" for a bearer user's JWT, which alone logs in: `secret` says so."""
 
     number: int
+    version: str
+    version_url: str
     text_id: str
     text_label: str
     changes_label: str
@@ -69,32 +77,55 @@ def context(
     request: HttpRequest,
     *,
     principal: Principal,
-    operator: Operator,
-    key: str,
-    current: int | None,
+    row: Row,
     scope: Scope,
-    keys: QuerySet[Key, Any],
 ) -> dict[str, Any]:
-    """What `identities/shared/history.html` shows of the object with public key `key`; `current` is its token's id.
-    `keys` are those that it has or had: a reissue does not end its history.
+    """What `identities/shared/history.html` shows of an operator, account or user, whatever keys it has or had.
 
-    Six queries or fewer. Scope decides whether the reader may see audit events.
+    Seven queries or fewer. Scope decides whether the reader may see audit events.
     """
-    rows = IssuedToken.objects.of(keys).filter(operator=operator).select_related("replaces")
+    operator = row if isinstance(row, Operator) else row.operator
+    rows = rolling_back.versions(row).select_related("replaces")
     page = paging.page(rows, request.GET, sorts=_SORTS, size=TOKENS)
-    names = shown.key_names(operator, {token.issuer for token in page.rows})
+    names = shown.key_names(principal, operator, {token.issuer for token in page.rows})
+    newest = len(page.rows)
+    if page.next or page.previous:
+        newest = rolling_back.number_of(row, page.rows[0])
+    events = (
+        _events(principal, lookup.keys_of(row)) if guards.may(principal, Action.AUDIT_VIEW, scope) else ()
+    )
     return {
         "page": page,
-        "tokens": tuple(_token(token, names, current) for token in page.rows),
-        "events": _events(keys) if guards.may(principal, Action.AUDIT_VIEW, scope) else (),
-        "subject": shown.chip(key),
+        "tokens": tuple(_token(token, names, row, newest - behind) for behind, token in enumerate(page.rows)),
+        "events": events,
+        "subject": shown.chip(row.public_key),
     }
 
 
-def _token(token: IssuedToken, names: dict[str, str], current: int | None) -> TokenShown:
+def url(row: Row, name: str = "history", *more: object) -> str:
+    """The URL of the history of an operator, account or user, or of a page of one of its versions."""
+    if isinstance(row, Operator):
+        return reverse(f"operator-{name}", args=[row.public_key, *more])
+    if isinstance(row, Account):
+        return shown.account_url(f"account-{name}", row, *more)
+    account = row.account
+    keys = [account.operator.public_key, account.public_key, row.public_key]
+    return reverse(f"user-{name}", args=[*keys, *more])
+
+
+def page_url(row: Row) -> str:
+    """The URL of the page of an operator, account or user itself."""
+    if isinstance(row, Operator):
+        return shown.operator_url("operator", row)
+    return shown.account_url("account", row) if isinstance(row, Account) else shown.user_url("user", row)
+
+
+def _token(token: IssuedToken, names: dict[str, str], row: Row, version: int) -> TokenShown:
     changes, unread = _changes(token)
     return TokenShown(
         number=token.pk,
+        version=f"{version:,}",
+        version_url="" if token.sealed is not None else url(row, "version", version),
         text_id=f"jwt-{token.pk}",
         text_label=f"JWT {token.jti[:8]}…",
         changes_label=f"Changes in JWT {token.jti[:8]}…",
@@ -106,7 +137,7 @@ def _token(token: IssuedToken, names: dict[str, str], current: int | None) -> To
         jti=token.jti,
         text=token.text,
         secret=token.sealed is not None,
-        current=token.pk == current,
+        current=token.pk == row.token_id,
         imported=token.origin == "imported",
         first=token.replaces is None,
         changes=changes,
@@ -133,9 +164,14 @@ def _payload(text: str) -> dict[str, Any]:
     return payload
 
 
-def _events(keys: QuerySet[Key, Any]) -> tuple[EventShown, ...]:
-    held = AuditTarget.objects.filter(key__in=keys).select_related("event").order_by("-seq")[:EVENTS]
-    targets = {target.seq: target for target in held}.values()  # an event may be about several of the keys
+def _events(principal: Principal, keys: QuerySet[Key, Any]) -> tuple[EventShown, ...]:
+    """What was done to it. Of an event that names something out of sight as well only the kind is told."""
+    seen = reach.audit_events(principal).values("pk")
+    held = AuditTarget.objects.filter(key__in=keys, event__in=seen).select_related("event")
+    targets = {
+        target.seq: target for target in held.order_by("-seq")[:EVENTS]
+    }.values()  # an event may be about several of the keys
+    hidden = reach.partly_hidden(principal, [target.event_id for target in targets])
     return tuple(
         EventShown(
             seq=str(target.seq),
@@ -143,7 +179,7 @@ def _events(keys: QuerySet[Key, Any]) -> tuple[EventShown, ...]:
             by=target.event.actor_name,
             way=target.event.way,
             action=target.event.action,
-            summary=target.event.summary,
+            summary=words(target.event.action) if target.event_id in hidden else target.event.summary,
         )
         for target in targets
     )

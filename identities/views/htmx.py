@@ -49,7 +49,7 @@ def render_form(
     `body` is the template of its fields, "" for the usual one. `context` has `title` and `cancel_url`.
     The status says what became of it: 200 shown, 422 refused, 409 stale.
     """
-    _focus(form)
+    focus(form)
     filled = {
         **context,
         "form": form,
@@ -89,8 +89,13 @@ def _to_take_away(response: Answer, filename: str) -> Answer:
     return response
 
 
-def _focus(form: BaseForm) -> None:
-    """Put the cursor on the first field that was refused, on the one that the form names, or on the first one."""
+def focus(*forms: BaseForm | None) -> None:
+    """Put the cursor into the first of `forms` that is there: on the first field that was refused, on the one that the
+    form names, or on the first one.
+    """
+    form = next((each for each in forms if each is not None), None)
+    if form is None:
+        return
     visible = [field for field in form.visible_fields() if not field.field.disabled]
     wrong = [field for field in visible if form.is_bound and field.errors]
     named = [field for field in visible if field.name == form.focus]

@@ -13,7 +13,7 @@ from identities.claims.imports import Import
 from identities.forms.base import VersionForm
 from identities.forms.imports import ImportForm, RenewForm
 from identities.lookup import principal_for
-from identities.models import Account
+from identities.models import Account, ActivationRequest
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.queries import sharing as neighbours
@@ -47,8 +47,9 @@ def index(request: HttpRequest, operator_key: str, account_key: str) -> HttpResp
         can=guards.can(principal, accounts.scope(account), *imports_shown.ACTIONS),
         account=account.name,
         just_changed=request.GET.get("changed") == "1",
-        ways=delivery.of_account(account),
+        ways=delivery.of_account(principal, account),
         urls=_urls(account),
+        requests=ActivationRequest.objects.asked_by(account).waiting().count(),
         **shown.account_tabs(account),
         **imports_shown.table(principal, account, request.GET, clock.unix()),
     )
@@ -85,7 +86,7 @@ def detail(request: HttpRequest, operator_key: str, account_key: str, import_han
         crumbs=sharing_shown.crumbs(account, "imports", page["one"]),
         can=guards.can(principal, accounts.scope(account), *imports_shown.ACTIONS),
         just_changed=request.GET.get("changed") == "1",
-        ways=delivery.of_account(account),
+        ways=delivery.of_account(principal, account),
         **shown.account_tabs(account),
         **page,
     )
@@ -262,6 +263,7 @@ def _urls(account: Account) -> dict[str, str]:
     return {
         "new": shown.account_url("import-create", account),
         "available": shown.account_url("imports-available", account),
+        "requests": shown.account_url("activation-requests", account),
     }
 
 

@@ -14,6 +14,7 @@ from identities.models import Account
 from identities.policy.principal import Principal
 from identities.queries import sharing as neighbours
 from identities.services import changes, imports, sharing
+from identities.views import activation_requests_shown as requests_shown
 from identities.views import describing, imports_shown, sharing_shown, shown
 from identities.views.imports_shown import Example
 
@@ -32,6 +33,8 @@ class Check:
     findings: tuple[describing.Finding, ...]
     token: str
     ok: bool
+    ask_url: str = ""
+    """Where a token can be asked for that one may not issue."""
 
 
 def of_form(principal: Principal, account: Account, form: ImportForm, now: int) -> Check | None:
@@ -118,4 +121,5 @@ def _check(
         findings=sharing_shown.findings(issues),
         token=token,
         ok=known is not None and not issues,
+        ask_url="" if token_follows or one.token else requests_shown.ask_url(principal, account, one),
     )

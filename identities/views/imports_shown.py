@@ -19,6 +19,7 @@ from identities.policy.principal import Principal
 from identities.queries import sharing as neighbours
 from identities.queries.sharing import Known
 from identities.services import accounts, changes, sharing
+from identities.views import activation_requests_shown as requests_shown
 from identities.views import guards, sharing_shown, shown
 from identities.views.sharing_shown import Setting
 
@@ -161,7 +162,7 @@ def described(principal: Principal, account: Account, handle: str, now: int) -> 
     own = _own(list(changes.check(claims, claims, now=now)), index)
     issues = [*own, *sharing.issues_of(account, one, claims.nats, around, now=now)]
     routes = {"edit": "import-edit", "delete": "import-delete", "renew": "import-renew"}
-    activation = rules.activation_of(one)
+    activation, state = rules.activation_of(one), token_state(one, known, now)
     return {
         "one": one.name or one.subject,
         "facts": tuple(_facts(one)),
@@ -173,10 +174,13 @@ def described(principal: Principal, account: Account, handle: str, now: int) -> 
         else shown.account_url("exports", known.row),
         "exporter_known": known is not None,
         "state": UNKNOWN if known is None and not issues else sharing_shown.worst(issues),
-        "token": token_state(one, known, now),
+        "token": state,
         "token_expires": shown.unix(activation.exp) if activation is not None else None,
         "token_subject": activation.nats.subject if activation is not None else "",
         "token_issuer": shown.chip(activation.iss) if activation is not None else None,
+        "ask_url": requests_shown.ask_url(principal, account, one)
+        if state is None or state.tone != "ok"
+        else "",
         "may_renew": known is not None
         and _asks(one, known)
         and guards.may(principal, Action.ACTIVATION_ISSUE, accounts.scope(known.row)),

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from identities.models import Operator
+from identities.policy.second_factor import DEMAND_WORDS
 from identities.services import installation
+from identities.services.audit_walks import Check
 from identities.services.installation import Described
 from identities.views import shown
 
+_CHANGED = "The audit was changed from outside, or restored from elsewhere. What does not fit:"
 _ORIGINS = {"environment": "environment", "file": "file", "default": "default"}
 
 
@@ -44,6 +47,20 @@ class WorkerRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """The audit chain; with `state`, its last check. `more` counts the findings that are not listed."""
+
+    events: str
+    last_seal: str
+    asked: shown.When | None = None
+    waits: bool = False
+    state: shown.State | None = None
+    note: str = ""
+    findings: tuple[str, ...] = ()
+    more: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AddressRow:
     """Where nats-servers find one operator's accounts."""
 
@@ -68,19 +85,37 @@ def context(found: Described, operators: Sequence[Operator]) -> dict[str, Any]:
             )
             for row in found.settings
         ),
+        "second_factor": (Fact(label="Demanded of", value=DEMAND_WORDS[found.second_factor]),),
         "addresses": _addresses(found, operators),
         "loopback": installation.is_loopback(),
-        "audit_events": f"{found.audit_events:,}",
-        "audit_hash": found.audit_hash,
     }
 
 
-def chain(broken: int | None) -> shown.State:
-    """What walking the audit chain found."""
-    if broken is None:
-        return shown.State(word="Every event fits the one before", tone="ok", icon="shield-check")
-    word = f"Event {broken} does not fit: the audit was changed from outside, or restored from elsewhere"
-    return shown.State(word=word, tone="danger", icon="circle-x")
+def audit(found: Described, check: Check | None) -> Audit:
+    """The audit chain and what its last check found."""
+    if check is None:
+        return Audit(events=f"{found.audit_events:,}", last_seal=found.audit_hash)
+    return Audit(
+        events=f"{found.audit_events:,}",
+        last_seal=found.audit_hash,
+        asked=shown.moment(check.asked_at),
+        waits=check.waits,
+        state=_checked(check),
+        note=check.error or (_CHANGED if check.found else ""),
+        findings=check.findings,
+        more=f"{check.found - len(check.findings):,}" if check.found > len(check.findings) else "",
+    )
+
+
+def _checked(check: Check) -> shown.State:
+    if check.waits:
+        progress = f": {check.events:,} of {check.total:,} events" if check.events else ""
+        return shown.State(word=f"Being checked{progress}", tone="muted", icon="hourglass")
+    if check.error:
+        return shown.State(word="Not checked", tone="warn", icon="triangle-alert")
+    if not check.found:
+        return shown.State(word=f"All {check.events:,} events fit", tone="ok", icon="shield-check")
+    return shown.State(word="Changed", tone="danger", icon="circle-x")
 
 
 def _facts(found: Described) -> tuple[Fact, ...]:

@@ -34,21 +34,30 @@ class Freshness:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What went one way."""
+
+    messages: str
+    size: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionRow:
-    """One connection."""
+    """One connection. `client` is what it calls itself, else what it runs; `runs` is that where it has a name."""
 
     name: str
     url: str
     note: str
     key: shown.Chip | None
     client: str
+    runs: str
     address: str
     server: str
     since: shown.When
     pending: str
     subscriptions: str
-    incoming: str
-    outgoing: str
+    incoming: Traffic
+    outgoing: Traffic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,18 +165,18 @@ def _part(
 def _row(one: Mapping[str, Any], server: str, known: Mapping[str, Holder]) -> ConnectionRow:
     name, url, note = named(one["user"], known)
     runs = " ".join(text for text in (one["language"], one["version"]) if text)
-    client = f"{one['name']} ({runs})" if one["name"] and runs else one["name"] or runs
     return ConnectionRow(
         name=name,
         url=url,
         note=note,
         key=shown.chip(one["user"]) if one["user"] else None,
-        client=client,
+        client=one["name"] or runs,
+        runs=runs if one["name"] else "",
         address=one["address"],
         server=server,
         since=shown.unix(int(one["since"])),
         pending=size(one["pending"]),
         subscriptions=f"{one['subscriptions']:,}",
-        incoming=traffic(one["in_messages"], one["in_bytes"]),
-        outgoing=traffic(one["out_messages"], one["out_bytes"]),
+        incoming=Traffic(messages=f"{one['in_messages']:,}", size=size(one["in_bytes"])),
+        outgoing=Traffic(messages=f"{one['out_messages']:,}", size=size(one["out_bytes"])),
     )

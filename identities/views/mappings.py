@@ -34,7 +34,7 @@ def index(request: HttpRequest, operator_key: str, account_key: str) -> HttpResp
         account=account.name,
         new_url=shown.account_url("mapping-create", account),
         just_changed=request.GET.get("changed") == "1",
-        ways=delivery.of_account(account),
+        ways=delivery.of_account(principal, account),
         **shown.account_tabs(account),
         **mappings_shown.listed(account, request.GET),
     )

@@ -34,7 +34,7 @@ def index(request: HttpRequest, operator_key: str) -> HttpResponse:
         just_changed=request.GET.get("changed") == "1",
         ways=delivery.of_operator(operator),
         **shown.operator_tabs(principal, operator),
-        **operator_keys_shown.listed(operator),
+        **operator_keys_shown.listed(principal, operator),
     )
     return htmx.render(request, "identities/operator_keys/index.html", context)
 

@@ -13,6 +13,8 @@ from django.urls import reverse
 from identities.claims.handles import handle
 from identities.claims.operator import OperatorBody
 from identities.models import Account, Key, Operator
+from identities.models.accounts import AccountQuerySet
+from identities.policy.principal import Principal
 from identities.services import changes, operator_keys
 from identities.views import shown
 
@@ -33,10 +35,10 @@ class KeyRow:
     stages_url: str
 
 
-def listed(operator: Operator) -> dict[str, Any]:
+def listed(principal: Principal, operator: Operator) -> dict[str, Any]:
     """The identity key, the signing keys, and keys that signed accounts and may not (any more): two queries."""
     body: OperatorBody = changes.claims_of(operator).nats
-    numbers = signed(operator)
+    numbers = signed(Account.objects.visible_to(principal), operator)
     known = list(dict.fromkeys([operator.public_key, *body.signing_keys, *numbers]))
     here = set(
         Key.objects.filter(
@@ -47,16 +49,16 @@ def listed(operator: Operator) -> dict[str, Any]:
     return {"rows": rows, "strict": body.strict_signing_key_usage}
 
 
-def signed(operator: Operator) -> Counter[str]:
-    """How many live accounts each key signed."""
-    rows = Account.objects.live().filter(operator=operator).order_by().values("issuer")
+def signed(among: AccountQuerySet, operator: Operator) -> Counter[str]:
+    """How many live accounts of these each key signed."""
+    rows = among.live().filter(operator=operator).order_by().values("issuer")
     return Counter({row["issuer"]: row["number"] for row in rows.annotate(number=Count("pk"))})
 
 
 def key_called(operator: Operator, wanted: str) -> str:
     """The key that a handle stands for, "" for none."""
     body: OperatorBody = changes.claims_of(operator).nats
-    keys = (operator.public_key, *body.signing_keys, *signed(operator))
+    keys = (operator.public_key, *body.signing_keys, *signed(Account.objects.all(), operator))
     return next((key for key in keys if handle(key) == wanted), "")
 
 

@@ -68,7 +68,6 @@ def detail(request: HttpRequest, operator_key: str) -> HttpResponse:
         nav=NAV,
         crumbs=shown.operator_crumbs(operator),
         can=guards.can(principal, _scope(operator), *operators_shown.ACTIONS),
-        **shown.operator_tabs(principal, operator),
         **operators_shown.described(operator, request, clock.unix()),
         waits_url=shown.unsigned_url(operator) if unsigned.waiting(operator) else "",
     )
@@ -197,15 +196,7 @@ def history(request: HttpRequest, operator_key: str) -> HttpResponse:
     context = {
         **_frame(operator, "History", f"History of operator {operator.name}"),
         **shown.operator_tabs(principal, operator),
-        **histories.context(
-            request,
-            principal=principal,
-            operator=operator,
-            key=operator.public_key,
-            current=operator.token_id,
-            scope=_scope(operator),
-            keys=lookup.keys_of(operator),
-        ),
+        **histories.context(request, principal=principal, row=operator, scope=_scope(operator)),
     }
     return htmx.render(request, "identities/shared/history.html", context)
 

@@ -104,19 +104,22 @@ def _row(operator: Operator, now: int) -> OperatorRow:
 
 def described(operator: Operator, request: HttpRequest, now: int) -> dict[str, Any]:
     """The operator's page: description, findings, counts, and what servers need after a change."""
-    visible = Account.objects.visible_to(principal_for(request)).live().filter(operator=operator)
+    principal = principal_for(request)
+    names = describing.names_of(principal, operator, operator)
+    visible = Account.objects.visible_to(principal).live().filter(operator=operator)
     below = visible.aggregate(accounts=Count("pk"), users=Coalesce(Sum("user_count"), 0))
     return {
         "operator": operator,
-        **describing.described(operator, operator, request, now),
+        **describing.described(operator, operator, request, now, names=names),
+        **shown.operator_tabs(principal, operator, below["accounts"]),
         "state": shown.state(operator.expires, operator.not_before, now),
         "changed": shown.moment(operator.updated_at),
         "account_count": f"{below['accounts']:,}",
         "user_count": f"{below['users']:,}",
         "by": operator.updated_by,
-        "deliveries": deliveries_shown.counted(operator),
+        "deliveries": deliveries_shown.counted(principal, operator),
         "has_system_account": bool(operator.system_account),
-        "settings": settings(operator, principal_for(request)),
+        "settings": settings(operator, principal, names),
         "just_changed": request.GET.get("changed") == "1",
         "ways": delivery.of_operator(operator),
         "urls": {
@@ -129,6 +132,7 @@ def described(operator: Operator, request: HttpRequest, now: int) -> dict[str, A
                 ("system_account", "operator-system-account"),
                 ("jwt", "operator-jwt"),
                 ("store", "operator-store"),
+                ("manifest", "operator-manifest"),
                 ("config", "operator-config"),
                 ("history", "operator-history"),
                 ("reissue", "operator-reissue"),
@@ -141,11 +145,11 @@ def described(operator: Operator, request: HttpRequest, now: int) -> dict[str, A
     }
 
 
-def settings(operator: Operator, principal: Principal) -> tuple[shown.Setting, ...]:
-    """What of an operator has a dialog of its own, or is easily missed when it is not set; one query."""
+def settings(operator: Operator, principal: Principal, names: shown.Names) -> tuple[shown.Setting, ...]:
+    """What of an operator has a dialog of its own, or is easily missed when it is not set; `names` of its keys."""
     body = changes.claims_of(operator).nats
     key, version = body.system_account, body.assert_server_version
-    name = shown.names_in(operator, key)(key)
+    name = names(key)
     scope = Scope(operator=operator.pk)
     may_edit = guards.may(principal, Action.OPERATOR_EDIT, scope)
     keys = shown.plural(len(body.signing_keys), "signing key")

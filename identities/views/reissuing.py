@@ -99,7 +99,7 @@ def accounts_over(request: HttpRequest, operator_key: str) -> HttpResponse:
     principal = principal_for(request)
     row = lookup.operator(principal, operator_key)
     guards.require(principal, Action.OPERATOR_REISSUE, Scope(operator=row.pk))
-    choices = reissuing_shown.operator_choices(row)
+    choices = reissuing_shown.operator_choices(principal_for(request), row)
     form: SignOverForm = _form(request, SignOverForm, **choices)
     if form.is_valid():
         with guards.errors_on(form):
@@ -120,8 +120,8 @@ def users_over(request: HttpRequest, operator_key: str, account_key: str) -> Htt
     """Sign anew, by another key, the users that one key signed."""
     principal = principal_for(request)
     row = lookup.account(principal, operator_key, account_key)
-    guards.require(principal, Action.ACCOUNT_REISSUE, accounts.scope(row))
-    choices = reissuing_shown.account_choices(row)
+    guards.require(principal, Action.ACCOUNT_SIGN_ANEW, accounts.scope(row))
+    choices = reissuing_shown.account_choices(principal_for(request), row)
     form: SignOverForm = _form(request, SignOverForm, **choices)
     if form.is_valid():
         with guards.errors_on(form):
@@ -151,7 +151,7 @@ def account_progress(request: HttpRequest, operator_key: str, account_key: str, 
     """How far the users of a reissued account are signed."""
     principal = principal_for(request)
     row = lookup.account(principal, operator_key, account_key)
-    guards.require(principal, Action.ACCOUNT_REISSUE, accounts.scope(row))
+    guards.require(principal, Action.ACCOUNT_SIGN_ANEW, accounts.scope(row))
     return _progress(request, row, job_id, "users")
 
 

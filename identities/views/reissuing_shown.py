@@ -8,6 +8,7 @@ from typing import Any
 from identities.errors import IdentityError
 from identities.forms.base import BaseForm
 from identities.models import Account, Job, JobState, Key, Operator, Purpose
+from identities.policy.principal import Principal
 from identities.services import changes, clock, jobs, signing_over
 from identities.services.reissuing import Plan
 from identities.services.signing_over import Issuer
@@ -33,28 +34,28 @@ def plan(operator: Operator, planned: Callable[[], Plan], *, fits: bool = True) 
     }
 
 
-def operator_choices(operator: Operator) -> Choices:
+def operator_choices(principal: Principal, operator: Operator) -> Choices:
     """Which keys signed accounts, and which may sign them next."""
     claims = changes.claims_of(operator)
     targets = [*claims.nats.signing_keys]
     if not claims.nats.strict_signing_key_usage:
         targets.append(operator.public_key)
     issuers = signing_over.issuers_of_accounts(operator)
-    names = shown.key_names(operator, {*targets, *(issuer.key for issuer in issuers)})
+    names = shown.key_names(principal, operator, {*targets, *(issuer.key for issuer in issuers)})
     return {
         "sources": [(one.key, _source(one, names, "account")) for one in issuers],
         "targets": [(key, _target(key, names)) for key in _here(operator, targets)],
     }
 
 
-def account_choices(account: Account) -> Choices:
+def account_choices(principal: Principal, account: Account) -> Choices:
     """Which keys signed users, and which may sign them next."""
     operator = account.operator
     targets = [key.key for key in changes.claims_of(account).nats.signing_keys]
     if not operator.strict:
         targets.append(account.public_key)
     issuers = signing_over.issuers_of_users(account)
-    names = shown.key_names(operator, {*targets, *(issuer.key for issuer in issuers)})
+    names = shown.key_names(principal, operator, {*targets, *(issuer.key for issuer in issuers)})
     return {
         "sources": [(one.key, _source(one, names, "user")) for one in issuers],
         "targets": [(key, _target(key, names)) for key in _here(operator, targets)],

@@ -36,7 +36,7 @@ def detail(request: HttpRequest, operator_key: str, removed_key: str) -> HttpRes
         deliveries_shown.panel_of_removed(operator, removed_key),
     )
     context = shown.frame(
-        title=f"Delete {name} from the servers",
+        title=f"Delete {name} from the servers",  # nosec B608 - words, not SQL
         nav=NAV,
         crumbs=shown.operator_crumbs(operator, "Deleted account"),
         name=name,

@@ -33,9 +33,9 @@ def index(request: HttpRequest, operator_key: str, account_key: str) -> HttpResp
         new_url=shown.account_url("revocation-create", account),
         compact_url=shown.account_url("revocations-compact", account),
         just_changed=request.GET.get("changed") == "1",
-        ways=delivery.of_account(account),
+        ways=delivery.of_account(principal, account),
         **shown.account_tabs(account),
-        **revocations_shown.listed(account, request.GET),
+        **revocations_shown.listed(principal, account, request.GET),
     )
     return htmx.render(request, "identities/revocations/index.html", context)
 
@@ -100,7 +100,11 @@ def clear(request: HttpRequest, operator_key: str, account_key: str, entry: str)
     )
     if answer is not None:
         return answer
-    whom = "all users" if key == EVERYONE else shown.names_in(account.operator, key)(key) or key
+    whom = (
+        "all users"
+        if key == EVERYONE
+        else shown.names_in(principal_for(request), account.operator, key)(key) or key
+    )
     context = _frame(account, "Clear", f"Clear the revocation of {whom}")
     return htmx.render_form(request, form, "", {**context, "submit": "Clear revocation", "danger": True})
 

@@ -12,6 +12,7 @@ from django.urls import reverse
 from identities.claims.handles import handle
 from identities.claims.revocations import EVERYONE, Verdict
 from identities.models import Account, User
+from identities.policy.principal import Principal
 from identities.services import changes, revocations
 from identities.views import listing, shown
 
@@ -57,14 +58,14 @@ class Size:
     tone: str
 
 
-def listed(account: Account, query: QueryDict) -> dict[str, Any]:
+def listed(principal: Principal, account: Account, query: QueryDict) -> dict[str, Any]:
     """One page of the entries that `q` finds, the latest first; the same number of queries for any number of them."""
     held = changes.claims_of(account).nats.revocations
     found = _matching(account, held, query.get("q", "").strip()[:300])
     entries = sorted(found, key=lambda key: (-held[key], key))
     page = listing.page(entries, query)
     known = _users(account, page.rows)
-    names = shown.key_names(account.operator, page.rows)
+    names = shown.key_names(principal, account.operator, page.rows)
     return {
         "page": page,
         "rows": tuple(_row(account, key, held, known.get(key), names.get(key, "")) for key in page.rows),

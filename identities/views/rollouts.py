@@ -11,7 +11,7 @@ from django.urls import reverse
 from identities import lookup
 from identities.claims.handles import handle
 from identities.lookup import principal_for
-from identities.models import Operator
+from identities.models import Account, Operator
 from identities.policy.actions import Action
 from identities.policy.principal import Scope
 from identities.queries import rollouts
@@ -48,7 +48,7 @@ def stages(request: HttpRequest, operator_key: str, operator_signing_key: str) -
     key = next((key for key in keys if handle(key) == operator_signing_key), "")
     if not key:
         raise lookup.NotFound(f"“{operator.name}” has no such key (any more).")
-    found = rollouts.of_key(operator, key)
+    found = rollouts.of_key(operator, key, Account.objects.visible_to(principal))
     context = shown.frame(
         title=f"Bring in the signing key {shown.short(key)}",
         nav=NAV,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from identities.models import Account, Cluster, Snapshot
+from identities.models import Account, Cluster, Holding, HoldingState, Snapshot
 from identities.services import clock, jobs, live
 from identities.views import live_shown, shown
 from identities.views.live_shown import Freshness
@@ -51,6 +51,8 @@ class Told:
     operators: tuple[OperatorRow, ...]
     expired: str
     expires_soon: str
+    removed: str
+    removed_url: str
 
 
 def of_cluster(cluster: Cluster, row: Snapshot) -> Told:
@@ -59,6 +61,8 @@ def of_cluster(cluster: Cluster, row: Snapshot) -> Told:
     now = clock.unix()
     live_accounts = Account.objects.live().filter(operator=cluster.operator).exclude(expires=0)
     expired = live_accounts.filter(expires__lte=now).count()
+    held = Holding.objects.filter(server__cluster=cluster, state=HoldingState.EXPIRED)
+    removed = held.values("account_key").distinct().count()
     soon = live_accounts.filter(expires__gt=now, expires__lte=now + shown.SOON).count()
     return Told(
         freshness=live_shown.freshness(cluster, row, workers=jobs.workers_alive()),
@@ -70,6 +74,8 @@ def of_cluster(cluster: Cluster, row: Snapshot) -> Told:
         ),
         expired=shown.plural(expired, "account") if expired else "",
         expires_soon=shown.plural(soon, "account") if soon else "",
+        removed=shown.plural(removed, "account") if removed else "",
+        removed_url=f"{shown.cluster_url('cluster-drift', cluster)}?state={HoldingState.EXPIRED}",
     )
 
 
@@ -99,6 +105,8 @@ def _operator(cluster: Cluster, server: str, seen: Mapping[str, Any], now: int) 
         note = "another operator than this one"
     elif seen["issued"] == ours.last_iat:
         note = "the current JWT"
+    elif seen["issued"] > ours.last_iat:
+        note = "a later JWT than the one here: somebody edited the operator elsewhere; import that one"
     else:
         note = "an earlier JWT: servers take a new one over when they are restarted with it"
     return OperatorRow(

@@ -11,8 +11,9 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from identities.models import LIVE_LAST, Account, Cluster, Key, Operator, Purpose, User
+from identities.models import LIVE_LAST, Account, Cluster, Key, Operator, Proposal, Purpose, User
 from identities.policy.principal import Principal
+from identities.queries import reach
 
 DAY = 86_400
 SOON = 28 * DAY
@@ -27,6 +28,8 @@ OPERATOR_TABS = (
     ("Keys", "keys"),
     ("Clusters", "clusters"),
     ("Validate", "operator-validate"),
+    ("Proposals", "operator-proposals"),
+    ("Access", "operator-access"),
     ("History", "operator-history"),
 )
 ACCOUNT_TABS = (
@@ -40,6 +43,7 @@ ACCOUNT_TABS = (
     ("Revocations", "revocations"),
     ("Delivery", "account-delivery"),
     ("Connections", "account-live"),
+    ("Access", "account-access"),
     ("History", "account-history"),
 )
 CLUSTER_TABS = (
@@ -208,11 +212,18 @@ def operator_crumbs(operator: Operator, *more: str) -> tuple[Crumb, ...]:
     return _ended((Crumb(label="Operators", url=reverse("operators"), noun=True), here), more)
 
 
-def operator_tabs(principal: Principal, operator: Operator) -> dict[str, Any]:
-    """The pages of an operator, for `identities/shared/tabs.html`; one query for how many accounts one may see."""
+def operator_tabs(principal: Principal, operator: Operator, accounts: int | None = None) -> dict[str, Any]:
+    """The pages of an operator, for `identities/shared/tabs.html`; one query for how many accounts one may see, unless
+    it is told, another one for how many proposals wait where four eyes are asked for.
+    """
     urls = ((label, operator_url(name, operator)) for label, name in OPERATOR_TABS)
-    number = Account.objects.visible_to(principal).live().filter(operator=operator).count()
-    return _tabs("Operator", urls, Accounts=number)
+    if accounts is None:
+        accounts = Account.objects.visible_to(principal).live().filter(operator=operator).count()
+    numbers = {"Accounts": accounts}
+    if operator.four_eyes:
+        waiting = Proposal.objects.visible_to(principal).waiting().filter(operator=operator)
+        numbers["Proposals"] = waiting.count()
+    return _tabs("Operator", urls, **numbers)
 
 
 def account_tabs(account: Account) -> dict[str, Any]:
@@ -285,17 +296,20 @@ def keys_in(texts: Iterable[str]) -> set[str]:
     return {key for text in texts for key in _KEY.findall(text)}
 
 
-def names_in(operator: Operator, *texts: str) -> Names:
-    """The names of all keys in `texts` that this operator knows, in one query."""
-    found = key_names(operator, keys_in(texts))
+def names_in(principal: Principal, operator: Operator, *texts: str) -> Names:
+    """The names of all keys in `texts` that this operator knows and the principal may see, in one query."""
+    found = key_names(principal, operator, keys_in(texts))
     return lambda key: found.get(key, "")
 
 
-def key_names(operator: Operator, keys: Iterable[str]) -> dict[str, str]:
-    """What people call each of `keys`: its holder's name, a role's name, or whose signing key it is."""
+def key_names(principal: Principal, operator: Operator, keys: Iterable[str]) -> dict[str, str]:
+    """What people call each of `keys`: its holder's name, a role's name, or whose signing key it is.
+
+    Keys of what is out of the principal's sight have no name.
+    """
     wanted = set(keys)
     rows = (
-        Key.objects.filter(operator=operator, public_key__in=wanted)
+        Key.objects.filter(reach.keys(principal), operator=operator, public_key__in=wanted)
         .order_by(LIVE_LAST)
         .values_list("public_key", "purpose", "role", "account__name", "user__name")
     )

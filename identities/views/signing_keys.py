@@ -22,6 +22,7 @@ from identities.views import (
     lockouts,
     presets_shown,
     roles_shown,
+    short_lived_shown,
     shown,
     signing_keys_shown,
     users_shown,
@@ -47,7 +48,7 @@ def index(request: HttpRequest, operator_key: str, account_key: str) -> HttpResp
         new_url=shown.account_url("signing-key-create", account),
         new_role_url=shown.account_url("role-create", account),
         just_changed=request.GET.get("changed") == "1",
-        ways=delivery.of_account(account),
+        ways=delivery.of_account(principal, account),
         **shown.account_tabs(account),
     )
     return htmx.render(request, "identities/signing_keys/index.html", context)
@@ -68,10 +69,16 @@ def detail(request: HttpRequest, operator_key: str, account_key: str, signing_ke
         nav=NAV,
         crumbs=(*shown.account_crumbs(account, "")[:4], *signing_keys_shown.crumbs(account, title)),
         can=guards.can(
-            principal, accounts.scope(account), Action.SIGNING_KEY_EDIT, Action.USER_CREATE, Action.USER_MOVE
+            principal,
+            accounts.scope(account),
+            Action.SIGNING_KEY_EDIT,
+            Action.USER_CREATE,
+            Action.USER_MOVE,
+            Action.CREDS_ISSUE,
+            Action.WORKLOAD_EDIT,
         ),
         just_changed=request.GET.get("changed") == "1",
-        ways=delivery.of_account(account),
+        ways=delivery.of_account(principal, account),
         **shown.account_tabs(account),
         **signing_keys_shown.about(account, key, entry, number, now),
         **users_shown.table(account, request.GET, now, issuer=signing_key, total=number),
@@ -84,6 +91,10 @@ def detail(request: HttpRequest, operator_key: str, account_key: str, signing_ke
             "described": describing.scope(entry),
             "origin": presets_shown.origin(filling.of_role(account, signing_key)),
             "preset_url": signing_keys_shown.url("role-preset", account, signing_key),
+            "terms": short_lived_shown.terms(key),
+            "access_url": ""
+            if key.deleted_at
+            else signing_keys_shown.url("role-access", account, signing_key),
             "asked": asked,
             "suggested": users,
             "becomes": roles_shown.becomes(account, entry.template, whom),

@@ -112,6 +112,11 @@ def about(account: Account, key: Key, entry: SigningKey | None, users: int, now:
         "urls": {
             "keys": shown.account_url("signing-keys", account),
             "edit": url("role-edit", account, key.public_key) if entry and entry.is_scoped else "",
+            "terms": url("role-terms", account, key.public_key) if entry and entry.is_scoped else "",
+            "machines": url("workload-rules", account, key.public_key) if entry and entry.is_scoped else "",
+            "creds": url("role-creds", account, key.public_key)
+            if entry and entry.is_scoped and key.sealed is not None
+            else "",
             "remove": url("signing-key-remove", account, key.public_key) if entry else "",
             "new_user": f"{shown.account_url('user-create', account)}?signer={key.public_key}"
             if key.sealed is not None

@@ -32,7 +32,7 @@ def index(request: HttpRequest, operator_key: str, account_key: str) -> HttpResp
         account=account.name,
         **shown.account_tabs(account),
         just_changed=request.GET.get("revoked") == "1",
-        ways=delivery.of_account(account),
+        ways=delivery.of_account(principal, account),
         urls={
             "new_user": shown.account_url("user-create", account),
             "creds": shown.account_url("account-creds", account),
@@ -177,15 +177,7 @@ def history(request: HttpRequest, operator_key: str, account_key: str, user_key:
     context = {
         **_frame(user, "History", f"History of user {user.name}"),
         **shown.user_tabs(user, client_test=guards.may(principal, Action.CLIENT_TEST, users.scope(user))),
-        **histories.context(
-            request,
-            principal=principal,
-            operator=user.account.operator,
-            key=user.public_key,
-            current=user.token_id,
-            scope=users.scope(user),
-            keys=lookup.keys_of(user),
-        ),
+        **histories.context(request, principal=principal, row=user, scope=users.scope(user)),
     }
     return htmx.render(request, "identities/shared/history.html", context)
 

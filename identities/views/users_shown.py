@@ -11,6 +11,7 @@ from django.http import HttpRequest, QueryDict
 
 from identities.claims import names, trust
 from identities.claims.account import AccountBody
+from identities.lookup import principal_for
 from identities.models import Account, IssuedToken, Mode, User
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
@@ -67,6 +68,7 @@ _ROUTES = {
     "history": "user-history",
     "live": "user-live",
     "creds": "user-creds",
+    "links": "user-links",
     "jwt": "user-jwt",
     "context": "user-context",
     "test": "user-test",
@@ -192,7 +194,7 @@ def described(user: User, request: HttpRequest, now: int) -> dict[str, Any]:
         "just_created": request.GET.get("created") == "1",
         "just_edited": request.GET.get("changed") == "1",
         "just_changed": request.GET.get("revoked") == "1",
-        "ways": delivery.of_account(account),
+        "ways": delivery.of_account(principal_for(request), account),
     }
 
 

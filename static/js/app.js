@@ -1,7 +1,7 @@
 // What pages do beyond HTML and htmx. Every hook is a data-* attribute; without this script the pages still work.
 const $ = (selector, root = document) => root.querySelector(selector);
 const dialog = $("#dialog");
-let [opener, requests] = [null, 0];
+let [opener, requests, leaving] = [null, 0, 0];
 
 // --- toasts: {"toast": {"text": "…", "tone": "ok|info|warn|danger"}} in HX-Trigger, errors, copies
 const TONES = { ok: "circle-check", info: "info", warn: "triangle-alert", danger: "circle-alert" };
@@ -127,8 +127,8 @@ const busy = (step) => ({ detail: { elt, target } }) => {
   target.ariaBusy = step > 0 ? "true" : null;
 };
 on("htmx:load", (event) => prepare(event.detail.elt));
-on("htmx:beforeRequest", (event) => (document.hidden && event.detail.elt.matches("[data-live]") ? event.preventDefault() : busy(1)(event)));
-on("htmx:afterRequest", busy(-1));
+on("htmx:beforeRequest", (event) => (Date.now() < leaving || (document.hidden && event.detail.elt.matches("[data-live]")) ? event.preventDefault() : busy(1)(event)));
+on("htmx:afterRequest", (event) => { if (event.detail.xhr.getResponseHeader("HX-Redirect")) leaving = Date.now() + 3000; busy(-1)(event); });
 on("htmx:afterSwap", (event) => {
   const { target } = event.detail;
   if (target.id === "dialog-body" && !dialog.open) { dialog.showModal(); dialog.append($("#toasts")); }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from identities.claims.account import AccountBody
 from identities.claims.exports import Export
-from identities.claims.import_cycles import cycle
+from identities.claims.import_cycles import cycle, taken_for_ring
 from identities.claims.imports import Import
 
 
@@ -73,3 +73,11 @@ def test_many_accounts_that_all_import_from_each_other_are_gone_through_quickly(
         for number, key in enumerate(keys)
     }
     assert cycle("A", service("K0", "help"), accounts) == ()
+
+
+def test_streams_and_the_service_s_own_name_are_not_taken_for_a_ring() -> None:
+    wide = service("B", "*.*.*.*.>")
+    assert taken_for_ring(wide)
+    assert not taken_for_ring(stream("B", "*.*.*.*.>"))
+    assert not taken_for_ring(service("B", "$SYS.REQ.USER.INFO"))
+    assert not taken_for_ring(service("B", "orders.*.*.*.>"))

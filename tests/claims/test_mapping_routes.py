@@ -1,4 +1,4 @@
-"""Where a mapped message goes. That a real nats-server agrees is shown in tests/interop/test_account_settings.py."""
+"""Where a mapped message goes. That a real nats-server agrees is shown in tests/interop/test_account_mappings.py."""
 
 from __future__ import annotations
 

@@ -99,6 +99,27 @@ def test_service_imports_lead_on_from_account_to_account_and_streams_one_step() 
     assert not net.hearers(there, "news.x")[1].crosses
 
 
+def test_of_two_imports_of_one_stream_the_first_leads_on_and_of_one_service_both_do() -> None:
+    there = account(
+        THERE, "There", exports=(Export(subject="s.>", type="stream"), Export(subject="q.>", type="service"))
+    )
+    here = account(
+        HERE,
+        "Here",
+        imports=tuple(
+            Import(account=THERE, subject=subject, type=kind, local_subject=local)
+            for subject, kind, local in (
+                ("s.>", "stream", "one.>"), ("s.>", "stream", "two.>"),
+                ("q.>", "service", "ask.>"), ("q.>", "service", "beg.>"),
+            )
+        ),
+    )  # fmt: skip
+    net = Net(accounts={HERE: here, THERE: there})
+    assert ways(net.hearers(there, "s.x")) == [("There", "s.x"), ("Here", "one.x")]
+    assert ways(net.publishers(here, "two.x")) == [("Here", "two.x")]
+    assert ways(net.publishers(there, "q.x")) == [("There", "q.x"), ("Here", "ask.x"), ("Here", "beg.x")]
+
+
 def test_what_is_not_exported_or_lacks_its_activation_lets_nobody_through() -> None:
     wanted = Import(account=THERE, subject="news.x", type="stream")
     here = account(HERE, "Here", imports=(wanted,))

@@ -113,6 +113,10 @@ def test_what_go_reports_already_is_not_reported_again() -> None:
             _account(imports=(Import(subject="a", account=OTHER_ACCOUNT, type="stream"),) * 2),
             "nats.imports[1].subject",
         ),
+        (
+            _account(imports=(Import(subject="*.*.*.*.>", account=OTHER_ACCOUNT, type="service"),)),
+            "nats.imports[0].subject",
+        ),
         (_account(limits=replace(OperatorLimits.unlimited(), conn=-7)), "nats.limits.conn"),
         (
             _account(limits=replace(OperatorLimits.unlimited(), tiered_limits={"gold": JetStreamLimits()})),
@@ -150,6 +154,14 @@ def test_what_nats_would_ignore_or_take_otherwise_is_an_error_when_new(
 )
 def test_advice_never_blocks(claims: Claims[Any], path: str) -> None:
     assert _found(claims) == [("warning", path)]
+
+
+def test_of_a_service_one_may_import_the_same_under_two_names_but_not_of_a_stream() -> None:
+    one = Import(subject="a.>", account=OTHER_ACCOUNT, type="service", local_subject="b.>")
+    assert not _found(_account(imports=(one, replace(one, local_subject="c.>"))))
+    stream = replace(one, type="stream")
+    found = _found(_account(imports=(one, stream, replace(stream, local_subject="c.>"))))
+    assert found == [("error", "nats.imports[2].subject")]
 
 
 def test_a_role_s_user_is_not_told_that_its_limits_are_zero() -> None:

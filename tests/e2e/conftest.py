@@ -12,11 +12,14 @@ import pytest
 # playwright's synchronous API runs an event loop in this thread, and Django would refuse to touch the database there
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
+from axe_playwright_python.base import AxeResults
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
 PATIENCE = 15_000
 """Milliseconds that a page may take to show what is expected; a loaded machine is slow."""
+SETTLING = 500
+"""Milliseconds for a page that is being left until the next one stands in its place."""
 expect.set_options(timeout=PATIENCE)
 
 
@@ -87,6 +90,21 @@ def plain_page(open_context: Callable[..., BrowserContext]) -> Page:
     return open_context(java_script_enabled=False).new_page()
 
 
+_AT_REST = """async () => {
+    const moving = () => document.getAnimations().filter(each =>
+        each.playState === "running" && each.effect.getComputedTiming().endTime !== Infinity);
+    while (moving().length) await Promise.allSettled(moving().map(each => each.finished));
+}"""
+"""Resolves when no transition runs any more: until then a colour is neither the old nor the new one."""
+
+
+def _judge(page: Page, axe: Axe, options: dict[str, Any]) -> AxeResults:
+    """What axe says of the page once it is loaded and at rest."""
+    page.wait_for_load_state("load")
+    page.evaluate(_AT_REST)
+    return axe.run(page, options=options)
+
+
 @pytest.fixture
 def accessible() -> Callable[..., None]:
     """Asserts that axe-core finds nothing on the page as it stands; given rules, only these are asked."""
@@ -97,7 +115,11 @@ def accessible() -> Callable[..., None]:
         options: dict[str, Any] = {"preload": False, "resultTypes": ["violations"]}
         if rules:
             options["runOnly"] = list(rules)
-        results = axe.run(page, options=options)
+        try:
+            results = _judge(page, axe, options)
+        except Error:  # the page was just being left: the next one is meant
+            page.wait_for_timeout(SETTLING)
+            results = _judge(page, axe, options)
         assert results.violations_count == 0, f"{page.url}\n{results.generate_report()}"
 
     return check

@@ -19,11 +19,22 @@ NO_PAGES = {
     "account_logout", "user-creds", "operator-jwt", "account-jwt", "user-jwt", "operator-config-download",
     "activation-jwt", "installation-default-operator", "importing-start", "importing-discard",
     "cluster-compare", "cluster-deliver", "cluster-adopt",
-    "operator-config-helm", "operator-diagram-download", "user-secret",
+    "operator-config-helm", "operator-diagram-download", "user-secret", "activity-export",
+    "webhook-switch", "webhook-test", "webhook-again",
+    "operator-manifest-download",
+    "handed-out-export", "openapi", "token-revoke",
+    "user-link-revoke",
+    "handover-mine",
     "operator-pushes-open", "operator-pushes-close", "operator-offer-decline",
     "operator-unsigned-claims", "operator-unsigned-discard", "account-unsigned-claims", "account-unsigned-discard",
     "account-unsigned-self-signed", "cluster-test", "account-creds",
     "lockout-again",
+    "sign-on", "sign-on-back", "my-sign-on-link", "my-sign-on-unlink",
+    "join-with", "invitation-revoke", "confirm-sign-on",
+    "operator-four-eyes", "proposal-approve", "proposal-decline", "proposal-withdraw", "proposal-comment",
+    "proposal-again",
+    "activation-request-grant", "activation-request-decline", "activation-request-withdraw", "activation-request-jwt",
+    "second-factor-app-qr", "second-factor-app-key", "second-factor-remove", "session-end",
     "account-delivery-now", "account-removal-ask",
 }  # fmt: skip
 """Routes that are posted to, or that answer with a file."""
@@ -38,7 +49,7 @@ def sign_in(page: Page, username: str, password: str) -> None:
     page.goto("/")
     page.get_by_label("Username").fill(username)
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url("/")
 
 

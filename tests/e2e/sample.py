@@ -10,12 +10,9 @@ from typing import Any
 
 from django.core.management import call_command
 from django.db import transaction
-from django.urls import reverse
 
-from identities.claims import codec, recipes
 from identities.claims.account import ExternalAuthorization, MsgTrace
-from identities.claims.drafts import ActivationDraft, RoleDraft, SigningKeyDraft
-from identities.claims.exports import Export, ServiceLatency
+from identities.claims.drafts import RoleDraft, ShortLivedDraft, SigningKeyDraft
 from identities.claims.imports import Import
 from identities.claims.limits import NO_LIMIT, JetStreamLimits, OperatorLimits
 from identities.claims.mappings import WeightedMapping
@@ -24,50 +21,46 @@ from identities.claims.permissions import (
     Permissions,
     ResponsePermission,
     TimeRange,
-    UserPermissionLimits,
 )
-from identities.claims.presets import Edition, Preset, PresetDraft, parameters_of
-from identities.claims.presets_text import lines_of
-from identities.claims.recipes import Side
-from identities.claims.sharing import export_handles, import_handles
-from identities.models import Account, Cluster, Holding, Job, Operator, Server, User
+from identities.models import (
+    Account,
+    Job,
+    Key,
+    Operator,
+    User,
+)
 from identities.nkeys import KeyKind, KeyPair
+from identities.policy.terms import LinkWish
 from identities.services import (
     accounts,
-    activations,
-    adopting,
-    allowing,
     changes,
     client_tests,
     clock,
-    cluster_tests,
-    filling,
-    import_jobs,
-    jobs,
+    creds,
+    handover_links,
     keys,
     mappings,
     operator_keys,
-    presets,
-    pushes,
-    reissuing,
-    reissuing_operators,
-    signing,
+    short_lived,
     signing_keys,
     suspensions,
-    unsigned,
-    uploads,
     user_keys,
     users,
 )
 from identities.services.client_tests import Trial, Wish
-from identities.services.import_items import Choices
-from tests import goldens, make
-from tests.e2e import delivery_sample, live_sample
-from tests.elsewhere import Elsewhere
+from tests import make
+from tests.e2e import (
+    clusters_sample,
+    coming_in_sample,
+    incoming_sample,
+    presets_sample,
+    sharing_sample,
+    staff_sample,
+)
+from tests.e2e.much import DAY, LONG, UNLIMITED
 
-UNLIMITED = UserPermissionLimits.unlimited()
-DAY = 86_400
-LONG = "a-name-that-somebody-made-by-putting-the-whole-path-of-the-service-into-it.production.eu-central-1"
+OPEN_LINK: list[str] = []
+"""The token of a one-time link that opens something."""
 
 
 def fill() -> User:
@@ -81,21 +74,45 @@ def fill() -> User:
     make.operator("Bare", system_account=False, generate_signing_key=False)
     _accounts(operator)
     _settings(account)
-    _shared(operator, Account.objects.get(pk=account.pk))
+    sharing_sample.fill(operator, Account.objects.get(pk=account.pk))
     _users(account)
     _roles()
+    _handed_out()
     user = _history(account, user)
     _tests(user)
     _keys(operator)
     _findings(operator)
-    _reissued()
-    _imports(operator)
-    _offline()
-    _presets(account)
-    _pushed(Account.objects.get(pk=account.pk))
-    _drifting(account)
-    _reached(account.operator)
+    incoming_sample.reissued()
+    incoming_sample.imports(operator)
+    incoming_sample.offline()
+    presets_sample.fill(account)
+    make.proposal(Account.objects.select_related("operator").get(name="Orders"))
+    staff_sample.machines()
+    staff_sample.fill(Account.objects.get(pk=account.pk))
+    coming_in_sample.fill(make.account(operator, "Builds"))
+    clusters_sample.pushed(Account.objects.get(pk=account.pk))
+    clusters_sample.drifting(account)
+    clusters_sample.reached(account.operator)
+    clusters_sample.hooked(account.operator)
     return user
+
+
+def _handed_out() -> None:
+    """Creds that somebody received: as files, of a role for a while, one end of each; and links, one of them open."""
+    picker = User.objects.select_related("account__operator", "token").get(name="picker")
+    creds.creds_file(principal=make.COMMAND, user=picker)
+    role = Key.objects.get(public_key=picker.issuer, account=picker.account)
+    for number in range(3):
+        draft = ShortLivedDraft(name=f"job-{number}", tags=("team:blue", "region:eu"))
+        made = short_lived.issue(principal=make.COMMAND, role=role, draft=draft)
+    row = Account.objects.get(pk=picker.account_id)
+    accounts.revoke(principal=make.COMMAND, account=row, entries={made.public_key: clock.unix() + 60})
+    full = User.objects.select_related("account__operator", "token").get(name="full")
+    wish = LinkWish(lasting=timedelta(days=1), for_name="Bob of the warehouse")
+    taken, back, still = (handover_links.make(principal=make.COMMAND, user=full, wish=wish) for _ in range(3))
+    handover_links.take(principal=make.COMMAND, token=taken.token)
+    handover_links.revoke(principal=make.COMMAND, user=full, link_id=back.link.pk)
+    OPEN_LINK[:] = [still.token]
 
 
 def _accounts(operator: Operator) -> None:
@@ -149,69 +166,6 @@ def _settings(account: Account) -> None:
         accounts.commit(row, change, principal=make.COMMAND, done="Set")
     entries = {KeyPair.create(KeyKind.USER).public.text: clock.unix() - number * DAY for number in range(60)}
     accounts.revoke(principal=make.COMMAND, account=row, entries={**entries, "*": clock.unix() - 50 * DAY})
-
-
-def _shared(operator: Operator, account: Account) -> None:
-    """What accounts share, good and bad: `account` offers and takes, and has issued activations."""
-    stock, reports = make.account(operator, "Stock"), make.account(operator, "Reports")
-    elsewhere = KeyPair.create(KeyKind.ACCOUNT).public.text
-    latency = ServiceLatency(sampling=50, results="latency.stock")
-    offered = (
-        Export(name="stock levels", subject="stock.*.*", type="stream", description="How much of what is where."),
-        Export(name="ask for stock", subject="stock.ask.>", type="service", token_req=True, response_type="Stream",
-               response_threshold=5_000_000_000, service_latency=latency, info_url="https://example.com"),
-        Export(name=LONG, subject=f"{LONG.replace('.', '-')}.*", type="stream", account_token_position=2),
-    )  # fmt: skip
-    _signed(stock, exports=offered)
-    _signed(
-        account,
-        exports=(
-            Export(name="events", subject="orders.>", type="stream", token_req=True,
-                   revocations={"*": 1_650_000_000, elsewhere: 1_650_000_001}),
-            Export(name="api", subject="orders.api.*", type="service", description="Prices and dates."),
-        ),
-        imports=(
-            Import(name="far", subject="far.>", account=elsewhere, type="stream"),
-            Import(name="gone", subject="gone", account=stock.public_key, type="stream"),
-        ),
-    )  # fmt: skip
-    make.imported(account, "stock.*.*", of=stock, name="levels", local_subject="here.$2.$1")
-    make.imported(account, "stock.ask.>", of=stock, name="ask", type="service", share=True)
-    make.imported(reports, "orders.eu.>", of=account)
-    make.imported(reports, "orders.api.*", of=account, type="service")
-    handle = export_handles(changes.claims_of(account).nats.exports)[0]
-    for draft in (
-        ActivationDraft(target=elsewhere, subject="orders.us.>", expires=clock.unix() + 20 * DAY),
-        ActivationDraft(target=elsewhere, subject="orders.>"),
-    ):
-        activations.issue(principal=make.COMMAND, account=account, handle=handle, draft=draft)
-
-
-def shared_pages() -> tuple[str, ...]:
-    """Addresses of lists and entries of what accounts share that have most to show."""
-    account = Account.objects.select_related("operator").get(name="TestAccount")
-    body = changes.claims_of(account).nats
-    export = export_handles(body.exports)[[one.name for one in body.exports].index("events")]
-    imported = import_handles(body.imports)[[one.name for one in body.imports].index("ask")]
-    base = (account.operator.public_key, account.public_key)
-    return (
-        *(reverse(name, args=base) for name in ("exports", "imports", "activations")),
-        reverse("export", args=[*base, export]),
-        reverse("import", args=[*base, imported]),
-    )
-
-
-def _signed(account: Account, *, exports: tuple[Export, ...] = (), imports: tuple[Import, ...] = ()) -> None:
-    accounts.rewrite(
-        principal=make.COMMAND,
-        account=account,
-        plan=lambda row: changes.plan(
-            row, changes.edit_body(exports=exports, imports=imports), now=clock.unix()
-        ),
-        version=account.version,
-        done="Shared by account",
-    )
-    account.refresh_from_db()
 
 
 def _users(account: Account) -> None:
@@ -329,211 +283,3 @@ def _findings(operator: Operator) -> None:
         version=row.version,
         done="Added imports",
     )
-
-
-def _reissued() -> None:
-    """An operator that servers come over to, and bulk work of the worker: half done, and done with some left."""
-    rolled = make.operator("Rolled", generate_signing_key=False)
-    account = make.account(rolled, "Moved")
-    make.user(account, "ann")
-    rolled = reissuing_operators.reissue(
-        principal=make.COMMAND, operator=rolled, version=Operator.objects.get(pk=rolled.pk).version
-    ).operator
-    payload = {"old": "", "source": "", "target": "", "reason": "", "total": 40_000}
-    below = {"operator": rolled.pk, "source": "", "target": "", "reason": "", "total": 120}
-    running = jobs.enqueue(
-        principal=make.COMMAND, kind=reissuing.KIND, payload={"account": account.pk, **payload}
-    )
-    Job.objects.filter(pk=running.pk).update(state="running", done=12_500, total=40_000)
-    over = jobs.enqueue(principal=make.COMMAND, kind=reissuing.KIND, payload=below)
-    left = json.dumps({"signed": 118, "left": ["Orders", "Tiers"], "left_count": 2})
-    Job.objects.filter(pk=over.pk).update(state="done", result=left, finished_at=clock.now())
-
-
-def _pushed(account: Account) -> None:
-    """The account's operator takes pushes, and one that the account signed itself waits."""
-    password = pushes.open_door(principal=make.COMMAND, operator=account.operator, self_signed=True)
-    claims = replace(
-        changes.claims_of(account), nats=replace(changes.claims_of(account).nats, tags=("env:qa",))
-    )
-    with signing.signer_for(account.keys.get(public_key=account.public_key)) as pair:
-        text = codec.encode(claims, pair, account.last_iat + 60).text
-    pushes.receive(
-        operator_id=account.operator_id,
-        account_key=account.public_key,
-        text=text,
-        password=password,
-        address="192.0.2.7",
-    )
-
-
-def _drifting(account: Account) -> None:
-    """A cluster of two servers that hold other JWTs than they should of some accounts."""
-    moment = clock.now()
-    cluster = Cluster.objects.create(
-        operator=account.operator,
-        name="East",
-        name_fold="east",
-        urls="tls://nats.example.com:4222",
-        state="up",
-        checked_at=moment,
-        compared_at=moment,
-        created_at=moment,
-        updated_at=moment,
-        updated_by="alice",
-    )
-    others = Account.objects.live().filter(operator=account.operator).order_by("pk")[:4]
-    keys = [one.public_key for one in others]
-    states = {
-        "n1": ("same", "missing", "newer", "refused", "extra"),
-        "n2": ("same", "older", "different", "unknown", "expired"),
-    }
-    for name, held in states.items():
-        server = Server.objects.create(
-            cluster=cluster,
-            name=name,
-            nats_cluster="east",
-            version="2.15.1",
-            resolver="full",
-            allow_delete=True,
-            operator_keys=json.dumps({account.operator.public_key: account.operator.last_iat}),
-            first_seen_at=moment,
-            seen_at=moment,
-        )
-        for key, state in zip([*keys, KeyPair.create(KeyKind.ACCOUNT).public.text], held, strict=True):
-            Holding.objects.create(
-                server=server, account_key=key, state=state, iat=account.last_iat if state != "missing" else 0,
-                said="jwt validation failed" if state == "refused" else "", at=moment,
-            )  # fmt: skip
-    live_sample.fill(cluster, account)
-    delivery_sample.fill(cluster, others[2])
-
-
-def _reached(operator: Operator) -> None:
-    """A cluster of three servers, of which one is absent, and a test of its connection that found something."""
-    moment = clock.now()
-    row = Operator.objects.get(pk=operator.pk)
-    addresses = ("tls://n1.example.com:4222", "tls://n2.example.com:4222")
-    cluster = make.cluster(row, "Production", urls=addresses)
-    Cluster.objects.filter(pk=cluster.pk).update(state="up", checked_at=moment)
-    for number, seen in ((1, moment), (2, moment), (3, moment - timedelta(hours=2))):
-        make.server(
-            cluster, f"n{number}", nats_cluster="eu", version="2.15.1", resolver="full", allow_delete=number > 1,
-            system_account=row.system_account, started_at=moment - timedelta(days=3), seen_at=seen,
-        )  # fmt: skip
-    job = cluster_tests.start(principal=make.COMMAND, cluster=cluster)
-    steps = [
-        ("address", True, "n1.example.com is 192.0.2.11.", ""),
-        ("greeting", True, "A nats-server answers, with TLS: n1 2.15.1.", ""),
-        ("login", False, "The server refused the login and does not say why.", "Authorization Violation"),
-    ]
-    told = [{"name": name, "ok": ok, "text": text, "said": said} for name, ok, text, said in steps]
-    reasons = [f"It runs with another operator's key than this operator's, {row.public_key}.", "Or …"]
-    findings = [
-        {
-            "grade": "warn",
-            "text": "Accounts can't be deleted there: set “allow_delete: true” in its resolver.",
-        },
-        {"grade": "ok", "text": "It runs with this operator's current JWT."},
-    ]
-    at = [
-        {"url": addresses[0], "ok": False, "server": "n1 2.15.1", "steps": told, "reasons": reasons},
-        {"url": addresses[1], "ok": True, "server": "n2 2.15.1", "steps": told[:2], "reasons": []},
-    ]
-    servers = [{"name": "n2", "cluster": "eu", "version": "2.15.1", "findings": findings}]
-    found = {"ok": False, "summary": "1 of 2 addresses work. 1 server answered.", "at": at, "servers": servers,
-             "problem": "", "seconds": 1.4}  # fmt: skip
-    Job.objects.filter(pk=job.pk).update(state="done", result=json.dumps(found), finished_at=clock.now())
-
-
-def _offline() -> None:
-    """An operator whose key is elsewhere: its edit waits for a signature, and that of an account of its."""
-    there = Elsewhere()
-    seeds = {there.account.public.text: there.account.seed()}
-    text = there.operator_jwt(name="Offline")
-    operator = adopting.adopt_operator(principal=make.COMMAND, text=text).row
-    account = adopting.adopt_account(
-        principal=make.COMMAND, operator=operator, text=there.account_jwt(name="Waits"), seeds=seeds
-    ).row
-    rows: tuple[Operator | Account, ...] = (operator, account)
-    for row in rows:
-        change = changes.plan(row, changes.edit_body(tags=("env:prod",)), now=clock.unix())
-        unsigned.keep(principal=make.COMMAND, row=row, change=change, version=row.version)
-
-
-def _presets(account: Account) -> None:
-    """An own preset of two versions: one user has the newer, one the older, one was changed by hand since."""
-    parts = {"title": "Devices of the shop", "about": "What a `device` of the shop may do."}
-
-    def draft(*subjects: str, news: str = "") -> PresetDraft:
-        lines = lines_of(subjects, Side.PUBLISH)
-        made = Edition(number=1, lines=lines, parameters=parameters_of(lines), news=news)
-        return PresetDraft(edition=made, **parts)
-
-    def fill(user: User, preset: Preset, values: dict[str, str]) -> User:
-        row = User.objects.select_related("account__operator").get(pk=user.pk)
-        return filling.fill_user(
-            principal=make.COMMAND, user=row, preset=preset, values=values, version=row.version
-        )
-
-    first = presets.create(
-        principal=make.COMMAND,
-        draft=draft(f"{LONG}.${{device}} # What it says", "state.${device} # How it is"),
-    )
-    made = make.many_users(Account.objects.get(pk=account.pk), ["till-1", "till-2", "till-3"])
-    for user in made[:2]:
-        fill(user, first, {"device": user.name})
-    allowing.allow(
-        principal=make.COMMAND,
-        user=User.objects.select_related("account__operator").get(pk=made[1].pk),
-        wish=recipes.Wish(task=recipes.Task.REQUEST, subject="prices"),
-        version=User.objects.get(pk=made[1].pk).version,
-    )
-    newer = draft("state.${device} # How it is", "alarms.> # When it burns", news="Alarms.")
-    second = presets.edit(principal=make.COMMAND, key=first.key, draft=newer, version=1)
-    fill(made[2], second, {"device": "till-3"})
-
-
-def preset_pages() -> tuple[str, ...]:
-    """The own preset, what its newer version would change, and a user that is filled from it."""
-    key = presets.known()[-1].key
-    user = User.objects.select_related("account__operator").get(name="till-1")
-    keys = [user.account.operator.public_key, user.account.public_key, user.public_key]
-    return (
-        reverse("preset", args=[key]),
-        reverse("preset-renew", args=[key]),
-        reverse("user", args=keys),
-        f"{reverse('user-preset', args=keys)}?preset={key}",
-    )
-
-
-def _imports(operator: Operator) -> None:
-    """An import that was carried out, and the plan of another that asks for a name, a signature and a choice."""
-    there = Elsewhere()
-    bad = Permission(allow=("a.>.b",))
-    moved = [
-        there.operator_jwt(name="Moved"),
-        there.account_jwt(),
-        there.user_jwt(limits=replace(UNLIMITED, pub=bad)),
-    ]
-    plan = _planned("\n".join(moved).encode(), under="")
-    import_jobs.start(principal=make.COMMAND, plan=plan, choices=Choices())
-    assert jobs.work_once(import_jobs.HANDLERS)
-    other = Elsewhere()
-    newer = there.account_jwt(name="Acc", description="newer")
-    texts = [
-        other.operator_jwt(name="moved"),
-        other.account_jwt(by=other.account, name="Self-signed"),
-        *(path.read_text() for path in (goldens.GOLDEN / "basics/stores").rglob("*.jwt")),
-        newer,
-    ]
-    _planned("\n".join(texts).encode(), under=operator.public_key)
-
-
-def _planned(text: bytes, *, under: str) -> Job:
-    upload = uploads.begin()
-    uploads.add(upload, "pasted text", text)
-    job = import_jobs.begin(principal=make.COMMAND, upload=upload, under=under)
-    assert jobs.work_once(import_jobs.HANDLERS)
-    job.refresh_from_db()
-    return job

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from django.urls import reverse
 
-from identities.models import Account, Cluster, Job, Offer, Operator, User
+from identities.models import Account, Cluster, Job, Offer, Operator, Person, Proposal, User
 from identities.services import client_tests, cluster_tests, import_jobs, reissuing
-from tests.e2e import delivery_sample, live_sample, sample
+from tests.e2e import (
+    coming_in_sample,
+    delivery_sample,
+    live_sample,
+    presets_sample,
+    sharing_sample,
+    staff_sample,
+)
 
 
 def everywhere(user: User) -> tuple[str, ...]:
@@ -24,8 +31,18 @@ def everywhere(user: User) -> tuple[str, ...]:
     return (
         "/",
         url(user, "user-test-result", job.pk),
+        reverse("confirm"),
+        reverse("recovery-codes"),
+        reverse("person-factors-remove", args=[Person.objects.latest("pk").pk]),
+        reverse("person-password-link", args=[Person.objects.latest("pk").pk]),
+        reverse("sessions-end-others"),
         url(full),
         url(full, "user-edit"),
+        url(full, "user-links"),
+        reverse("handed-out"),
+        f"{reverse('take-back')}?to=command:test",
+        reverse("role-creds", args=role),
+        reverse("role-terms", args=role),
         *lists,
         signing,
         bare,
@@ -38,16 +55,23 @@ def everywhere(user: User) -> tuple[str, ...]:
         f"{url(of_role, 'user-explain')}?verb=subscribe&subject=orders.%3E",
         f"/compare?first={full.public_key}&second={of_role.issuer}",
         f"{reverse('who-can', args=here)}?deed=subscribe&subject=orders.%3E",
-        *sample.shared_pages(),
-        *sample.preset_pages(),
+        *sharing_sample.shared_pages(),
+        *sharing_sample.asked_pages(),
+        *presets_sample.pages(),
+        *staff_sample.pages(),
         *reissues(),
         reverse("importing-job", args=[Job.objects.filter(kind=import_jobs.PLAN).latest("pk").pk]),
         reverse("operator-validate", args=here[:1]),
+        reverse("operator-manifest", args=here[:1]),
         reverse("operator-diagram", args=here[:1]),
         reverse("findings", args=here),
         *waiting(),
+        *proposed(),
+        *earlier(user),
+        reverse("person-activate", args=[Person.objects.filter(is_active=False)[0].pk]),
         *pushed(),
         *reached(),
+        *coming_in_sample.pages(),
         *live_sample.pages(),
         *delivery_sample.pages(),
         reverse("cluster-drift", args=[here[0], Cluster.objects.get(name="East").pk]),
@@ -68,6 +92,21 @@ def reached() -> tuple[str, ...]:
         reverse("cluster-user-choose", args=here),
         reverse("cluster-forget-server", args=[*here, cluster.servers.order_by("-name")[0].pk]),
         reverse("cluster-test-result", args=[*here, job.pk]),
+    )
+
+
+def proposed() -> tuple[str, ...]:
+    """An edit that waits for a second person."""
+    made = Proposal.objects.select_related("operator").latest("pk")
+    return (reverse("proposal", args=[made.operator.public_key, made.pk]),)
+
+
+def earlier(user: User) -> tuple[str, ...]:
+    """The first version of each kind of object, to be brought back."""
+    keys = [user.operator.public_key, user.account.public_key, user.public_key]
+    kinds = ("operator", "account", "user")
+    return tuple(
+        reverse(f"{kind}-roll-back", args=[*keys[:depth], 1]) for depth, kind in enumerate(kinds, start=1)
     )
 
 

@@ -12,6 +12,7 @@ from playwright.sync_api import BrowserContext, Page
 from identities.models import IssuedToken
 from identities.policy.routes import ROUTES, Access
 from identities.services import signing
+from identities.views import proving
 from tests import make
 from tests.e2e import crawl, sample
 from tests.e2e import starts as starts_of
@@ -46,11 +47,12 @@ class Faults:
 
 
 @pytest.fixture
-def starts(live_server: Any) -> tuple[str, ...]:
+def starts(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
     """A full installation with its administrator alice: where to begin. Pages that few links lead to are named,
     the account whose lists are full, and those that have more to show than the first of their kind."""
     make.installation()
     make.person(username="alice")
+    monkeypatch.setattr(proving, "FRESH_SECONDS", 24 * 3600)  # the walk is long, and asked nowhere who it is
     return starts_of.everywhere(sample.fill())
 
 
@@ -124,8 +126,17 @@ def test_pages_outside_the_frame_are_accessible(
         crawl.shoot(page, f"sign-in-narrow-{scheme}")
         page.get_by_label("Username").fill("alice")
         page.get_by_label("Password").fill("wrong")
-        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign in", exact=True).click()
         page.get_by_role("alert").wait_for()
         accessible(page)
         page.goto("/first/no-such-link", wait_until="load")
         accessible(page)
+        for address in ("/account/forgotten/", "/account/passkey/", "/account/new-password/1/used/"):
+            page.goto(address)
+            accessible(page)
+        page.goto("/take/no-such-link", wait_until="load")
+        accessible(page)
+        page.goto(f"/take/{sample.OPEN_LINK[0]}", wait_until="load")
+        assert page.get_by_role("button", name="Take the creds").is_visible()
+        accessible(page)
+        fits(page)

@@ -68,6 +68,7 @@ def test_a_hidden_page_asks_nothing(open_context: Callable[..., Any], world: tup
     page = opened(open_context)
     page.goto(reverse("account-live", args=[cluster.operator.public_key, account.public_key]))
     page.evaluate("Object.defineProperty(document, 'hidden', {get: () => true})")
+    page.wait_for_timeout(300)  # what it asked before is told of late where much goes on
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.wait_for_timeout(2500)

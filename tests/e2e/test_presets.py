@@ -66,6 +66,7 @@ def fills(page: Page, user: User, look: Callable[[str], None]) -> None:
     page.goto(at(user))
     page.get_by_label("More actions").click()
     page.get_by_role("link", name="Fill from a preset").click()
+    expect(page.get_by_role("link", name="Service that answers requests")).to_be_visible()
     look("preset pick")
     page.get_by_role("link", name="Service that answers requests").click()
     page.get_by_label("Subject", exact=True).fill("orders.get")
@@ -85,6 +86,7 @@ def keeps_own(page: Page, user: User, look: Callable[[str], None]) -> None:
     """An own preset is made, refused once, applied, edited, and its newer version applied to whom it filled."""
     page.goto("/")
     page.get_by_role("link", name="Presets", exact=True).click()
+    expect(page.get_by_role("link", name="New preset")).to_be_visible()
     look("presets")
     page.get_by_role("link", name="New preset").click()
     page.get_by_label("Name", exact=True).fill("Devices")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.db import connection
 from django.urls import reverse
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from identities.claims.drafts import UserEdit
 from identities.formats.server_config import Resolver, ServerConfig
-from identities.models import Account, User
+from identities.models import Account, AuditEvent, User, append_only
 from identities.services import configs, users
 from tests import make, natsclient, natsserver
 from tests.e2e import crawl
@@ -49,6 +51,8 @@ def seen(accessible: Callable[..., None]) -> Seen:
 
     def look(page: Page, name: str) -> None:
         accessible(page)
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, f"{name} is {wide} px too wide"
         crawl.shoot(page, f"state {name}-light")
         page.emulate_media(color_scheme="dark")
         accessible(page, "color-contrast")
@@ -78,6 +82,25 @@ def test_a_dialog_its_errors_and_what_is_told_after_it(walk: Walk, seen: Seen, a
     seen(page, "toast after an edit")
 
 
+def test_a_page_that_is_being_left_asks_for_nothing_more(walk: Walk) -> None:
+    page = walk.page
+    page.goto(user_url("user-edit"))
+    answers: list[str] = []
+
+    def slowly(route: Route) -> None:
+        time.sleep(1)  # longer than the page waits before it shows what another change would do
+        route.continue_()
+
+    page.route("**" + user_url() + "?*", slowly)
+    page.on("response", lambda answer: answers.append(answer.request.post_data or ""))
+    panel = page.locator("main > .form-panel")
+    fill(panel, {"Tags": "team:ours"})
+    panel.get_by_role("button", name="Save", exact=True).click()
+    walk.told("Saved user “TestUser”.")
+    sent = [data for data in answers if "csrfmiddlewaretoken" in data]
+    assert "preview=1" not in sent[-1] and "tags=team%3Aours" in sent[-1]
+
+
 def test_somebody_else_saved_meanwhile(walk: Walk, seen: Seen) -> None:
     page = walk.page
     page.goto(user_url())
@@ -104,7 +127,7 @@ def test_menus_and_the_dialog_of_a_deletion(walk: Walk, seen: Seen) -> None:
     seen(page, "dialog of a deletion")
     panel.get_by_role("link", name="Cancel").click()
     page.get_by_label("Your account").click()
-    expect(page.get_by_role("link", name="Change password")).to_be_visible()
+    expect(page.get_by_role("link", name="Your account", exact=True)).to_be_visible()
     seen(page, "menu of the person")
 
 
@@ -151,6 +174,27 @@ def test_a_client_test_while_it_runs_and_after(
         expect(outcome).to_contain_text("It works.")
     expect(outcome).to_contain_text("hello, world")
     seen(page, "client test that worked")
+
+
+def test_the_audit_is_checked_while_one_looks(walk: Walk, seen: Seen) -> None:
+    page = walk.page
+    page.goto(reverse("installation"))
+    page.get_by_role("button", name="Check it").click()
+    audit = page.locator("#audit")
+    expect(audit).to_contain_text("Being checked")
+    seen(page, "audit that is being checked")
+    with worker():
+        expect(audit).to_contain_text("events fit")
+    expect(page.get_by_role("button", name="Check it")).to_be_visible()
+    seen(page, "audit that was checked")
+    broken = AuditEvent.objects.order_by("seq").values_list("pk", flat=True)[0]
+    append_only.remove(connection)
+    AuditEvent.objects.filter(pk=broken).update(summary="forged")
+    append_only.install(connection)
+    page.get_by_role("button", name="Check it").click()
+    with worker():
+        expect(audit).to_contain_text(f"event 1 (row {broken}): changed: summary")
+    seen(page, "audit that was changed")
 
 
 def test_what_the_tools_answer(walk: Walk, seen: Seen) -> None:

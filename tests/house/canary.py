@@ -7,6 +7,7 @@ import io
 import logging
 import pickle
 import re
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
@@ -228,11 +229,14 @@ def database() -> Iterator[tuple[str, bytes]]:
 
 
 def files() -> Iterator[tuple[str, bytes]]:
-    """The bytes that the database has written: SQLite's file with its journals, or PostgreSQL's directory."""
+    """The bytes that the database has written: SQLite's file with its journals, or PostgreSQL's directory.
+
+    SQLite's are read by another process: closing them here would let go of the locks that this one's connections hold.
+    """
     if connection.vendor == "sqlite":
         name = Path(str(connection.settings_dict["NAME"]))
         for path in sorted(name.parent.glob(f"{name.name}*")):
-            yield path.name, path.read_bytes()
+            yield path.name, subprocess.run(["cat", str(path)], stdout=subprocess.PIPE, check=True).stdout
         return
     with connection.cursor() as cursor:
         cursor.execute("CHECKPOINT")

@@ -17,6 +17,7 @@ from identities.nkeys import KeyKind, KeyPair
 from identities.policy.principal import Role
 from identities.policy.routes import ROUTES, Access
 from identities.services import accounts, client_tests, configs, creds, inspection, secrets, users
+from identities.views import proving
 from nscweb import health
 from tests import make, natsserver
 from tests.e2e import sample, starts
@@ -35,8 +36,9 @@ def songs(monkeypatch: pytest.MonkeyPatch) -> Songs:
 
 
 @pytest.fixture
-def ann(songs: Songs, tmp_path: Path) -> Iterator[story.Story]:
+def ann(songs: Songs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[story.Story]:
     make.installation()
+    monkeypatch.setattr(proving, "FRESH_SECONDS", 24 * 3600)  # the walk is long, and asked nowhere who it is
     stable = natsserver.Stable(tmp_path)
     yield story.Story(stable, tmp_path)
     stable.stop()

@@ -9,6 +9,7 @@ import pytest
 
 from tests import natsserver, nsc
 from tests.conftest import NO_SKIPS
+from tests.interop import settings_page
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +43,9 @@ def old_nats(tmp_path: Path) -> Iterator[natsserver.Stable]:
         yield stable
     finally:
         stable.stop()
+
+
+@pytest.fixture
+def setting(tmp_path: Path, nats: natsserver.Stable) -> settings_page.Setting:
+    """Somebody at the pages of the tutorial's account, and a server that is told of each change."""
+    return settings_page.begun(tmp_path, nats)

@@ -166,6 +166,38 @@ def test_what_servers_refuse_is_shown_with_their_words_on_every_one(nats: natsse
     }
 
 
+def test_a_newer_jwt_that_a_server_without_a_store_goes_by_is_not_overwritten(
+    nats: natsserver.Stable,
+) -> None:
+    operator = make.operator()
+    account = make.account(operator)
+    one = nodes.start(nats, operator, resolver=Resolver.MEMORY, preload_all=True)
+    cluster = clustered(one)
+    loads = json.dumps({"acc": account.public_key, "subject": "x"}).encode()
+    with nodes.linked(one) as link:
+        link.ask(messages.ACCOUNT_NSUBS, loads)
+    attending.once()
+    assert states(account) == {"n1": "same"}
+    account = change(account)
+    theirs = _signed(account, later=2, nats=replace(changes.claims_of(account).nats, description="elsewhere"))
+    update = messages.of_account(account.public_key, "CLAIMS.UPDATE")
+    with nodes.linked(one) as link:
+        assert [each.words for each in link.ask(update, theirs.encode()).answers] == ["jwt updated"]
+    attending.once()
+    row = row_of(account)
+    assert (row.state, row.found) == ("held", theirs)
+    assert states(account) == {"n1": "newer"}
+    with nodes.linked(one) as link:
+        info = link.ask(messages.of_account(account.public_key, "INFO")).answers
+    assert info[0].data["jwt"] == theirs
+    choosing.replace_theirs(principal=make.COMMAND, account=account, cluster=cluster, found=digest(theirs))
+    attending.once()
+    assert (row_of(account).state, states(account)) == ("done", {"n1": "same"})
+    with nodes.linked(one) as link:
+        info = link.ask(messages.of_account(account.public_key, "INFO")).answers
+    assert info[0].data["jwt"] == text(account)
+
+
 def test_a_newer_jwt_there_is_not_overwritten_and_a_person_chooses(nats: natsserver.Stable) -> None:
     operator = make.operator()
     kept, replaced, twin = (make.account(operator) for _ in range(3))
@@ -238,6 +270,17 @@ def test_servers_without_a_store_of_their_own_are_told_by_the_accounts_own_subje
     with nodes.linked(one) as link:
         (info,) = link.ask(messages.of_account(account.public_key, "INFO")).answers
         assert info.data["jwt"] == text(account)
+
+
+def test_a_full_server_and_a_cache_are_delivered_to_each_in_its_way(nats: natsserver.Stable) -> None:
+    operator = make.operator()
+    account = make.account(operator)
+    two = nodes.start(nats, operator, 2, others=Resolver.CACHE)
+    clustered(two)
+    attending.once()
+    assert (row_of(account).state, states(account)) == ("done", {"n1": "same", "n2": "lazy"})
+    with nodes.linked(two) as link:
+        assert held(link, account, 1) == [text(account)]
 
 
 def _client(at: nodes.Nodes, user: User) -> SystemLink:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from identities.formats.server_config import Resolver
-from identities.models import Cluster, Operator, ResolverKind, Server
+from identities.models import Cluster, Delivery, Operator, ResolverKind, Server
 from identities.resolver import surveying
-from identities.services import changes, clusters, links, roster
+from identities.resolver.system import SystemLink
+from identities.services import attending, changes, clusters, links, roster
 from tests import make, natsserver, nodes
 
 pytestmark = pytest.mark.django_db
@@ -87,6 +89,18 @@ def test_the_kind_of_resolver_follows_from_who_answers_what(
     assert (found.resolver, found.allow_delete) == (kind, deletes)
 
 
+def test_full_and_cache_resolvers_in_one_cluster_are_told_apart(nats: natsserver.Stable) -> None:
+    operator = make.operator()
+    account = make.account(operator)
+    mixed = nodes.start(nats, operator, 3, others=Resolver.CACHE)
+    cluster = added(mixed)
+    with links.linked(cluster) as link:
+        rows = {row.name: row.resolver for row in roster.refresh(cluster, link)}
+        lists = link.ask("$SYS.REQ.CLAIMS.LIST", expect=3).answers
+    assert rows == {"n1": ResolverKind.FULL, "n2": ResolverKind.CACHE, "n3": ResolverKind.CACHE}
+    assert all(account.public_key not in (one.data or ()) for one in lists)
+
+
 def test_nothing_is_deleted_by_asking_whether_it_could_be(nats: natsserver.Stable) -> None:
     operator = make.operator()
     account = make.account(operator)
@@ -152,3 +166,86 @@ def test_two_who_see_a_new_server_at_once_write_it_down_once() -> None:
     (one,) = roster.write(cluster, seen, rows={}, moment=clock.now(), described=True)
     (two,) = roster.write(cluster, seen, rows={}, moment=clock.now(), described=True)
     assert one.pk == two.pk == Server.objects.get().pk
+
+
+def test_what_a_server_did_not_tell_is_asked_again_and_what_it_told_stays(
+    nats: natsserver.Stable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = nodes.start(nats, make.operator())
+    cluster = added(one)
+    plain = surveying.described
+
+    def silent(link: Any, servers: Any, **known: Any) -> Any:
+        """As when LIST and VARZ come too late."""
+        bare = {key: replace(seen, kind=surveying.Kind.OTHER) for key, seen in servers.items()}
+        asked.append("silent")
+        return bare
+
+    asked: list[str] = []
+    with links.linked(cluster) as link:
+        monkeypatch.setattr(surveying, "described", silent)
+        (row,) = roster.refresh(cluster, link)
+        assert (row.resolver, row.operator_keys) == (ResolverKind.OTHER, "")
+        monkeypatch.setattr(surveying, "described", plain)
+        (row,) = roster.refresh(cluster, link)
+        assert row.resolver == ResolverKind.OTHER
+        (row,) = roster.refresh(cluster, link, again=True)
+        told = (row.resolver, row.allow_delete, row.system_account, row.operator_keys)
+        assert told[:2] == (ResolverKind.FULL, True)
+        assert roster.operators_of(row)
+        monkeypatch.setattr(surveying, "described", silent)
+        roster.refresh(cluster, link, again=True)
+        assert asked == ["silent"]  # it had told everything
+        Server.objects.update(operator_keys="")
+        (row,) = roster.refresh(cluster, link, again=True)
+        assert asked == ["silent", "silent"]
+        assert (row.resolver, row.allow_delete, row.system_account, row.operator_keys) == (*told[:3], "")
+
+
+def test_a_store_is_asked_once_a_run_what_servers_note_as_an_error(nats: natsserver.Stable) -> None:
+    mixed = nodes.start(nats, make.operator(), 2, others=Resolver.MEMORY)
+    cluster = added(mixed)
+
+    def looked(link: SystemLink) -> list[tuple[str, bool | None]]:
+        return [(row.resolver, row.allow_delete) for row in roster.refresh(cluster, link, again=True)]
+
+    told = [(ResolverKind.FULL, True), (ResolverKind.OTHER, None)]
+    with links.linked(cluster) as link:
+        assert looked(link) == told
+        noted = errors(mixed[0])
+        assert noted > 0
+        for _ in range(2):  # of the other one nobody knows whether it has told everything
+            assert looked(link) == told
+        assert errors(mixed[0]) == noted
+        Server.objects.filter(name="n1").update(allow_delete=None)
+        assert looked(link) == told
+        assert errors(mixed[0]) > noted
+    noted = errors(mixed[0])
+    mixed[0].stop()
+    mixed[0].start()
+    natsserver.eventually(lambda: nodes._routed(mixed), "the servers finding each other", 20)
+    with links.linked(cluster) as link:
+        assert looked(link) == told
+    assert errors(mixed[0]) > noted  # in another run it may be another store
+
+
+def errors(server: natsserver.NatsServer) -> int:
+    return sum("[ERR]" in line for line in server.log.splitlines())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_server_that_turns_out_to_store_accounts_gets_what_was_done(
+    nats: natsserver.Stable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator = make.operator()
+    account = make.account(operator)
+    one = nodes.start(nats, operator)
+    cluster = added(one)
+    attending.once()
+    assert Delivery.objects.get(account_key=account.public_key).state == "done"
+    Server.objects.update(resolver=ResolverKind.OTHER)
+    Delivery.objects.update(state="refused")
+    monkeypatch.setattr(attending, "AGAIN_SECONDS", -1.0)
+    attending.once()
+    assert Server.objects.get(cluster=cluster).resolver == ResolverKind.FULL
+    assert {row.state for row in Delivery.objects.filter(cluster=cluster)} == {"done"}

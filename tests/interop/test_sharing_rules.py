@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,40 @@ def operator(db: None) -> Operator:
     return make.operator("Test")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Between:
+    """A server on which Orders exports a subject and Billing imports it; one user's creds of each."""
+
+    url: str
+    orders: Path
+    billing: Path
+    imports: tuple[Import, ...]
+
+    def heard_by_billing(self, on: str, published: str) -> str | None:
+        return natsclient.hears(self.url, self.billing, on, self.orders, published)
+
+    def heard_by_orders(self, on: str, published: str) -> str | None:
+        return natsclient.hears(self.url, self.orders, on, self.billing, published)
+
+
+@pytest.fixture
+def between(operator: Operator, nats: natsserver.Stable) -> Callable[..., Between]:
+    """Makes that of a subject, its kind, and the local subjects under which it is imported ("": its own)."""
+
+    def made(subject: str, kind: str, *local: str) -> Between:
+        orders, billing = make.account(operator, "Orders"), make.account(operator, "Billing")
+        users = make.user(orders), make.user(billing)
+        one = Import(subject=subject, account=orders.public_key, type=kind)
+        imports = tuple(replace(one, local_subject=each) for each in local)
+        as_nsc_would(orders, exports=(Export(subject=subject, type=kind),))
+        as_nsc_would(billing, imports=imports)
+        server = nats.start(config(operator))
+        there, here = (creds_of(user, nats.directory) for user in users)
+        return Between(url=server.url, orders=there, billing=here, imports=imports)
+
+    return made
+
+
 @pytest.mark.parametrize(
     ("local", "heard"),
     [
@@ -66,17 +102,46 @@ def operator(db: None) -> Operator:
     ],
 )
 def test_a_renaming_that_we_refuse_loses_a_word(
-    operator: Operator, nats: natsserver.Stable, local: str, heard: str
+    between: Callable[..., Between], local: str, heard: str
 ) -> None:
-    orders, billing = make.account(operator, "Orders"), make.account(operator, "Billing")
-    speaking, listening = make.user(orders), make.user(billing)
-    one = Import(subject="orders.*.*", local_subject=local, account=orders.public_key, type="stream")
-    as_nsc_would(orders, exports=(Export(subject="orders.*.*", type="stream"),))
-    as_nsc_would(billing, imports=(one,))
-    assert bool(list(local_concerns("", one))) is (heard != "seen.new.eu")
-    server = nats.start(config(operator))
-    there, here = (creds_of(user, nats.directory) for user in (speaking, listening))
-    assert natsclient.hears(server.url, here, "seen.*.*", there, "orders.eu.new") == heard
+    shared = between("orders.*.*", "stream", local)
+    assert bool(list(local_concerns("", shared.imports[0]))) is (heard != "seen.new.eu")
+    assert shared.heard_by_billing("seen.*.*", "orders.eu.new") == heard
+
+
+def test_of_two_imports_of_one_stream_the_first_alone_brings_anything(
+    between: Callable[..., Between],
+) -> None:
+    shared = between("orders.>", "stream", "one.>", "two.>")
+    assert shared.heard_by_billing("one.>", "orders.new") == "one.new"
+    assert shared.heard_by_billing("two.>", "orders.new") is None
+
+
+def test_one_service_may_be_imported_under_two_names(between: Callable[..., Between]) -> None:
+    shared = between("orders.>", "service", "one.>", "two.>")
+    for name in ("one", "two"):
+        assert shared.heard_by_orders("orders.>", f"{name}.new") == "orders.new"
+
+
+@pytest.mark.parametrize(
+    ("subject", "local", "refused"),
+    [
+        ("*.*.*.*.>", "", True),
+        ("*.*.*.*.*", "", True),
+        ("o.*.*.*.*.*", "$1.$2.$3.$4.$5", True),
+        ("*.*.*.>", "", False),
+        ("*.*.*.*.*.>", "", False),
+        ("*.*.*.*.o", "", False),
+        (">", "", False),
+    ],
+)
+def test_a_service_import_that_the_server_takes_for_a_ring_leads_nowhere(
+    between: Callable[..., Between], subject: str, local: str, refused: bool
+) -> None:
+    shared = between(subject, "service", local)
+    assert import_cycles.taken_for_ring(shared.imports[0]) is refused
+    sent = re.sub(r"\*|\$\d", "w", local or subject).replace(">", "x.y")
+    assert shared.heard_by_orders(">", sent) == (None if refused else sent)
 
 
 @pytest.mark.parametrize("kind", ["stream", "service"])

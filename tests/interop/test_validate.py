@@ -17,7 +17,7 @@ from identities.formats.server_config import Resolver, ServerConfig
 from identities.models import Account, Operator, User
 from identities.services import accounts, changes, clock, configs, creds, validating
 from tests import make, natsclient, natsserver
-from tests.services.test_reissuing_accounts import BEARER, edited, token_for, with_key
+from tests.reissued import BEARER, edited, token_for, with_key
 
 pytestmark = pytest.mark.django_db
 Build = Callable[[Account, Account], None]

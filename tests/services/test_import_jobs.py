@@ -161,6 +161,23 @@ def test_choices_are_carried_out() -> None:
     assert account.issuer == there.operator.public.text
 
 
+@pytest.mark.parametrize("mode", ["members", "everybody"])
+def test_an_import_does_not_have_an_operator_sign_that_asks_for_four_eyes(mode: str) -> None:
+    there = Elsewhere()
+    operator = make.operator("Main")
+    make.four_eyes(operator, mode)
+    admin = make.principal(operator=operator)
+    text = there.account_jwt(by=there.account, name="Smuggled")
+    chosen = Choices(resign=frozenset({there.account.public.text}))
+    plan = planned(("pasted text", text.encode()), by=admin, under=operator.public_key)
+    done = jobs.result_of(worked(import_jobs.start(principal=admin, plan=plan, choices=chosen)))
+    account = Account.objects.get(name="Smuggled")
+    told = [note["message"] for note in done["notes"] if note["tone"] == "error"]
+    alone = mode == "members"  # an admin of the operator is no mere member
+    assert (account.issuer != there.account.public.text) == alone
+    assert any("asks for four eyes" in words for words in told) != alone
+
+
 @pytest.mark.parametrize("name", sorted(hostile.CASES))
 def test_a_hostile_archive_is_refused_with_its_reason_and_touches_nothing(name: str) -> None:
     job = import_jobs.begin(principal=make.COMMAND, upload=uploaded(("stores.zip", hostile.archive(name))))

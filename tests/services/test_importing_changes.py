@@ -1,86 +1,34 @@
-"""What is here already: newer JWTs are taken, older ones left, names that are taken asked, strangers told."""
+"""What is here already: newer JWTs are taken, older ones left, names that are taken asked."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from identities.claims import codec, nsc_slips
+from identities.claims import codec
 from identities.claims.account import AccountBody, ExternalAuthorization
-from identities.claims.common import Claims
 from identities.claims.drafts import AccountEdit, UserEdit
-from identities.claims.exports import Export
-from identities.claims.imports import Import
-from identities.claims.limits import NO_LIMIT, OperatorLimits
 from identities.claims.operator import OperatorBody
 from identities.claims.permissions import Permission as Rules
-from identities.claims.permissions import Permissions, UserPermissionLimits
+from identities.claims.permissions import Permissions
 from identities.claims.scopes import USER_SCOPE, SigningKey
 from identities.claims.user import UserBody
 from identities.errors import IdentityError
-from identities.models import Account, AuditEvent, IssuedToken, Key, Operator, Permission, Purpose, User
+from identities.models import Account, Key, Operator, Permission, Purpose, User
 from identities.nkeys import KeyKind, KeyPair
-from identities.policy.decisions import Forbidden
-from identities.services import (
-    accounts,
-    changes,
-    import_plans,
-    importing,
-    operators,
-    signing,
-    suspensions,
-    users,
-)
-from identities.services import keys as key_services
-from identities.services.import_items import Choices
-from identities.services.import_reading import Collected
-from tests import make, nscfiles, rows
+from identities.services import accounts, changes, import_plans, importing, operators, suspensions, users
+from tests import elsewhere, nscfiles, rows
+from tests.brought import FREE, UNLIMITED, WHO, all_three, bring, newer, said, signed
 from tests.elsewhere import OLD, Elsewhere
 
 pytestmark = pytest.mark.django_db
 
-WHO: Any = {"principal": make.COMMAND}
-Report = dict[str, Any]
-UNLIMITED = OperatorLimits.unlimited()
-FREE = UserPermissionLimits.unlimited()
-
 
 @pytest.fixture
 def there(db: None) -> Elsewhere:
-    make.installation()
-    return Elsewhere()
-
-
-def bring(*jwts: str, seeds: tuple[KeyPair, ...] = (), **choices: Any) -> Report:
-    return imported(nscfiles.texts(*jwts, seeds=seeds), **choices)
-
-
-def imported(collected: Collected, **choices: Any) -> Report:
-    return importing.perform(**WHO, collected=collected, choices=Choices(**choices))
-
-
-def said(report: Report, *tones: str) -> list[str]:
-    return [note["message"] for note in report["notes"] if not tones or note["tone"] in tones]
-
-
-def signed(body: Any, of: KeyPair, by: KeyPair, name: str, at: int) -> str:
-    return codec.encode(Claims(nats=body, sub=of.public.text, name=name), by, at).text
-
-
-def newer(there: Elsewhere, body: Any, at: int = OLD + 100, *, name: str = "") -> str:
-    """A later JWT of the operator, account or user made elsewhere."""
-    if isinstance(body, OperatorBody):
-        return signed(body, there.operator, there.operator, name or "Op", at)
-    if isinstance(body, AccountBody):
-        return signed(body, there.account, there.operator, name or "Acc", at)
-    return signed(body, there.user, there.account, name or "U", at)
-
-
-def all_three(there: Elsewhere) -> list[str]:
-    return [there.operator_jwt(), there.account_jwt(), there.user_jwt()]
+    return elsewhere.beside_ours()
 
 
 class TestNewer:
@@ -282,235 +230,6 @@ class TestNames:
             **WHO, operator=second, edit=operators.OperatorEdit(name="Op-2", tags=("t",)), version=1
         )
         assert codec.from_payload(saved.claims).name == "Op-2"
-
-
-class TestStrangers:
-    def test_an_account_of_nobody_known_is_left_out_until_an_operator_is_chosen(
-        self, there: Elsewhere
-    ) -> None:
-        bring(there.operator_jwt())
-        stranger = KeyPair.create(KeyKind.OPERATOR)
-        for signer, words in ((there.account, "It is self-signed"), (stranger, "It is signed by")):
-            assert words in said(bring(there.account_jwt(by=signer)), "left")[0]
-        report = bring(there.account_jwt(by=there.account), under="Op")
-        assert "self-signed, not signed by operator “Op”" in said(report, "error")
-        assert Account.objects.get().issuer == there.account.public.text
-        assert "self-signed" in AuditEvent.objects.latest("seq").summary
-
-    def test_one_in_an_operator_s_folder_belongs_to_it(self, there: Elsewhere, tmp_path: Path) -> None:
-        text = there.account_jwt(by=there.account)
-        root = nscfiles.store(tmp_path / "stores", there, {"accounts/Acc/Acc.jwt": text})
-        report = imported(nscfiles.collected(root))
-        assert Account.objects.get().operator.name == "Op"
-        assert [one["name"] for one in report["foreign"]] == ["Acc"]
-
-    @pytest.mark.parametrize("resign", ["one", "all"])
-    def test_it_is_signed_anew_only_when_that_is_asked(
-        self, there: Elsewhere, resign: str, tmp_path: Path
-    ) -> None:
-        text = there.account_jwt(by=there.account)
-        root = nscfiles.store(tmp_path / "stores", there, {"accounts/Acc/Acc.jwt": text})
-        keys = nscfiles.keystore(tmp_path / "keys", {there.operator.public.text: there.operator.seed()})
-        wanted = frozenset({"*"} if resign == "all" else {there.account.public.text})
-        imported(nscfiles.collected(root, keys), resign=wanted)
-        row = Account.objects.get()
-        assert row.token is not None
-        assert row.token.replaces is not None
-        assert (row.issuer, row.token.origin, row.token.replaces.text) == (
-            there.operator.public.text, "signed", text,
-        )  # fmt: skip
-        token = codec.decode(row.token.text)
-        assert token.claims.iat == row.last_iat > OLD
-        assert token.claims.nats == codec.decode(text).claims.nats
-        assert "signed anew by the operator" in AuditEvent.objects.latest("seq").summary
-        assert imported(nscfiles.collected(root, keys), resign=wanted)["counts"]["account"] == {"older": 1}
-
-    def test_without_a_seed_it_can_t_be_and_that_is_said(self, there: Elsewhere, tmp_path: Path) -> None:
-        text = there.account_jwt(by=there.account)
-        root = nscfiles.store(tmp_path / "stores", there, {"accounts/Acc/Acc.jwt": text})
-        report = imported(nscfiles.collected(root), resign=frozenset({"*"}))
-        assert any("no key of its operator that may do so" in words for words in said(report, "error"))
-        assert Account.objects.get().issuer == there.account.public.text
-
-    def test_creds_of_an_account_here_bring_their_user(self, there: Elsewhere) -> None:
-        bring(there.operator_jwt(), there.account_jwt())
-        report = bring(there.user_jwt(), seeds=(there.user,))
-        user = User.objects.get()
-        assert (user.has_seed, user.account.name, user.account.user_count) == (True, "Acc", 1)
-        assert report["counts"]["user"] == {"new": 1}
-
-    def test_a_seed_of_nobody_is_left_out_and_told_by_its_public_key(self, there: Elsewhere) -> None:
-        stranger = KeyPair.create(KeyKind.USER)
-        report = bring(*all_three(there), seeds=(stranger,))
-        assert report["seeds"]["strangers"] == [stranger.public.text]
-        assert not Key.objects.filter(public_key=stranger.public.text).exists()
-        assert stranger.seed().reveal().decode() not in str(report)
-
-    def test_what_was_deleted_here_does_not_come_back(self, there: Elsewhere) -> None:
-        bring(*all_three(there), seeds=(there.operator, there.account))
-        user = User.objects.select_related("account__operator").get()
-        users.delete(**WHO, user=user, version=user.version, revoke=False)
-        assert "belonged to the deleted user “U”" in said(bring(there.user_jwt()), "left")[0]
-        account = Account.objects.get()
-        accounts.delete(**WHO, account=account, version=account.version)
-        report = bring(there.account_jwt(), there.user_jwt())
-        assert any("belonged to the deleted account “Acc”" in words for words in said(report, "left"))
-        assert not Account.objects.live().exists()
-
-    def test_a_deleted_operator_comes_back_and_goes_on_rising(self, there: Elsewhere) -> None:
-        bring(*all_three(there), seeds=(there.operator,))
-        row = Operator.objects.get()
-        edit = operators.OperatorEdit(name="Edited")
-        edited = operators.update(**WHO, operator=row, edit=edit, version=row.version)
-        operators.delete(**WHO, operator=edited, version=edited.version)
-        report = bring(*all_three(there))
-        assert report["counts"]["operator"] == {"new": 1}
-        assert Operator.objects.live().get().last_iat == edited.last_iat > OLD
-
-    def test_a_key_of_another_account_keeps_an_account_out(self, there: Elsewhere) -> None:
-        shared = KeyPair.create(KeyKind.ACCOUNT)
-        keys = (SigningKey(key=shared.public.text),)
-        bring(there.operator_jwt(), there.account_jwt(signing_keys=keys))
-        second = KeyPair.create(KeyKind.ACCOUNT)
-        text = there.account_jwt(name="Second", of=second, signing_keys=keys)
-        assert "is already one of “Acc”" in said(bring(text), "left")[0]
-        fresh = Elsewhere()
-        report = bring(
-            fresh.operator_jwt(name="Op2"),
-            fresh.account_jwt(name="S", signing_keys=keys, of=second),
-            fresh.account_jwt(name="T", signing_keys=keys, of=KeyPair.create(KeyKind.ACCOUNT)),
-        )
-        assert any("of another account that comes along" in words for words in said(report, "left"))
-
-    def test_a_key_made_ahead_here_gives_its_seed_to_whoever_has_it(self, there: Elsewhere) -> None:
-        bring(there.operator_jwt(), there.account_jwt())
-        operator = Operator.objects.get()
-        spare = key_services.generate(**WHO, operator=operator, kind=KeyKind.USER)
-        claims = Claims(nats=UserBody(), sub=spare.public_key, name="ahead")
-        bring(codec.encode(claims, there.account, OLD).text)
-        user = User.objects.get()
-        assert user.has_seed
-        key = Key.objects.get(public_key=spare.public_key, deleted_at=None)
-        assert (key.purpose, key.user, key.sealed is not None) == (Purpose.IDENTITY, user, True)
-
-
-class TestRights:
-    def test_whoever_may_only_look_imports_nothing(self, there: Elsewhere) -> None:
-        with pytest.raises(Forbidden):
-            importing.perform(
-                principal=make.principal("viewer"), collected=nscfiles.texts(there.operator_jwt())
-            )
-
-    def test_an_operator_s_administrator_imports_below_it_alone(self, there: Elsewhere) -> None:
-        bring(there.operator_jwt())
-        mine = make.principal("administrator", operator=Operator.objects.get())
-        other = Elsewhere()
-        texts = [there.account_jwt(), there.user_jwt(), other.operator_jwt(name="Other"), other.account_jwt()]
-        report = importing.perform(principal=mine, collected=nscfiles.texts(*texts))
-        assert [row.name for row in Account.objects.all()] == ["Acc"]
-        assert any("needs the role owner" in words for words in said(report, "left"))
-        assert Operator.objects.count() == 1
-
-
-class TestSlips:
-    def test_what_nsc_edit_account_allows_again_is_told(self, there: Elsewhere) -> None:
-        limits = replace(UNLIMITED, wildcards=False, exports=5, disallow_bearer=True)
-        bring(there.operator_jwt(), there.account_jwt(limits=limits))
-        report = bring(newer(there, AccountBody(limits=replace(UNLIMITED, exports=5))))
-        assert {nsc_slips.WILDCARDS, nsc_slips.BEARER} <= set(said(report, "warning"))
-
-    def test_what_nsc_edit_export_drops_is_told(self, there: Elsewhere) -> None:
-        export = Export(
-            subject="a.*.b", type="service", account_token_position=2, advertise=True, response_type="Stream"
-        )
-        bring(there.operator_jwt(), there.account_jwt(exports=(export,)))
-        bare = AccountBody(limits=UNLIMITED, exports=(Export(subject="a.*.b", type="service"),))
-        report = bring(newer(there, bare))
-        assert any("lost account_token_position, advertise, response_type" in words for words in said(report))
-
-    def test_an_account_that_nsc_edited_is_told(self, there: Elsewhere) -> None:
-        limits = replace(UNLIMITED, streams=NO_LIMIT, consumer=NO_LIMIT, max_ack_pending=NO_LIMIT)
-        report = bring(there.operator_jwt(), there.account_jwt(limits=limits))
-        assert nsc_slips.EDITED in said(report, "info")
-
-    def test_a_role_that_was_perhaps_an_accident_is_told(self, there: Elsewhere) -> None:
-        signer = KeyPair.create(KeyKind.OPERATOR)
-        pairs = sorted((KeyPair.create(KeyKind.ACCOUNT) for _ in range(2)), key=lambda pair: pair.public.text)
-        keys = (
-            SigningKey(kind=USER_SCOPE, key=pairs[0].public.text, role="reader", template=FREE),
-            SigningKey(key=pairs[1].public.text),
-        )
-        operator = there.operator_jwt(strict_signing_key_usage=True, signing_keys=(signer.public.text,))
-        account = there.account_jwt(by=signer, signing_keys=keys)
-        issued = there.user_jwt(
-            by=pairs[0], issuer_account=there.account.public.text, limits=UserPermissionLimits()
-        )
-        report = bring(operator, account, issued)
-        assert any(
-            "has the role “reader”, whose key is the first" in words for words in said(report, "warning")
-        )
-
-    def test_bad_subjects_and_names_come_in_and_are_told(self, there: Elsewhere) -> None:
-        limits = replace(FREE, pub=Rules(allow=("a.>.b",)), sub=Rules(allow=(".bad",)))
-        report = bring(there.operator_jwt(), there.account_jwt(name=".."), there.user_jwt(limits=limits))
-        words = " ".join(said(report))
-        assert "a.>.b" in words
-        assert ".bad" in words
-        assert "“..” means a folder to nsc" in words
-        assert Account.objects.get().name == ".."
-
-    def test_imports_that_go_round_in_circles_are_told(self, there: Elsewhere) -> None:
-        other = KeyPair.create(KeyKind.ACCOUNT)
-
-        def shares(name: str, of: KeyPair, source: KeyPair) -> str:
-            return there.account_jwt(
-                name=name,
-                of=of,
-                exports=(Export(subject="x.>", type="stream"),),
-                imports=(Import(subject="x.>", account=source.public.text, type="stream"),),
-            )
-
-        texts = [shares("A", there.account, other), shares("B", other, there.account)]
-        report = bring(there.operator_jwt(), *texts)
-        assert any("leads back to where it came from" in words for words in said(report, "warning"))
-
-
-def test_a_store_with_an_account_named_by_dots_is_read_from_where_nsc_put_it(
-    there: Elsewhere, tmp_path: Path
-) -> None:
-    files = {"...jwt": there.account_jwt(name=".."), "users/u.jwt": there.user_jwt(name="u")}
-    report = imported(nscfiles.collected(nscfiles.store(tmp_path / "stores", there, files)))
-    assert (Account.objects.get().name, User.objects.get().name) == ("..", "u")
-    assert not said(report, "left")
-
-
-def test_a_managed_operator_is_told_as_one(there: Elsewhere, tmp_path: Path) -> None:
-    root = nscfiles.store(tmp_path / "stores", there, {})
-    (root / "Op" / ".nsc").write_text('{"managed":true,"name":"Op","kind":"operator","version":"1"}')
-    assert any("is a managed operator" in words for words in said(imported(nscfiles.collected(root)), "info"))
-
-
-def test_a_pack_gives_accounts_under_their_keys(there: Elsewhere) -> None:
-    bring(there.operator_jwt())
-    key = there.account.public.text
-    bring(f"{key}|{there.account_jwt()}")
-    assert Account.objects.get().public_key == key
-    other = KeyPair.create(KeyKind.ACCOUNT)
-    report = bring(f"{key}|{there.account_jwt(name='Other', of=other)}")
-    assert any(f"puts the JWT of {other.public.text} beside the key {key}" in words for words in said(report))
-
-
-def test_a_bearer_jwt_is_sealed_and_nowhere_in_the_report(there: Elsewhere) -> None:
-    text = there.user_jwt(limits=replace(FREE, bearer_token=True))
-    report = bring(there.operator_jwt(), there.account_jwt(), text)
-    user = User.objects.select_related("token").get()
-    assert user.bearer
-    assert user.token is not None
-    assert (user.token.text, user.token.sealed is not None) == ("", True)
-    with signing.token_text(user.token) as opened:
-        assert opened == text
-    assert text not in str(report)
-    assert not IssuedToken.objects.filter(text=text).exists()
 
 
 def test_what_changes_here_meanwhile_is_planned_anew(

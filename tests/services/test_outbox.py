@@ -15,13 +15,14 @@ from identities.nkeys import KeyKind, KeyPair
 from identities.services import accounts, audit, clock, importing, outbox
 from tests import make, nscfiles
 from tests.elsewhere import OLD, Elsewhere
-from tests.services.test_all_or_nothing import WORKS, Sample, sample
+from tests.works import WORKS
+from tests.works.sample import Sample, sample
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 __all__ = ["sample"]
 
 
-WAKES = {"choosing.deliver_now", "clusters.create"}
+WAKES = {"choosing.deliver_now", "clusters.create", "drifting.deliver"}
 """What is delivered again without being signed."""
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from identities.errors import IdentityError
+from identities.lookup import person_principal
 from identities.models import AuditEvent, AuditTarget, FirstAdminLink, Grant, Person, SignInFailure
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.actions import Action
+from identities.policy.decisions import Forbidden
 from identities.policy.principal import Principal, Role
 from identities.services import people
 from tests import make
@@ -142,3 +144,21 @@ def test_a_name_is_taken_in_any_case(unsealed: None) -> None:
     people.add_person(username="Alice", password=make.PASSWORD, role=Role.VIEWER)
     with pytest.raises(IdentityError, match="taken"):
         people.add_person(username=" ALICE", password=make.PASSWORD, role=Role.VIEWER)
+
+
+def test_a_profile_is_changed_and_the_audit_says_what_of_it(unsealed: None) -> None:
+    me = person_principal(make.person(username="alice"))
+    people.edit_profile(principal=me, name="Alice A.", email="")
+    people.edit_profile(principal=me, name="Alice B.", email="alice@example.com")
+    people.edit_profile(principal=me, name="Alice B.", email="alice@example.com")
+    said = (
+        AuditEvent.objects.filter(action=Action.PROFILE_EDIT)
+        .order_by("seq")
+        .values_list("summary", flat=True)
+    )
+    assert list(said) == ["Changed the own name", "Changed the own name and e-mail"]
+
+
+def test_a_command_has_no_profile(unsealed: None) -> None:
+    with pytest.raises(Forbidden):
+        people.edit_profile(principal=COMMAND, name="x", email="")

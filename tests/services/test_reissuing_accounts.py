@@ -1,26 +1,19 @@
-"""An account under another key: all that names it follows, nobody comes back, and the plan says what does not move."""
+"""An account under another key: its users follow, nobody comes back, and the plan says what does not move."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from django.core.management import call_command
 
 from identities import lookup
 from identities.claims import codec, trust, validate
-from identities.claims.account import AccountBody, ExternalAuthorization
-from identities.claims.activation import ActivationBody
-from identities.claims.common import Claims
 from identities.claims.drafts import UserEdit
 from identities.claims.exports import Export
-from identities.claims.imports import Import
 from identities.claims.limits import OperatorLimits
 from identities.claims.permissions import Permission, UserPermissionLimits
-from identities.claims.scopes import USER_SCOPE, SigningKey
 from identities.errors import IdentityError
-from identities.models import Account, AuditEvent, AuditTarget, IssuedToken, Job, Key, Operator, Purpose, User
+from identities.models import Account, AuditEvent, AuditTarget, IssuedToken, Key, Operator, Purpose, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.decisions import Forbidden
 from identities.policy.principal import Role
@@ -30,22 +23,16 @@ from identities.services import (
     changes,
     clock,
     creds,
-    jobs,
     keys,
-    reissue_plans,
-    reissuing,
     reissuing_accounts,
     secrets,
-    signing,
     suspensions,
     users,
 )
-from identities.services.reissuing_accounts import Reissued
 from tests import make
+from tests.reissued import BEARER, BY, claims, edited, plan, reissue, said, with_key
 
 pytestmark = pytest.mark.django_db
-BY: dict[str, Any] = {"principal": make.COMMAND}
-BEARER = replace(UserPermissionLimits.unlimited(), bearer_token=True)
 
 
 @pytest.fixture
@@ -56,69 +43,6 @@ def operator(db: None) -> Operator:
 @pytest.fixture
 def account(operator: Operator) -> Account:
     return make.account(operator, "App")
-
-
-def edited(account: Account, **body: object) -> Account:
-    account = Account.objects.get(pk=account.pk)
-    saved = accounts.rewrite(
-        **BY,
-        account=account,
-        plan=lambda row: changes.plan(row, changes.edit_body(**body), now=clock.unix()),
-        version=account.version,
-        done="Edited account",
-    )
-    return Account.objects.get(pk=saved.pk)
-
-
-def with_key(account: Account, *, role: str = "", template: UserPermissionLimits | None = None) -> Key:
-    """One more signing key of the account, whose seed is here; a role when it is named."""
-    key, pair = signing.new_key(KeyKind.ACCOUNT, purpose=Purpose.SIGNING)
-    pair.wipe()
-    key.operator, key.account = account.operator, account
-    key.save()
-    entry = SigningKey(key=key.public_key)
-    if role:
-        entry = replace(
-            entry, kind=USER_SCOPE, role=role, template=template or UserPermissionLimits.unlimited()
-        )
-    held = changes.claims_of(Account.objects.get(pk=account.pk)).nats.signing_keys
-    edited(account, signing_keys=(*held, entry))
-    return Key.objects.get(pk=key.pk)
-
-
-def reissue(account: Account, public_key: str = "") -> Reissued:
-    account = Account.objects.get(pk=account.pk)
-    return reissuing_accounts.reissue(**BY, account=account, public_key=public_key, version=account.version)
-
-
-def plan(account: Account, public_key: str = "") -> reissuing.Plan:
-    return reissue_plans.of_account(**BY, account=Account.objects.get(pk=account.pk), public_key=public_key)
-
-
-def said(lines: tuple[str, ...]) -> str:
-    return " ".join(lines)
-
-
-def claims(row: Account | User) -> Claims[Any]:
-    row.refresh_from_db()
-    return changes.claims_of(row)
-
-
-def token_for(exporter: Account, importer: Account, subject: str, kind: str = "stream", **more: Any) -> str:
-    """An activation token by the exporter's first key that may."""
-    key = signing.user_signer(exporter, claims(exporter), strict=False)
-    own = key.public_key == exporter.public_key
-    body = ActivationBody(subject=subject, kind=kind, issuer_account="" if own else exporter.public_key)
-    with signing.signer_for(key) as signer:
-        made: str = codec.encode(
-            Claims(nats=body, sub=importer.public_key, name=subject, **more), signer, clock.unix()
-        ).text
-    return made
-
-
-def activation(imported: Import | None) -> Claims[ActivationBody]:
-    assert imported is not None
-    return codec.decode(imported.token).claims
 
 
 def test_the_account_keeps_everything_but_its_key(account: Account) -> None:
@@ -214,136 +138,6 @@ def test_a_user_whom_no_key_stands_behind_is_left_out(account: Account) -> None:
     reissue(account)
     assert claims(user).iss == cut_off.public_key
     assert claims(user).nats.issuer_account == account.public_key
-
-
-def test_accounts_that_import_from_it_name_the_new_key(operator: Operator, account: Account) -> None:
-    other = make.account(operator, "Other")
-    account = edited(
-        account,
-        exports=(
-            Export(name="news", subject="news.>", type="stream"),
-            Export(name="private", subject="private.*", type="stream", token_req=True),
-        ),
-    )
-    token = token_for(account, other, "private.*", exp=clock.unix() + 1000)
-    other = edited(
-        other,
-        imports=(
-            Import(
-                name="n", subject="news.a", account=account.public_key, type="stream", local_subject="x.a"
-            ),
-            Import(name="p", subject="private.*", account=account.public_key, type="stream", token=token),
-        ),
-    )
-    foreseen = plan(account)
-    assert "1 account here, “Other”" in said(foreseen.moves)
-    assert "1 activation token" in said(foreseen.moves)
-    after = reissue(account).account
-    public, private = claims(other).nats.imports
-    assert (public.account, public.local_subject) == (after.public_key, "x.a")
-    held = activation(private)
-    assert trust.did_sign(claims(after), held)
-    assert (held.sub, held.nats.subject, held.exp) == (other.public_key, "private.*", activation_exp(token))
-    assert not validate.validate(claims(other), now=clock.unix()).blocking
-    assert IssuedToken.objects.filter(kind="activation", subject=other.public_key, jti=held.jti).exists()
-
-
-def activation_exp(token: str) -> int:
-    return codec.decode(token).claims.exp
-
-
-def test_its_own_imports_get_tokens_for_the_new_key(operator: Operator, account: Account) -> None:
-    exporter = make.account(operator, "Exporter")
-    exporter = edited(
-        exporter,
-        exports=(
-            Export(name="p", subject="private.>", type="service", token_req=True),
-            Export(name="pos", subject="by.*.>", type="stream", account_token_position=2),
-        ),
-    )
-    token = token_for(exporter, account, "private.>", "service")
-    own = f"by.{account.public_key}.x"
-    account = edited(
-        account,
-        imports=(
-            Import(name="p", subject="private.a", account=exporter.public_key, type="service", token=token),
-            Import(
-                name="pos", subject=own, local_subject="mine.x", account=exporter.public_key, type="stream"
-            ),
-        ),
-    )
-    after = reissue(account).account
-    held = {one.name: one for one in claims(after).nats.imports}
-    assert held["pos"].subject == f"by.{after.public_key}.x"
-    assert held["pos"].local_subject == "mine.x"
-    assert activation(held["p"]).sub == after.public_key
-    assert trust.did_sign(claims(exporter), activation(held["p"]))
-    assert not validate.validate(claims(after), now=clock.unix()).blocking
-
-
-@pytest.mark.parametrize("who", ["importer", "*"])
-def test_a_revoked_activation_is_not_signed_anew(operator: Operator, account: Account, who: str) -> None:
-    other = make.account(operator, "Other")
-    key = other.public_key if who == "importer" else "*"
-    account = edited(account, exports=(Export(name="p", subject="p.>", type="stream", token_req=True),))
-    token = token_for(account, other, "p.>")
-    export = Export(
-        name="p", subject="p.>", type="stream", token_req=True, revocations={key: clock.unix() + 5}
-    )
-    account = edited(account, exports=(export,))
-    edited(
-        other,
-        imports=(Import(name="p", subject="p.>", account=account.public_key, type="stream", token=token),),
-    )
-    assert "“p” of “Other”: its activation is revoked" in said(plan(account).stays)
-    after = reissue(account).account
-    (imported,) = claims(other).nats.imports
-    assert (imported.account, imported.token) == (after.public_key, "")
-
-
-def test_an_exporter_that_is_not_kept_here_leaves_an_import_without_its_token(account: Account) -> None:
-    stranger = KeyPair.create(KeyKind.ACCOUNT)
-    body = ActivationBody(subject="p.>", kind="stream")
-    token = codec.encode(Claims(nats=body, sub=account.public_key, name="p.>"), stranger, clock.unix()).text
-    imported = Import(name="p", subject="p.>", account=stranger.public.text, type="stream", token=token)
-    account = edited(account, imports=(imported,))
-    assert "its exporter is not kept here" in said(plan(account).stays)
-    after = reissue(account).account
-    (held,) = claims(after).nats.imports
-    assert (held.account, held.token) == (stranger.public.text, "")
-
-
-def test_auth_callout_of_other_accounts_allows_the_new_key(operator: Operator, account: Account) -> None:
-    callout = make.account(operator, "Callout")
-    service = make.user(callout, "service")
-    edited(
-        callout,
-        authorization=ExternalAuthorization(
-            auth_users=(service.public_key,), allowed_accounts=(account.public_key,)
-        ),
-    )
-    after = reissue(account).account
-    assert claims(callout).nats.authorization.allowed_accounts == (after.public_key,)
-
-
-def test_the_system_account_takes_the_operator_with_it(operator: Operator) -> None:
-    system = Account.objects.get(operator=operator)
-    assert "every server needs a new configuration" in said(plan(system).moves)
-    after = reissue(system).account
-    operator.refresh_from_db()
-    assert operator.system_account == after.public_key
-    assert changes.claims_of(operator).nats.system_account == after.public_key
-
-
-def test_accounts_of_another_operator_follow_where_one_may(operator: Operator, account: Account) -> None:
-    elsewhere = make.account(make.operator("Elsewhere"), "Far")
-    account = edited(account, exports=(Export(name="n", subject="news", type="stream"),))
-    edited(elsewhere, imports=(Import(name="n", subject="news", account=account.public_key, type="stream"),))
-    narrow = make.principal(Role.ADMINISTRATOR, operator=operator)
-    foreseen = reissue_plans.of_account(principal=narrow, account=account)
-    assert "that you may not edit" in said(foreseen.stays)
-    done = reissuing_accounts.reissue(principal=narrow, account=account, version=account.version)
-    assert claims(elsewhere).nats.imports[0].account == account.public_key != done.account.public_key
 
 
 def test_a_key_may_be_given_and_a_spare_one_brings_its_seed(operator: Operator, account: Account) -> None:
@@ -463,73 +257,6 @@ def test_the_plan_names_what_does_not_move(operator: Operator, account: Account)
     ):
         assert words in text, (words, text)
     assert IssuedToken.objects.filter(reason=reissuing_accounts.REASON).count() == 0
-
-
-def test_many_users_follow_by_the_worker_and_a_second_reissue_waits(
-    account: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reissuing, "AT_ONCE", 3)
-    monkeypatch.setattr("identities.services.resigning.CHUNK", 2)
-    made = make.many_users(account, [f"u{number}" for number in range(5)])
-    done = reissue(account)
-    assert done.job is not None
-    assert User.objects.get(pk=made[0].pk).issuer == account.public_key
-    with pytest.raises(IdentityError, match="still being signed anew"):
-        reissue(account)
-    early = User.objects.get(pk=made[4].pk)
-    early.chosen_signer = done.account.public_key
-    meanwhile = users.update(**BY, user=early, edit=UserEdit(name="edited"), version=early.version)
-    call_command("worker", "--once")
-    job = Job.objects.get(pk=done.job.pk)
-    assert (job.state, job.done, job.total) == ("done", 4, 5)
-    after = claims(done.account)
-    for user in made:
-        assert trust.did_sign(after, claims(user)), user.name
-    assert User.objects.get(pk=meanwhile.pk).version == meanwhile.version
-    assert audit.first_broken() is None
-
-
-def test_a_job_that_is_begun_again_passes_over_what_is_done(
-    account: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reissuing, "AT_ONCE", 1)
-    monkeypatch.setattr("identities.services.resigning.CHUNK", 2)
-    make.many_users(account, [f"u{number}" for number in range(5)])
-    done = reissue(account)
-    lease = jobs.claim({reissuing.KIND: reissuing.HANDLER})
-    assert lease is not None
-    reissuing.run(lease)
-    signed = IssuedToken.objects.count()
-    assert reissuing.run(lease) == {"signed": 0, "left": [], "left_count": 0}
-    assert IssuedToken.objects.count() == signed
-    assert done.account.public_key != account.public_key
-
-
-def test_a_job_whose_account_is_deleted_ends_and_says_so(
-    account: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reissuing, "AT_ONCE", 0)
-    make.user(account)
-    done = reissue(account)
-    accounts.delete(**BY, account=done.account, version=done.account.version)
-    call_command("worker", "--once")
-    job = Job.objects.get()
-    assert (job.state, job.error) == ("failed", "“App” was deleted meanwhile: there is nothing left to sign.")
-
-
-def test_who_is_revoked_while_the_worker_signs_stays_revoked(
-    account: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reissuing, "AT_ONCE", 1)
-    made = make.many_users(account, ["a", "b", "c"])
-    done = reissue(account)
-    row = Account.objects.get(pk=account.pk)
-    accounts.revoke(**BY, account=row, entries={made[1].public_key: made[1].last_iat})
-    while jobs.work_once({reissuing.KIND: reissuing.HANDLER}):
-        pass
-    body: AccountBody = claims(done.account).nats
-    assert claims(made[1]).iat <= body.revocations[made[1].public_key]
-    assert claims(made[0]).iat > body.revocations.get(made[0].public_key, 0)
 
 
 def test_sealed_seeds_of_the_old_key_can_be_erased_afterwards(operator: Operator, account: Account) -> None:

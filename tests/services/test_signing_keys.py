@@ -106,13 +106,14 @@ class TestAdding:
     def test_somebodys_key_is_refused_and_so_is_one_of_another_kind(self, account: Account) -> None:
         other = make.account(account.operator, "Other")
         for taken, holder in (
-            (other.public_key, "Other"),
-            (account.public_key, "Orders"),
-            (add(account).public_key, "Orders"),
+            (other.public_key, "somebody else under this operator"),
+            (account.public_key, "“Orders”"),
+            (add(account).public_key, "“Orders”"),
         ):
-            with pytest.raises(IdentityError, match=f"already a key of “{holder}”") as refused:
+            with pytest.raises(IdentityError, match=f"already a key of {holder}") as refused:
                 add(account, public_key=taken)
             assert refused.value.field == "public_key"
+            assert "Other" not in refused.value.user_message  # whom its admins may not see
         with pytest.raises(IdentityError, match="not account"):
             add(account, public_key=KeyPair.create(KeyKind.USER).public.text)
 
@@ -136,7 +137,8 @@ class TestAdding:
         add(account, public_key=key.public_key)
         named = trust_chain.names(make.COMMAND, [key.public_key])
         assert named == {key.public_key: "signing key of Orders"}
-        assert shown.key_names(account.operator, [key.public_key]) == {key.public_key: "Orders (signing key)"}
+        names = shown.key_names(make.COMMAND, account.operator, [key.public_key])
+        assert names == {key.public_key: "Orders (signing key)"}
 
     def test_viewers_may_not(self, account: Account) -> None:
         with pytest.raises(Forbidden):

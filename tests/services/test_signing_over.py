@@ -13,7 +13,7 @@ from identities.policy.decisions import Forbidden
 from identities.policy.principal import Role
 from identities.services import accounts, changes, signing_over
 from tests import make
-from tests.services.test_reissuing_accounts import claims, edited, with_key
+from tests.reissued import claims, edited, with_key
 
 pytestmark = pytest.mark.django_db
 BY: dict[str, Any] = {"principal": make.COMMAND}

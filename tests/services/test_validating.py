@@ -25,7 +25,7 @@ from identities.policy.principal import Principal, Role
 from identities.services import accounts, changes, clock, operators, validating, validating_users
 from identities.services.validating_users import Finding
 from tests import make
-from tests.services.test_reissuing_accounts import BEARER, edited, token_for, with_key
+from tests.reissued import BEARER, edited, token_for, with_key
 
 pytestmark = pytest.mark.django_db
 BY: dict[str, Any] = {"principal": make.COMMAND}

@@ -1,4 +1,4 @@
-"""The pages of accounts: seen, made, edited, limited, deleted, by whom, and what is said when not."""
+"""The pages of accounts: seen, made, deleted, by whom, and what is said when not."""
 
 from __future__ import annotations
 
@@ -8,19 +8,16 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from identities.claims.imports import Import
-from identities.claims.limits import JetStreamLimits, OperatorLimits
-from identities.forms.base import THEIRS_TAKEN
-from identities.forms.limits import LimitsForm
+from identities.claims.limits import OperatorLimits
 from identities.models import Account, IssuedToken, Operator, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.principal import Role
-from identities.services import accounts, changes
+from identities.services import changes
 from tests import make
-from tests.pages import saved_all_the_same
+from tests.views.account_pages import UNKNOWN, edited, limited, list_url, url
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
-UNKNOWN = KeyPair.create(KeyKind.ACCOUNT).public.text
 PAGES = ["account", "account-jwt", "account-history"]
 WRITING = ["account-edit", "account-limits", "account-delete"]
 
@@ -43,35 +40,6 @@ def operator() -> Operator:
 @pytest.fixture
 def orders(operator: Operator) -> Account:
     return make.account(operator, "Orders")
-
-
-def list_url(operator: Operator, name: str = "accounts") -> str:
-    return reverse(name, args=[operator.public_key])
-
-
-def url(name: str, account: Account, key: str = "") -> str:
-    return reverse(name, args=[account.operator.public_key, key or account.public_key])
-
-
-def edited(account: Account, **changed: str) -> dict[str, str]:
-    return {"name": account.name, "version": str(account.version), **changed}
-
-
-def limited(account: Account, **changed: str) -> dict[str, str]:
-    """What the browser sends of the limits form, as shown, with `changed` typed over."""
-    form = LimitsForm.of(account, None, now=0)
-    typed = {
-        bound.html_name: "on" if bound.value() is True else str(bound.value())
-        for bound in form
-        if bound.value() is not False
-    }
-    return {**typed, **changed}
-
-
-def limits_of(account: Account) -> OperatorLimits:
-    account.refresh_from_db()
-    limits: OperatorLimits = changes.claims_of(account).nats.limits
-    return limits
 
 
 def test_the_list_shows_the_accounts_of_one_operator_with_their_users(admin: Client, orders: Account) -> None:
@@ -225,166 +193,6 @@ def test_the_resolver_that_the_operators_url_speaks_of_stands_first(admin: Clien
     assert page.index("Resolver: full") < page.index("Resolver: MEMORY")
 
 
-def test_an_account_is_renamed_and_described_anew(admin: Client, orders: Account) -> None:
-    typed = edited(orders, name="Sales", description="d", tags="b,a")
-    assert admin.post(url("account-edit", orders), typed).status_code == 302
-    orders.refresh_from_db()
-    body = changes.claims_of(orders).nats
-    assert (orders.name, body.description, body.tags) == ("Sales", "d", ("a", "b"))
-
-
-def test_an_edit_that_changes_nothing_signs_nothing(admin: Client, operator: Operator) -> None:
-    account = make.account(operator, "Orders", description="two\nlines", tags=("z", "a"))
-    before = IssuedToken.objects.count()
-    typed = edited(account, description="two\r\nlines", tags="z\r\na")
-    answer = admin.post(url("account-edit", account), typed, follow=True)
-    assert "Nothing was changed" in answer.content.decode()
-    assert IssuedToken.objects.count() == before
-    again = admin.post(url("account-limits", account), limited(account), follow=True)
-    assert "Nothing was changed" in again.content.decode()
-
-
-def test_limits_are_read_in_words_and_stored_as_numbers(admin: Client, orders: Account) -> None:
-    typed = limited(
-        orders,
-        conn="100",
-        payload="64 KiB",
-        subs="unlimited",
-        exports="none",
-        mem_storage="1GiB",
-        disk_storage="-1",
-        streams="10",
-        max_bytes_required="on",
-        jetstream="on",
-    )
-    typed.pop("wildcards")
-    assert admin.post(url("account-limits", orders), typed).status_code == 302
-    limits = limits_of(orders)
-    assert (limits.conn, limits.payload, limits.subs, limits.exports) == (100, 65536, -1, 0)
-    assert (limits.mem_storage, limits.disk_storage, limits.streams) == (2**30, -1, 10)
-    assert (limits.wildcards, limits.max_bytes_required, orders.jetstream) == (False, True, True)
-    shown = admin.get(url("account-limits", orders)).content.decode()
-    for words in ("64 KiB", "unlimited", "1 GiB"):
-        assert f'value="{words}"' in shown
-
-
-def test_a_jetstream_tier_is_set_and_cleared(admin: Client, orders: Account) -> None:
-    admin.post(
-        url("account-limits", orders),
-        limited(orders, jetstream="on", layout="tiers", **{"R3-disk_storage": "10GB", "R3-streams": "5"}),
-    )
-    assert limits_of(orders).tiered_limits == {"R3": JetStreamLimits(disk_storage=10**10, streams=5)}
-    cleared = limited(orders, **{"R3-disk_storage": "disabled", "R3-streams": "0"})
-    assert admin.post(url("account-limits", orders), cleared).status_code == 302
-    assert limits_of(orders).tiered_limits == {}
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "said"),
-    [
-        ("conn", "-2", "below -1"),
-        ("conn", "", "Write a number"),
-        ("payload", "12 parsecs", "no number"),
-        ("data", "9" * 20, "too large"),
-        ("R1-streams", "5", "JetStream is off: switch it on"),
-        ("disk_storage", "5", "JetStream is off: switch it on"),
-    ],
-)
-def test_a_bad_limit_is_refused_at_its_field(
-    admin: Client, orders: Account, field: str, value: str, said: str
-) -> None:
-    answer = admin.post(url("account-limits", orders), limited(orders, **{field: value}), headers=HTMX)
-    assert answer.status_code == 422
-    page = answer.content.decode()
-    assert said in page
-    assert "autofocus" in page
-    assert limits_of(orders) == OperatorLimits.unlimited()
-
-
-def test_jetstream_whole_and_by_tier_exclude_each_other(admin: Client, orders: Account) -> None:
-    for layout in ("whole", "tiers"):
-        both = limited(
-            orders, jetstream="on", layout=layout, **{"disk_storage": "1GB", "R1-disk_storage": "1GB"}
-        )
-        answer = admin.post(url("account-limits", orders), both)
-        assert answer.status_code == 422
-        assert "mutually exclusive" in answer.context["form"].errors["layout"][0]
-
-
-def test_the_system_account_gets_no_jetstream(admin: Client, operator: Operator) -> None:
-    system = Account.objects.get(name="SYS")
-    answer = admin.post(url("account-limits", system), limited(system, jetstream="on", disk_storage="1GB"))
-    assert answer.status_code == 422
-    assert "system account" in answer.context["form"].errors["mem_storage"][0]
-
-
-def test_a_stale_edit_shows_both_values_and_loses_nothing(admin: Client, orders: Account) -> None:
-    admin.post(url("account-edit", orders), edited(orders, description="theirs"))
-    mine = edited(orders, description="mine", tags="typed")
-    answer = admin.post(url("account-edit", orders), mine, headers=HTMX)
-    page = answer.content.decode()
-    assert answer.status_code == 409
-    assert "was changed by administrator" in page
-    assert ">theirs<" in page
-    assert ">mine<" in page
-    assert "typed" in page
-    orders.refresh_from_db()
-    mine["version"] = str(orders.version)
-    assert f'name="version" value="{orders.version}"' in page
-    assert admin.post(url("account-edit", orders), mine).status_code == 302
-    orders.refresh_from_db()
-    assert changes.claims_of(orders).nats.description == "mine"
-
-
-def test_a_stale_edit_takes_over_theirs_where_nobody_typed_here(admin: Client, orders: Account) -> None:
-    mine = edited(orders, tags="mine")
-    admin.post(url("account-edit", orders), edited(orders, description="theirs"))
-    answer = admin.post(url("account-edit", orders), mine)
-    form = answer.context["form"]
-    assert [(one.label, one.theirs, one.yours) for one in form.differences] == [
-        ("Description", "theirs", THEIRS_TAKEN),
-        ("Tags", "", "mine"),
-    ]
-    again = {bound.html_name: bound.value() or "" for bound in form}
-    assert admin.post(url("account-edit", orders), again).status_code == 302
-    orders.refresh_from_db()
-    body = changes.claims_of(orders).nats
-    assert (body.description, body.tags) == ("theirs", ("mine",))
-
-
-def test_stale_switches_take_over_theirs_too(admin: Client, orders: Account) -> None:
-    mine = limited(orders, conn="10")
-    theirs = limited(orders, disallow_bearer="on", payload="1 KiB")
-    theirs.pop("wildcards")
-    saved_all_the_same(admin, url("account-limits", orders), theirs)
-    form = admin.post(url("account-limits", orders), mine).context["form"]
-    assert {one.label for one in form.differences if one.yours == THEIRS_TAKEN} == {
-        "Max message payload",
-        "Exports may hold wildcards",
-        "Forbid bearer users",
-    }
-    again = {bound.html_name: bound.value() for bound in form if bound.value() not in (False, None)}
-    assert admin.post(url("account-limits", orders), again).status_code == 302
-    limits = limits_of(orders)
-    assert (limits.conn, limits.payload, limits.wildcards, limits.disallow_bearer) == (10, 1024, False, True)
-
-
-def test_stale_limits_show_both_values_in_words(admin: Client, orders: Account) -> None:
-    mine = limited(orders, conn="10")
-    admin.post(url("account-limits", orders), limited(orders, conn="1000"))
-    answer = admin.post(url("account-limits", orders), mine)
-    assert answer.status_code == 409
-    differences = answer.context["form"].differences
-    assert [(one.label, one.theirs, one.yours) for one in differences] == [("Max connections", "1,000", "10")]
-    assert limits_of(orders).conn == 1000
-
-
-def test_what_was_deleted_meanwhile_is_not_found(admin: Client, orders: Account) -> None:
-    typed = edited(orders, description="x")
-    accounts.delete(principal=make.COMMAND, account=orders, version=orders.version)
-    assert admin.post(url("account-edit", orders), typed).status_code == 404
-
-
 def test_a_deletion_names_importing_accounts_only_to_those_who_may_see_them(orders: Account) -> None:
     billing = make.account(orders.operator, "Billing")
     make.export(orders, "orders.>")
@@ -435,6 +243,17 @@ def test_the_system_account_stays(admin: Client, operator: Operator) -> None:
     assert answer.status_code == 422
     assert "system account" in answer.content.decode()
     assert Account.objects.live().filter(name="SYS").exists()
+
+
+def test_the_way_to_the_configuration_is_shown_to_those_who_may_take_it(
+    admin: Client, orders: Account
+) -> None:
+    theirs = make.client(Role.ADMINISTRATOR, account=orders)
+    config = list_url(orders.operator, "operator-config")
+    shown, told = (each.get(url("account", orders)).content.decode() for each in (admin, theirs))
+    assert f'<a href="{config}">' in shown
+    assert config not in told
+    assert "Admins of the operator can take the configuration from here." in told
 
 
 def test_the_jwt_is_a_file(viewer: Client, orders: Account) -> None:

@@ -69,6 +69,20 @@ def newer(account: Account) -> str:
         return codec.encode(replace(claims, nats=body), signer, account.last_iat + 4).text
 
 
+def test_of_a_server_without_a_store_it_is_said_what_it_may_never_ask_for(
+    admin: Client, account: Account
+) -> None:
+    held = holds(account, "lazy", digest="", jti="", iat=0)
+    page = admin.get(url(account)).content.decode()
+    assert "it asks its resolver for it when it needs it." in page
+    assert "MEMORY" not in page
+    Server.objects.filter(pk=held.server_id).update(resolver="other")
+    assert (
+        "A MEMORY resolver has only what its configuration preloads"
+        in admin.get(url(account)).content.decode()
+    )
+
+
 def test_without_a_cluster_the_page_says_what_to_do(admin: Client) -> None:
     account = make.account()
     page = admin.get(url(account)).content.decode()

@@ -11,7 +11,8 @@ from pytest_django import DjangoAssertNumQueries
 from identities.models import Account, AuditEvent, Cluster, Delivery, Holding, HoldingState, Job, Key, Server
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.principal import Role
-from identities.services import accounts, clock, drifting
+from identities.services import accounts, clock, comparing, drifting
+from identities.views import shown
 from tests import make, nodes
 
 pytestmark = pytest.mark.django_db
@@ -67,6 +68,15 @@ def test_every_server_is_counted_and_drifting_accounts_are_listed(cluster: Clust
     assert "issued" in text
 
 
+def test_of_a_server_that_does_not_answer_it_is_said_that_this_is_what_was_seen_last(
+    cluster: Cluster,
+) -> None:
+    browser = make.client()
+    assert "does not answer" not in page(cluster, browser=browser)
+    cluster.servers.filter(name="n2").update(seen_at=clock.now() - timedelta(minutes=1))
+    assert page(cluster, browser=browser).count("does not answer: as it was last seen") == 1
+
+
 def test_one_state_can_be_looked_at_alone(cluster: Cluster) -> None:
     text = page(cluster, "?state=newer")
     assert "ahead" in text
@@ -83,6 +93,61 @@ def test_only_what_can_be_taken_over_is_offered(cluster: Cluster) -> None:
     assert address(cluster, f"/{ahead.public_key}/adopt") in text
     assert address(cluster, f"/{STRANGER}/adopt") in text
     assert address(cluster, f"/{gone.public_key}/adopt") not in text
+
+
+def test_what_was_deleted_there_is_delivered_again_or_deleted_here(cluster: Cluster) -> None:
+    fine = Account.objects.get(name="fine")
+    home = f"/operators/{cluster.operator.public_key}/accounts/{fine.public_key}"
+    assert home not in page(cluster)
+    Holding.objects.filter(account_key=fine.public_key, server__name="n2").update(state="deleted", digest="")
+    text = page(cluster)
+    assert "1 deleted there" in text
+    assert f"{home}/delivery/now" in text
+    assert f"{home}/delete" in text
+    assert "Deliver what is missing, deleted there or older" in text
+    assert ">fine<" in page(cluster, "?state=deleted")
+    viewer = page(cluster, browser=make.client(Role.VIEWER))
+    assert "1 deleted there" in viewer
+    assert f"{home}/delivery/now" not in viewer
+    assert f"{home}/delete" not in viewer
+    Delivery.objects.all().delete()
+    make.client().post(address(cluster, "/deliver"))
+    assert fine.public_key in Delivery.objects.values_list("account_key", flat=True)
+    told = make.client().get(f"{home}/delivery").content.decode()
+    assert "Deleted there" in told
+    assert "Deliver it again, or delete the account here too." in told
+
+
+def test_what_expired_there_is_drift_where_a_newer_one_is_here(cluster: Cluster) -> None:
+    fine = Account.objects.get(name="fine")
+    brief = make.account(cluster.operator, "brief", expires=clock.unix() + 60)
+    n2 = cluster.servers.get(name="n2")
+    held(n2, brief, HoldingState.EXPIRED)
+    Account.objects.filter(pk=brief.pk).update(expires=clock.unix() - 1)
+    home = f"/operators/{cluster.operator.public_key}/accounts"
+    text = page(cluster)
+    assert "All drift 4<" in text
+    assert ">brief<" not in text  # nothing is to be delivered in its place
+    assert ">brief<" in page(cluster, "?state=expired")
+    assert "/delivery/now" not in page(cluster, "?state=expired")
+    Holding.objects.filter(account_key=fine.public_key, server=n2).update(
+        state="expired", digest="", iat=1_699_990_000, exp=1_700_000_000
+    )
+    text = page(cluster)
+    assert "All drift 5<" in text
+    assert "2 expired, removed" in text
+    assert f"ended {shown.unix(1_700_000_000).text}" in text
+    assert ">fine<" in text
+    assert f"{home}/{fine.public_key}/delivery/now" in text
+    assert f"{home}/{fine.public_key}/delete" not in text
+    Holding.objects.filter(state="missing").delete()
+    assert "Deliver what is missing" in page(cluster)
+    Delivery.objects.all().delete()
+    make.client().post(address(cluster, "/deliver"))
+    assert list(Delivery.objects.values_list("account_key", flat=True)) == [fine.public_key]
+    told = make.client().get(f"{home}/{fine.public_key}/delivery").content.decode()
+    assert "Expired there" in told
+    assert "it removed it by itself" in told
 
 
 def test_what_was_deleted_here_or_has_another_key_can_be_deleted_there(cluster: Cluster) -> None:
@@ -170,6 +235,19 @@ def test_a_worker_compares_again_when_the_last_comparison_is_old(cluster: Cluste
     settings.NSCWEB_COMPARE_MINUTES = 0
     assert drifting.when_due(cluster) is None
     assert AuditEvent.objects.count() == before
+
+
+def test_what_a_server_without_a_store_was_not_configured_with_is_missing_and_not_delivered(
+    cluster: Cluster,
+) -> None:
+    Holding.objects.filter(state="missing").update(said=comparing.NOT_GOT)
+    assert "Deliver what is missing" in page(cluster)
+    cluster.servers.filter(name="n2").update(resolver="other")
+    text = page(cluster)
+    assert "Deliver what is missing" not in text
+    assert "1 missing there" in text
+    assert "A MEMORY resolver has only what its configuration preloads" in text
+    assert drifting.deliver(principal=make.COMMAND, cluster=cluster) == 0
 
 
 def test_the_page_costs_few_queries(

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
 DAY = 86_400
 PAGES = ["dashboard", "activity", "expirations"]
+QUERIES = 8
 
 
 def get(browser: Client, name: str, **query: str) -> str:
@@ -48,7 +49,7 @@ def test_twice_the_rows_take_as_many_queries(
         make.many_users(account, [f"user-{round_}-{number}" for number in range(30)], expires=soon)
         for number in range(5):
             make.account(account.operator, f"account-{round_}-{number}", expires=soon)
-        with django_assert_max_num_queries(8):
+        with django_assert_max_num_queries(QUERIES):
             assert browser.get(reverse(name)).status_code == 200
 
 

@@ -15,12 +15,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from identities.claims.limits import JetStreamLimits, OperatorLimits
-from identities.models import Account, Cluster, ClusterState, Snapshot, User
+from identities.models import Account, Cluster, ClusterState, Holding, Snapshot, User
 from identities.policy.principal import Role
 from identities.resolver import messages
 from identities.services import attending, clock, jobs, live
 from identities.views import usage_shown
 from tests import crew, make, natsserver, nodes
+from tests.e2e import live_sample
 
 pytestmark = pytest.mark.django_db
 
@@ -186,6 +187,29 @@ def test_the_number_of_queries_does_not_grow_with_the_connections() -> None:
         assert names[number - 1].name in page
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_operator_jwts_of_servers_and_what_expired_there_are_told() -> None:
+    cluster = make.cluster()
+    operator = cluster.operator
+    client, address = make.client(), reverse("cluster-live", args=[operator.public_key, cluster.pk])
+    client.get(address)
+    for ahead, words in (
+        (0, "the current JWT"),
+        (-9, "an earlier JWT"),
+        (9, "a later JWT than the one here"),
+    ):
+        body = live_sample.servers_body(operator.public_key, operator.last_iat + ahead)
+        Snapshot.objects.update(body=json.dumps(body), taken_at=clock.now())
+        page = text(client, address)
+        assert words in page
+        assert "had expired when they were compared last" not in page
+    for name in ("n1", "n2"):
+        server = make.server(cluster, name)
+        Holding.objects.create(server=server, account_key="A" * 56, state="expired", at=clock.now())
+    page = text(client, address)
+    assert "The JWTs of 1 account that servers held had expired when they were compared last." in page
+    assert f"{reverse('cluster-drift', args=[operator.public_key, cluster.pk])}?state=expired" in page
 
 
 def test_without_a_cluster_the_page_says_what_to_do() -> None:

@@ -181,6 +181,17 @@ def test_the_page_of_an_operator_prints_the_rows_of_nsc_describe(admin: Client) 
     assert f">{operator.public_key}</code>" in full
 
 
+def test_the_page_of_an_operator_takes_as_many_queries_for_twice_the_accounts(
+    admin: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    operator = make.operator("Test")
+    admin.get(url("operator", operator))
+    for name in "ab":
+        make.account(operator, name)
+        with django_assert_max_num_queries(8):
+            assert admin.get(url("operator", operator)).status_code == 200
+
+
 def test_the_page_of_an_operator_counts_what_its_reader_may_see(admin: Client) -> None:
     operator = make.operator("Test")
     orders = make.account(operator, "Orders")

@@ -17,7 +17,7 @@ from identities.policy.principal import Role
 from identities.services import keys, reissuing, resigning_accounts
 from tests import make
 from tests.pages import Page, Visitor
-from tests.services.test_reissuing_accounts import with_key
+from tests.reissued import with_key
 
 pytestmark = pytest.mark.django_db
 

@@ -93,6 +93,53 @@ def test_servers_that_told_nothing_stop_nobody_but_are_not_called_done(operator:
     assert not signing_over.plan_accounts(operator, source=old, target=key).refusals
 
 
+def test_a_new_account_is_signed_by_a_key_that_every_server_knows() -> None:
+    operator = make.operator(generate_signing_key=False)
+    server(operator, "n1", operator.last_iat)
+    assert "once all servers that are known here run with" in operator_keys.plan_add(operator).consequences[0]
+    operator, key = with_key(operator)
+    behind = server(operator, "n2", operator.last_iat - 1)
+    server(operator, "n3", None)
+    assert make.account(operator, "early").issuer == operator.public_key
+    claims = changes.claims_of(operator)
+    assert operator_keys.signers(operator, claims) == [operator.public_key, key]
+    numbers = set(Server.objects.filter(name__in=("n1", "n2")).values_list("pk", flat=True))
+    assert rollouts.distrusting(operator, claims) == {key: numbers}
+    runs = json.dumps({operator.public_key: operator.last_iat})
+    Server.objects.filter(name__in=("n1", behind.name)).update(operator_keys=runs)
+    assert rollouts.distrusting(operator, claims) == {}
+    assert make.account(operator, "late").issuer == key
+
+
+def test_a_server_trusts_the_identity_key_that_it_runs_with_whosever_it_is_now(operator: Operator) -> None:
+    operator, key = with_key(operator)
+    stranger = server(operator, "n1", 0)
+    claims = changes.claims_of(operator)
+    here = frozenset({stranger.pk})
+    assert rollouts.distrusting(operator, claims) == dict.fromkeys(
+        (operator.public_key, *claims.nats.signing_keys), here
+    )
+    Server.objects.filter(pk=stranger.pk).update(operator_keys=json.dumps({key: 5}))
+    assert key not in rollouts.distrusting(operator, claims)
+    assert operator.public_key in rollouts.distrusting(operator, claims)
+
+
+def test_accounts_of_a_removed_key_are_not_signed_by_one_that_a_server_lacks(operator: Operator) -> None:
+    old = old_key(operator)
+    before = operator.last_iat
+    operator, key = with_key(operator)
+    server(operator, "n1", before)
+    with pytest.raises(IdentityError, match="1 of the operator's servers run without that key"):
+        operator_keys.remove(
+            principal=make.COMMAND,
+            operator=operator,
+            public_key=old,
+            version=operator.version,
+            resign_by=key,
+        )
+    assert old_key(operator) == old
+
+
 def page(operator: Operator, key: str, browser: Any = None) -> str:
     browser = browser or make.client()
     return browser.get(f"/operators/{operator.public_key}/signing-keys/{handle(key)}/stages").content.decode()  # type: ignore[no-any-return]

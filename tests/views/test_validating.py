@@ -15,7 +15,7 @@ from identities.services import accounts, clock
 from identities.views import mending, validating_shown
 from tests import make
 from tests.pages import Page, Visitor
-from tests.services.test_reissuing_accounts import edited, with_key
+from tests.reissued import edited, with_key
 from tests.services.test_validating import forge
 
 pytestmark = pytest.mark.django_db

@@ -18,18 +18,23 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 
 from identities.services import (
     attending,
+    audit_walks,
     biting,
     client_tests,
     cluster_tests,
     drifting,
     event_log,
+    expiry_warnings,
+    idempotency,
     import_jobs,
     jobs,
     live,
     lockouts,
     reissuing,
+    resets,
     secrets,
     stakes,
+    webhook_messages,
 )
 
 HANDLERS: Mapping[str, jobs.Handler] = {
@@ -37,11 +42,16 @@ HANDLERS: Mapping[str, jobs.Handler] = {
     cluster_tests.KIND: cluster_tests.HANDLER,
     reissuing.KIND: reissuing.HANDLER,
     lockouts.KIND: biting.HANDLER,
+    resets.KIND: resets.HANDLER,
+    expiry_warnings.KIND: expiry_warnings.HANDLER,
+    audit_walks.KIND: audit_walks.HANDLER,
     **import_jobs.HANDLERS,
     **drifting.HANDLERS,
     **stakes.HANDLERS,
 }
 AT_ONCE = 4
+SENDERS = 3
+"""Threads that send messages of webhooks."""
 POLL_SECONDS = 0.5
 BEAT_SECONDS = 10.0
 AWAY_SECONDS = 5.0
@@ -66,9 +76,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, once: bool = False, at_once: int = AT_ONCE, **options: Any) -> None:
         """Work until asked to stop."""
         if once:
+            expiry_warnings.warn()
             while jobs.work_once(HANDLERS):
                 pass
             attending.once()
+            webhook_messages.once()
             return
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -77,6 +89,7 @@ class Command(BaseCommand):
         log.info("worker started", worker=name)
         beside = [threading.Thread(target=_thread, args=(stop,)) for _ in range(at_once - 1)]
         beside.append(threading.Thread(target=_tend, args=(stop,)))
+        beside += [threading.Thread(target=_post, args=(stop, number)) for number in range(SENDERS)]
         for thread in beside:
             thread.start()
         try:
@@ -106,6 +119,15 @@ def _tend(stop: threading.Event) -> None:
         connection.close()
 
 
+def _post(stop: threading.Event, number: int) -> None:
+    """Messages of webhooks, some side by side: a server that answers slowly holds up its own alone."""
+    try:
+        webhook_messages.tend(stop, gathers=number == 0)
+    finally:
+        stop.set()
+        connection.close()
+
+
 def run(stop: threading.Event, *, name: str = "") -> None:
     """Work until `stop` is set; a database that is away, or a missing master key, is waited for.
 
@@ -124,9 +146,13 @@ def run(stop: threading.Event, *, name: str = "") -> None:
                 beaten = now
             if name and now - tidied > TIDY_SECONDS:
                 jobs.forget_old()
+                idempotency.forget_old()
                 import_jobs.tidy()
                 event_log.prune()
                 live.forget_old()
+                webhook_messages.forget_old()
+                expiry_warnings.forget_old()
+                expiry_warnings.warn()
                 tidied = now
             busy = jobs.work_once(HANDLERS)
         except (DatabaseError, InterfaceError) as error:

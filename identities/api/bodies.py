@@ -1,0 +1,77 @@
+"""Reading what was sent: JSON and nothing else, no seed in it, nothing that only half of all programs can read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, cast
+
+from django.http import HttpRequest
+from ninja.parser import Parser
+from ninja.types import DictStrAny
+
+from identities.api import problems
+from identities.formats import mentions
+from identities.nkeys import looks_like_seed
+
+DEEPEST = 60
+
+
+class Sent(Parser):
+    """Hands ninja what `read` has read."""
+
+    def parse_body(self, request: HttpRequest) -> DictStrAny:
+        """The parsed body."""
+        return cast(DictStrAny, request.api_body)  # type: ignore[attr-defined]  # set by `read`
+
+
+def read(request: HttpRequest) -> None:
+    """Parse the body and keep it on the request.
+
+    Raises:
+        BadRequest: not JSON, or JSON that is nested too deep. SeedSent: some text in it looks like a seed.
+    """
+    try:
+        raw = request.body
+    except ValueError:
+        raise problems.BadRequest("`Content-Length` is not a number.") from None
+    if not raw:
+        return
+    if request.content_type != "application/json":
+        raise problems.BadMedia("Send JSON: Content-Type: application/json.")
+    try:
+        text = raw.decode("utf-8")
+        body = json.loads(text, parse_constant=_no_number, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        raise problems.BadRequest("The body is not JSON, or nested too deep, or names a key twice.") from None
+    for depth, value in _walk(body):
+        if depth > DEEPEST:
+            raise problems.BadRequest("The body is nested too deep.")
+        if isinstance(value, str) and looks_like_seed(mentions.without_jwts(value)):
+            raise problems.SeedSent(
+                "That is a seed (a private key), which is secret. Nothing was done with it. Give the public key."
+            )
+    request.api_body = body  # type: ignore[attr-defined]  # for `Sent`
+
+
+def _walk(value: Any) -> Iterator[tuple[int, Any]]:
+    """Every text (keys too) with its depth, without recursion."""
+    stack = [(0, value)]
+    while stack:
+        depth, here = stack.pop()
+        yield depth, here
+        if isinstance(here, dict):
+            stack += [(depth + 1, part) for pair in here.items() for part in pair]
+        elif isinstance(here, list):
+            stack += [(depth + 1, part) for part in here]
+
+
+def _no_number(word: str) -> Any:
+    raise ValueError(word)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found

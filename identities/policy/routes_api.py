@@ -1,0 +1,56 @@
+"""The rows of the API, whose operations have a table of their own (`operations`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from identities.policy.route_kinds import Route, public, token
+
+API: Mapping[str, Route] = {
+    "openapi": public(),
+    "api-operators-accounts": token(),
+    "api-operators-accounts-one": token(),
+    "api-operators-accounts-limits": token(),
+    "api-operators-accounts-default-permissions": token(),
+    "api-operators-accounts-tracing": token(),
+    "api-operators-accounts-cluster-traffic": token(),
+    "api-operators-accounts-exports": token(),
+    "api-operators-accounts-exports-one": token(),
+    "api-operators-accounts-activations": token(),
+    "api-operators-accounts-exports-activations": token(),
+    "api-operators-accounts-activations-one": token(),
+    "api-operators-accounts-activation-requests": token(),
+    "api-operators-accounts-activation-requests-one": token(),
+    "api-operators-accounts-requested-activations": token(),
+    "api-operators-accounts-requested-activations-one": token(),
+    "api-operators-accounts-requested-activations-grant": token(),
+    "api-operators-accounts-requested-activations-decline": token(),
+    "api-operators": token(),
+    "api-operators-one": token(),
+    "api-operators-manifest": token(),
+    "api-operators-clusters": token(),
+    "api-operators-clusters-one": token(),
+    "api-operators-accounts-imports": token(),
+    "api-operators-accounts-imports-one": token(),
+    "api-operators-accounts-mappings": token(),
+    "api-operators-accounts-mappings-one": token(),
+    "api-operators-accounts-delivery": token(),
+    "api-operators-ledger": token(),
+    "api-operators-accounts-ledger": token(),
+    "api-audit": token(),
+    "api-search": token(),
+    "api-me": token(),
+    "api-operators-accounts-revocations": token(),
+    "api-operators-accounts-revocations-one": token(),
+    "api-operators-accounts-revocation-compaction": token(),
+    "api-operators-accounts-signing-keys": token(),
+    "api-operators-accounts-signing-keys-one": token(),
+    "api-operators-accounts-users": token(),
+    "api-operators-accounts-users-one": token(),
+    "api-operators-accounts-users-creds": token(),
+    "api-operators-accounts-users-jwt": token(),
+    "api-operators-accounts-users-rotation": token(),
+    "api-operators-accounts-users-suspension": token(),
+    "api-operators-accounts-signing-keys-creds": token(),
+    "api-issued-creds": token(),
+}
