@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.db.backends.base.operations import BaseDatabaseOperations
 from hypothesis import HealthCheck, settings
 
@@ -58,6 +59,20 @@ def _flush_all(self: BaseDatabaseOperations, sql_list: Sequence[str]) -> None:
 
 
 BaseDatabaseOperations.execute_sql_flush = _flush_all  # type: ignore[method-assign]
+
+
+def _database_is_left_to_sqlite(event: str, args: tuple[object, ...]) -> None:
+    """Refuse to open SQLite's files in this process.
+
+    Closing them lets go of all locks that its connections hold (sqlite.org/howtocorrupt.html, 2.2): the next process
+    that comes and goes takes the journal along, and every connection after that fails with "disk I/O error".
+    """
+    if event == "open" and isinstance(args[0], str) and args[0].startswith(_DATABASE):
+        raise RuntimeError(f"{args[0]}: tests.house.canary.files() reads it, in another process")
+
+
+_DATABASE = str(django_settings.DATABASES["default"].get("TEST", {}).get("NAME") or "no file")
+sys.addaudithook(_database_is_left_to_sqlite)
 
 
 @pytest.fixture(scope="session")

