@@ -34,6 +34,7 @@ from identities.services import (
     imports,
     sharing,
     signing,
+    waiting_mails,
 )
 from identities.services.proposing import guarded
 
@@ -116,6 +117,7 @@ def ask(*, principal: Principal, account: Account, imported: Import, reason: str
             [accounts.target(row), _bare(asked.account, row)],
             f"Asked {asked.account} for an activation of {asked.subject}, as request {made.pk}",
         )
+        waiting_mails.asked(made)
     return made
 
 
@@ -329,6 +331,7 @@ def _decide(
     row.state, row.decided_at, row.note = state, clock.now(), columns.cut(note, LONGEST)
     row.decided_by = columns.cut(principal.name, columns.LONGEST_NAME)
     row.save(update_fields=["state", "decided_by", "decided_at", "note", "token", "placed", "obstacle"])
+    waiting_mails.decided(row, principal)
     return row
 
 

@@ -63,13 +63,18 @@ class Handler:
 Handlers = Mapping[str, Handler]
 
 
-def enqueue(*, principal: Principal, kind: str, payload: Mapping[str, object]) -> Job:
-    """Add a job inside the transaction of the change that needs it; `payload` becomes JSON and holds no secret."""
+def enqueue(
+    *, principal: Principal, kind: str, payload: Mapping[str, object], after: timedelta = timedelta()
+) -> Job:
+    """Add a job inside the transaction of the change that needs it, to be begun `after` that long at the earliest.
+
+    `payload` becomes JSON and holds no secret.
+    """
     moment = clock.now()
     return Job.objects.create(
         kind=kind,
         payload=json.dumps(payload, ensure_ascii=False),
-        run_at=moment,
+        run_at=moment + after,
         by=principal.key,
         by_name=principal.name,
         created_at=moment,

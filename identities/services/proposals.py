@@ -28,6 +28,7 @@ from identities.services import (
     proposing,
     secrets,
     signing,
+    waiting_mails,
 )
 from identities.services.proposing import guarded
 
@@ -272,6 +273,7 @@ def _decide(row: Proposal, principal: Principal, state: ProposalState, said: str
     row.save(update_fields=["state", "decided_by", "decided_at", "note"])
     summary = f"{said} as number {row.pk}: {row.summary}"
     audit.record(principal, Action.PROPOSAL_DECIDE, [proposing.target(row)], summary)
+    waiting_mails.decided(row, principal)
     return row
 
 

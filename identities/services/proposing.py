@@ -18,7 +18,7 @@ from identities.errors import IdentityError
 from identities.models import Account, Key, Operator, Proposal, User
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
-from identities.services import audit, clock, four_eyes, parameters
+from identities.services import audit, clock, four_eyes, parameters, waiting_mails
 from identities.services.four_eyes import Seen
 
 Parameters = ParamSpec("Parameters")
@@ -100,6 +100,7 @@ def keep(
             [target(proposal)],
             f"Proposed number {proposal.pk}: {proposal.summary}",
         )
+        waiting_mails.proposed(proposal)
     return proposal
 
 

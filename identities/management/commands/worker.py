@@ -34,6 +34,7 @@ from identities.services import (
     resets,
     secrets,
     stakes,
+    waiting_mails,
     webhook_messages,
 )
 
@@ -44,6 +45,7 @@ HANDLERS: Mapping[str, jobs.Handler] = {
     lockouts.KIND: biting.HANDLER,
     resets.KIND: resets.HANDLER,
     expiry_warnings.KIND: expiry_warnings.HANDLER,
+    waiting_mails.KIND: waiting_mails.HANDLER,
     audit_walks.KIND: audit_walks.HANDLER,
     **import_jobs.HANDLERS,
     **drifting.HANDLERS,
