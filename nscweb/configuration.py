@@ -104,7 +104,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="NSCWEB_EMAIL_URL",
         default="",
-        help="Mail server: `smtp+tls://user:password@mail.example.com:587`, `smtp+ssl://…` or `smtp://…`. Without it "
+        help="Mail server: `smtp+tls://user:password@mail.example.com:587`, `smtp+ssl://…` or `smtp://…`. It "
+        "carries links for new passwords, warnings before something expires, and what waits for somebody. Without it "
         "no mail is sent, and links are handed over by people.",
         secret=True,
     ),
