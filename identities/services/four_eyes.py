@@ -40,7 +40,7 @@ class SecondPersonNeeded(IdentityError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenChange:
-    """One JWT that would be signed: whose, and what differs in it."""
+    """One JWT that would be signed, or what else decides over creds: whose, and what differs in it."""
 
     kind: str
     key: str
@@ -139,7 +139,7 @@ def is_watched() -> bool:
 
 
 def note_change(change: SeenChange, consequences: Iterable[str] = ()) -> None:
-    """A JWT was signed."""
+    """A JWT was signed, or what else decides over creds was written."""
     if (seen := _seen.get()) is not None:
         seen.changes.append(change)
         seen.consequences += consequences

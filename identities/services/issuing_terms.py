@@ -1,4 +1,6 @@
-"""How long the short-lived creds of a role live: shortest, usual, longest; set by who may edit the role."""
+"""How long the short-lived creds of a role live: shortest, usual, longest; set by who may edit the role, with a second
+person where the operator asks for four eyes.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
 from identities.policy.terms import LEAST, MOST, USUAL, Terms
-from identities.services import accounts, audit, clock
+from identities.services import accounts, audit, clock, four_eyes
+from identities.services.proposing import guarded
 
 
 def of(key: Key) -> Terms:
@@ -26,6 +29,7 @@ def of(key: Key) -> Terms:
     return Terms(shortest=held.shortest, usual=held.usual, longest=held.longest)
 
 
+@guarded
 def edit(*, principal: Principal, key: Key, terms: Terms) -> Terms:
     """Set the terms of a role; creds that were issued before keep theirs.
 
@@ -52,13 +56,17 @@ def edit(*, principal: Principal, key: Key, terms: Terms) -> Terms:
                 "updated_by": principal.name,
             },
         )
+        differing = diff.diff(asdict(before), asdict(terms))
+        four_eyes.note_change(
+            four_eyes.SeenChange(kind="role", key=row.public_key, name=row.role, fields=differing)
+        )
         audit.record(
             principal,
             Action.SIGNING_KEY_EDIT,
             [accounts.target(row.account), target(row)],
             f"Set how long short-lived creds of {called(row)} of “{row.account.name}” live: {terms.shortest:,} to "
             f"{terms.longest:,} s, usually {terms.usual:,} s",
-            changes=diff.diff(asdict(before), asdict(terms)),
+            changes=differing,
         )
     return terms
 

@@ -14,18 +14,20 @@ from typing import Any
 
 from django.db.models import Model
 
-from identities.models import Account, ActivationRequest, Cluster, Key, Operator, User
+from identities.models import Account, ActivationRequest, Cluster, Key, Operator, User, WorkloadRule
 
 _ROWS: Mapping[str, Any] = {
-    model.__name__: model for model in (Operator, Account, User, Key, Cluster, ActivationRequest)
+    model.__name__: model
+    for model in (Operator, Account, User, Key, Cluster, ActivationRequest, WorkloadRule)
 }
 _ABOVE = {
     "Account": ("operator",),
     "User": ("account__operator", "operator", "token"),
     "Key": ("operator", "account"),
+    "WorkloadRule": ("signing_key__operator", "signing_key__account"),
     "ActivationRequest": ("importer__operator", "person", "service_account"),
 }
-_HOMES = ("identities.claims.", "identities.services.")
+_HOMES = ("identities.claims.", "identities.policy.", "identities.resolver.", "identities.services.")
 
 
 class Unwritable(TypeError):

@@ -186,9 +186,8 @@ def again(*, principal: Principal, proposal: Proposal) -> Proposal:
         call, held = command(proposal)
     except parameters.Gone:
         raise IdentityError("What it was about is not there any more.") from None
-    base = proposing.base_of(held)
-    if "version" in held and base is not None:
-        held["version"] = base.version
+    if (version := proposing.version_of(held)) is not None:
+        held["version"] = version
     with four_eyes.watched() as seen, transaction.atomic():
         call(principal=principal, **held)
         transaction.set_rollback(True)
@@ -224,8 +223,8 @@ def is_stale(proposal: Proposal) -> bool:
         _, held = command(proposal)
     except parameters.Gone:
         return True
-    base = proposing.base_of(held)
-    return "version" in held and base is not None and base.version != proposal.base_version
+    version = proposing.version_of(held)
+    return version is not None and version != held["version"]
 
 
 def command(proposal: Proposal) -> tuple[Callable[..., object], dict[str, Any]]:

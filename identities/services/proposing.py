@@ -15,7 +15,7 @@ from django.db import transaction
 
 from identities.claims.diff import FieldChange
 from identities.errors import IdentityError
-from identities.models import Account, Key, Operator, Proposal, User
+from identities.models import Account, Key, Operator, Proposal, User, WorkloadRule
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.services import audit, clock, four_eyes, parameters, waiting_mails
@@ -156,6 +156,8 @@ def operator_of(held: Mapping[str, Any]) -> Operator | None:
             return value
         if isinstance(value, Account | User | Key):
             return value.operator
+        if isinstance(value, WorkloadRule):
+            return value.signing_key.operator
     return None
 
 
@@ -166,16 +168,29 @@ def account_of(held: Mapping[str, Any]) -> Account | None:
             return value
         if isinstance(value, User | Key):
             return value.account
+        if isinstance(value, WorkloadRule):
+            return value.signing_key.account
     return None
 
 
 def base_of(held: Mapping[str, Any]) -> Operator | Account | User | None:
-    """The object that a call was made from, as it is now: the one whose version it names."""
+    """The object with claims that a call was made from, as it is now: the one whose version it names."""
     for kind in (User, Account, Operator):
         for value in held.values():
             if isinstance(value, kind):
                 return type(value).objects.select_related(*_related(kind)).get(pk=value.pk)
     return None
+
+
+def version_of(held: Mapping[str, Any]) -> int | None:
+    """The version that a call would have to name by now; None for one that names none."""
+    if "version" not in held:
+        return None
+    for value in held.values():
+        if isinstance(value, WorkloadRule):
+            return value.version
+    base = base_of(held)
+    return base.version if base is not None else None
 
 
 def target(proposal: Proposal) -> audit.Target:

@@ -1,7 +1,8 @@
 """Trust rules: which machines get short-lived creds of a role for a token of their own OpenID Connect provider.
 
-Whoever edits an account's roles edits them. A provider that the whole world may use (a public CI) signs tokens for the
-whole world, so a rule always says more than who signed.
+Whoever edits an account's roles edits them, with a second person where the operator asks for four eyes. Removing one
+waits for nobody: creds end that somebody should not get. A provider that the whole world may use (a public CI) signs
+tokens for the whole world, so a rule always says more than who signed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,17 @@ from identities.policy.principal import Principal
 from identities.policy.terms import LEAST, MOST
 from identities.resolver import oidc
 from identities.resolver.oidc_drafts import WorkloadDraft
-from identities.services import accounts, audit, changes, clock, issuing_terms, short_lived, sign_on_providers
+from identities.services import (
+    accounts,
+    audit,
+    changes,
+    clock,
+    four_eyes,
+    issuing_terms,
+    short_lived,
+    sign_on_providers,
+)
+from identities.services.proposing import guarded
 
 MOST_CONDITIONS = 20
 MOST_RULES = 100
@@ -44,6 +55,7 @@ def find(role: Key, number: int) -> WorkloadRule:
     return found
 
 
+@guarded
 def create(*, principal: Principal, role: Key, draft: WorkloadDraft) -> WorkloadRule:
     """Add a rule.
 
@@ -58,20 +70,22 @@ def create(*, principal: Principal, role: Key, draft: WorkloadDraft) -> Workload
         _fill(rule, draft, principal)
         rule.save()
         added = f"Added the rule “{rule.name}”: machines of {rule.issuer} get creds of"
-        _tell(principal, key, added, diff.diff(None, _said(rule)))
+        _tell(principal, rule, added, diff.diff(None, _said(rule)))
     return rule
 
 
+@guarded
 def update(*, principal: Principal, rule: WorkloadRule, draft: WorkloadDraft, version: int) -> WorkloadRule:
     """Edit a rule; creds that were issued before keep their time. Raises: StaleWrite; else as `create`."""
     decisions.require(principal, Action.WORKLOAD_EDIT, short_lived.scope(rule.signing_key))
     with changes.transaction_of_one():
-        key, row = _role(rule.signing_key), _locked(rule, version)
+        _role(rule.signing_key)
+        row = _locked(rule, version)
         before = _said(row)
         _fill(row, draft, principal)
         row.version += 1
         row.save()
-        _tell(principal, key, f"Edited the rule “{row.name}” of", diff.diff(before, _said(row)))
+        _tell(principal, row, f"Edited the rule “{row.name}” of", diff.diff(before, _said(row)))
     return row
 
 
@@ -83,7 +97,7 @@ def delete(*, principal: Principal, rule: WorkloadRule, version: int) -> None:
         row.deleted_at = row.updated_at = clock.now()
         row.updated_by, row.is_enabled = principal.name, False
         row.save()
-        _tell(principal, rule.signing_key, f"Removed the rule “{row.name}” of")
+        _tell(principal, row, f"Removed the rule “{row.name}” of")
 
 
 def claims_in(user_name: str) -> tuple[str, ...]:
@@ -170,9 +184,13 @@ def _said(rule: WorkloadRule) -> dict[str, object]:
     return {**{name: getattr(rule, name) for name in names}, "conditions": dict(rule.wanted)}
 
 
-def _tell(principal: Principal, key: Key, words: str, changed: Sequence[FieldChange] = ()) -> None:
+def _tell(principal: Principal, rule: WorkloadRule, words: str, changed: Sequence[FieldChange] = ()) -> None:
+    key = rule.signing_key
     account = key.account
     assert isinstance(account, Account)  # noqa: S101 - a role has one
+    if changed:
+        shown = four_eyes.SeenChange(kind="rule", key="", name=rule.name, fields=tuple(changed))
+        four_eyes.note_change(shown)
     audit.record(
         principal,
         Action.WORKLOAD_EDIT,

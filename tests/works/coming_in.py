@@ -17,18 +17,16 @@ from identities.models import (
     SignOnIdentity,
     SignOnProvider,
     Team,
-    WorkloadRule,
 )
 from identities.nkeys import SecretBytes
 from identities.policy.principal import Principal, Role
-from identities.resolver.oidc_drafts import Identity, ProviderDraft, WorkloadDraft
+from identities.resolver.oidc_drafts import Identity, ProviderDraft
 from identities.services import (
     clock,
     invitations,
     sign_on_people,
     sign_on_providers,
     signing_keys,
-    workload_rules,
 )
 from tests import make
 
@@ -39,14 +37,6 @@ PROVIDER = ProviderDraft(
     client_id="nscweb",
     client_secret=SecretBytes(b"s3cret"),
     creates_people=True,
-)
-RULE = WorkloadDraft(
-    name="New",
-    issuer="https://ci.example.com",
-    audience="nscweb",
-    conditions=(("repository", "acme/shop"),),
-    user_name="ci",
-    seconds=60,
 )
 DANA = Identity(subject="dana", name="Dana")
 
@@ -63,7 +53,6 @@ class Sample:
     invitation: Invitation
     token: str
     role: Key
-    rule: WorkloadRule
 
 
 Work = Callable[[Sample], object]
@@ -104,11 +93,6 @@ WORKS: dict[str, Work] = {
     "invitations.accept_through": lambda at: sign_on_people.arrive(
         principal=VISITOR, provider=at.provider, identity=DANA, invitation=at.invitation.pk
     ),
-    "workload_rules.create": lambda at: workload_rules.create(principal=at.ann, role=at.role, draft=RULE),
-    "workload_rules.update": lambda at: workload_rules.update(
-        principal=at.ann, rule=at.rule, draft=RULE, version=1
-    ),
-    "workload_rules.delete": lambda at: workload_rules.delete(principal=at.ann, rule=at.rule, version=1),
 }
 
 
@@ -139,5 +123,4 @@ def sample() -> Sample:
         invitation=invitation,
         token=token,
         role=role,
-        rule=workload_rules.create(principal=ann, role=role, draft=replace(RULE, name="Old")),
     )

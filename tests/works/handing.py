@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from identities.claims.drafts import ShortLivedDraft, UserDraft
-from identities.models import Job, Key
+from identities.models import Job, Key, WorkloadRule
 from identities.policy.terms import Terms
 from identities.queries import handed_out
 from identities.queries.activity import Wanted
+from identities.resolver.oidc_drafts import WorkloadDraft
 from identities.services import (
     account_creds,
     adopting,
@@ -22,10 +23,20 @@ from identities.services import (
     short_lived,
     taking_back,
     uploads,
+    workload_rules,
 )
 from identities.services.import_items import Choices
 from tests import goldens, make, nscfiles
 from tests.works.sample import LINK, TAKEN, WHO, Sample, Work
+
+RULE = WorkloadDraft(
+    name="New",
+    issuer="https://ci.example.com",
+    audience="nscweb",
+    conditions=(("repository", "acme/shop"),),
+    user_name="ci",
+    seconds=60,
+)
 
 
 def _role(at: Sample) -> Key:
@@ -58,6 +69,10 @@ def _begin_import(at: Sample) -> Job:
     return import_jobs.begin(**WHO, upload=upload)
 
 
+def _rule(at: Sample) -> WorkloadRule:
+    return WorkloadRule.objects.get(pk=at.rule.pk)
+
+
 WORKS: dict[str, Work] = {
     "importing.perform": _whole_import,
     "import_jobs.begin": _begin_import,
@@ -75,6 +90,9 @@ WORKS: dict[str, Work] = {
         **WHO, role=_role(at), draft=ShortLivedDraft(name="New")
     ),
     "issuing_terms.edit": lambda at: issuing_terms.edit(**WHO, key=_role(at), terms=Terms(usual=120)),
+    "workload_rules.create": lambda at: workload_rules.create(**WHO, role=_role(at), draft=RULE),
+    "workload_rules.update": lambda at: workload_rules.update(**WHO, rule=_rule(at), draft=RULE, version=1),
+    "workload_rules.delete": lambda at: workload_rules.delete(**WHO, rule=_rule(at), version=1),
     "handover_links.make": lambda at: handover_links.make(**WHO, user=at.user, wish=LINK),
     "handover_links.take": lambda at: handover_links.take(**WHO, token=TAKEN[0].token),
     "handover_links.revoke": lambda at: handover_links.revoke(**WHO, user=at.user, link_id=TAKEN[1].link.pk),

@@ -35,6 +35,7 @@ from identities.models import (
     User,
     Webhook,
     WebhookMessage,
+    WorkloadRule,
 )
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.principal import Principal, Role
@@ -111,6 +112,8 @@ class Sample:
     second: Principal
     request: ActivationRequest
     """Of the other account, for what the first one exports."""
+    rule: WorkloadRule
+    """Of the role."""
 
 
 Work = Callable[[Sample], object]
@@ -229,6 +232,7 @@ def sample() -> Sample:
         author,
         make.principal(operator=operator),
         make.activation_request(other, account),
+        make.workload_rule(Key.objects.get(account=account, public_key=role)),
     )
 
 
