@@ -29,12 +29,16 @@ class ProposalQuerySet(QuerySet["Proposal"]):
         return self.filter(state=ProposalState.OPEN)
 
     def visible_to(self, principal: Principal) -> ProposalQuerySet:
-        """Only those about what the principal's grants reach; what is about the operator itself, for its own roles."""
+        """Only those about what the principal's grants reach; what is about the operator itself, or about several
+        accounts, for the operator's own roles and for who made it.
+        """
         if any(held.kind is ScopeKind.INSTALLATION for held in principal.roles):
             return self
         operators = {held.operator for held in principal.roles if held.kind is ScopeKind.OPERATOR}
         accounts = {held.account for held in principal.roles if held.kind is ScopeKind.ACCOUNT}
-        return self.filter(Q(operator__in=operators) | Q(account__in=accounts))
+        return self.filter(
+            Q(by=principal.key, account=None) | Q(operator__in=operators) | Q(account__in=accounts)
+        )
 
 
 class Proposal(models.Model):

@@ -38,6 +38,18 @@ class SecondPersonNeeded(IdentityError):
     code = "second-person-needed"
 
 
+class Naming(str):
+    """A line that names another account: whoever may not see that one must not read it. `account` is its id."""
+
+    __slots__ = ("account",)
+
+    def __new__(cls, text: str, account: int) -> Naming:
+        """The line and the id of the account in it."""
+        line = super().__new__(cls, text)
+        line.account = account
+        return line
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenChange:
     """One JWT that would be signed, or what else decides over creds: whose, and what differs in it."""

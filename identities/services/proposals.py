@@ -13,7 +13,7 @@ from identities.claims import codec
 from identities.claims.diff import FieldChange
 from identities.errors import IdentityError
 from identities.lookup import NotFound
-from identities.models import Operator, Proposal, ProposalComment, ProposalState
+from identities.models import Account, Operator, Proposal, ProposalComment, ProposalState
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope, Way
@@ -142,15 +142,21 @@ def refuse_approval(principal: Principal, proposal: Proposal) -> None:
 
 
 def decline(*, principal: Principal, proposal: Proposal, note: str = "") -> Proposal:
-    """Say no to a proposal, with a reason.
+    """Say no to a proposal, with a reason: who may do it oneself, as for approving.
 
     Raises: Forbidden. Decided.
     """
-    decisions.require(principal, Action.PROPOSAL_DECIDE, scope(proposal))
+    refuse_to_decline(principal, proposal)
     with transaction.atomic():
         row = _open(proposal)
         row.note = note
         return _decide(row, principal, ProposalState.DECLINED, f"Declined what “{row.by_name}” proposed")
+
+
+def refuse_to_decline(principal: Principal, proposal: Proposal) -> None:
+    """Raise where this principal has no say. Raises: Forbidden: a right is missing, to decide or to do it oneself."""
+    for action in (Action.PROPOSAL_DECIDE, Action(proposal.action)):
+        decisions.require(principal, action, scope(proposal))
 
 
 def withdraw(*, principal: Principal, proposal: Proposal) -> Proposal:
@@ -158,15 +164,18 @@ def withdraw(*, principal: Principal, proposal: Proposal) -> Proposal:
 
     Raises: IdentityError: somebody else's. Decided.
     """
-    decisions.require(principal, Action.PROPOSAL_COMMENT, scope(proposal))
     _refuse_others(principal, proposal)
     with transaction.atomic():
         return _decide(_open(proposal), principal, ProposalState.WITHDRAWN, "Withdrew what was proposed")
 
 
 def comment(*, principal: Principal, proposal: Proposal, text: str) -> ProposalComment:
-    """Say something about a proposal; the text is not repeated in the audit."""
-    decisions.require(principal, Action.PROPOSAL_COMMENT, scope(proposal))
+    """Say something about a proposal, one's own or where one has the right; the text is not repeated in the audit.
+
+    Raises: Forbidden.
+    """
+    if principal.key != proposal.by:
+        decisions.require(principal, Action.PROPOSAL_COMMENT, scope(proposal))
     with transaction.atomic():
         made: ProposalComment = ProposalComment.objects.create(
             proposal=proposal, text=text, by=principal.key, by_name=principal.name, at=clock.now()
@@ -198,6 +207,16 @@ def again(*, principal: Principal, proposal: Proposal) -> Proposal:
         if row.state == ProposalState.OPEN:
             _decide(row, principal, ProposalState.STALE, "Proposed anew instead of what was proposed")
         return proposing.keep(principal, row.operator, row.command, held, seen)
+
+
+def consequences(principal: Principal, proposal: Proposal) -> list[str]:
+    """What follows from a proposal, without the lines that name accounts which this principal may not see."""
+    lines = json.loads(proposal.shown)["consequences"]
+    named = {account for _, account in lines if account}
+    seen = {0}
+    if named:
+        seen |= set(Account.objects.visible_to(principal).filter(pk__in=named).values_list("pk", flat=True))
+    return [line for line, account in lines if account in seen]
 
 
 def changed_since(proposal: Proposal) -> tuple[FieldChange, ...]:

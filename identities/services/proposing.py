@@ -107,7 +107,8 @@ def keep(
 def told(seen: Seen) -> dict[str, Any]:
     """What a proposal shows: every JWT with the fields that differ, and what follows beyond them, keys left out.
 
-    `digest` stands for all of it, also for what is too much to be shown.
+    Of what follows each line stands with the id of the account that it names, 0 for none. `digest` stands for all of
+    it, also for what is too much to be shown.
     """
     left = MOST_SHOWN
     changes = []
@@ -125,7 +126,10 @@ def told(seen: Seen) -> dict[str, Any]:
             seal.update(
                 json.dumps([change.kind, name, path, *(() if "revocations" in path else values)]).encode()
             )
-    lines = dict.fromkeys(without_keys(line, seen) for line in seen.consequences)
+    lines = dict.fromkeys(
+        (without_keys(line, seen), line.account if isinstance(line, four_eyes.Naming) else 0)
+        for line in seen.consequences
+    )
     events = [without_keys(summary, seen) for _, summary in seen.events]
     seal.update(json.dumps(events).encode())
     return {

@@ -19,7 +19,7 @@ from identities.nkeys import KeyKind, PublicKey
 from identities.policy.principal import Principal
 from identities.queries import sharing as neighbours
 from identities.queries.sharing import Known
-from identities.services import changes, clock, columns
+from identities.services import changes, clock, columns, four_eyes
 
 Entry = TypeVar("Entry")
 MOST_NAMED = 20
@@ -116,12 +116,16 @@ def issues_of(
 def broken_importers(
     principal: Principal, account: Account, before: Claims[AccountBody], after: Claims[AccountBody]
 ) -> tuple[str, ...]:
-    """Whose imports of `account` stop working by this edit of its claims, in words, as far as the principal sees."""
+    """Whose imports of `account` stop working by this edit of its claims, in words, as far as the principal sees.
+
+    A proposal keeps all of them, with the account that each names: whoever reads it is told what they may see.
+    """
     if before.nats.exports == after.nats.exports and before.nats.signing_keys == after.nats.signing_keys:
         return ()
     now = clock.unix()
-    lines = []
-    for importer in neighbours.importers(principal, account):
+    lines: list[str] = []
+    kept = four_eyes.is_watched()
+    for importer in neighbours.importers(Principal.worker() if kept else principal, account):
         then, later = (
             Exporter(key=account.public_key, name=account.name, claims=claims, strict=account.operator.strict)
             for claims in (before, after)
@@ -130,8 +134,9 @@ def broken_importers(
             held = sharing.import_issues(one, importer.row.public_key, then, now=now)
             fresh = sharing.import_issues(one, importer.row.public_key, later, now=now)
             if new := [issue.message for issue in fresh if issue not in held]:
-                lines.append(f"“{importer.row.name}” can no longer import {one.subject}. {new[0]}")
-    return tuple(_cut(lines))
+                said = f"“{importer.row.name}” can no longer import {one.subject}. {new[0]}"
+                lines.append(four_eyes.Naming(said, importer.row.pk))
+    return tuple(lines if kept else _cut(lines))
 
 
 def _cut(lines: list[str]) -> Iterator[str]:

@@ -85,7 +85,7 @@ def decline(request: HttpRequest, operator_key: str, proposal_id: int) -> HttpRe
 def withdraw(request: HttpRequest, operator_key: str, proposal_id: int) -> HttpResponse:
     """Take one's own back."""
     principal, proposal = _found(request, operator_key, proposal_id)
-    guards.require(principal, Action.PROPOSAL_COMMENT, proposals.scope(proposal))
+    _may_speak(principal, proposal)
 
     def work(_: BaseForm) -> str:
         proposals.withdraw(principal=principal, proposal=proposal)
@@ -98,7 +98,7 @@ def withdraw(request: HttpRequest, operator_key: str, proposal_id: int) -> HttpR
 def comment(request: HttpRequest, operator_key: str, proposal_id: int) -> HttpResponse:
     """Say something about it."""
     principal, proposal = _found(request, operator_key, proposal_id)
-    guards.require(principal, Action.PROPOSAL_COMMENT, proposals.scope(proposal))
+    _may_speak(principal, proposal)
 
     def work(form: BaseForm) -> str:
         proposals.comment(principal=principal, proposal=proposal, text=form.cleaned_data["text"])
@@ -111,12 +111,17 @@ def comment(request: HttpRequest, operator_key: str, proposal_id: int) -> HttpRe
 def again(request: HttpRequest, operator_key: str, proposal_id: int) -> HttpResponse:
     """Propose the same once more, from what stands there now."""
     principal, proposal = _found(request, operator_key, proposal_id)
-    guards.require(principal, Action.PROPOSAL_COMMENT, proposals.scope(proposal))
+    _may_speak(principal, proposal)
 
     def work(_: BaseForm) -> str:
         raise proposing.Proposed(proposals.again(principal=principal, proposal=proposal))
 
     return _done(request, principal, proposal, BaseForm(request.POST), work)
+
+
+def _may_speak(principal: Principal, proposal: Proposal) -> None:
+    if not proposals_shown.is_author(principal, proposal):
+        guards.require(principal, Action.PROPOSAL_COMMENT, proposals.scope(proposal))
 
 
 def _done(
@@ -170,10 +175,10 @@ def _page(
     decides = is_open and guards.may(principal, Action.PROPOSAL_DECIDE, scope)
     obstacle = _obstacle(principal, proposal) if decides and not stale else ""
     comments = form if isinstance(form, CommentForm) else CommentForm()
-    speaks = guards.may(principal, Action.PROPOSAL_COMMENT, scope)
+    speaks = mine or guards.may(principal, Action.PROPOSAL_COMMENT, scope)
     context = {
         **_frame(proposal),
-        **proposals_shown.told(proposal),
+        **proposals_shown.told(principal, proposal),
         "proposal": proposals_shown.row(proposal),
         "behind": proposals_shown.behind(proposal),
         "changes_of": proposals_shown.changes_of(proposal),
@@ -184,7 +189,7 @@ def _page(
         "home": proposals_shown.home(proposals.current(proposal), proposal),
         "obstacle": obstacle,
         "can_approve": decides and not stale and not obstacle,
-        "can_decline": decides and not mine,
+        "can_decline": decides and not mine and guards.may(principal, Action(proposal.action), scope),
         "can_withdraw": is_open and mine,
         "can_repeat": mine and (stale or proposal.state == ProposalState.STALE),
         "can_comment": speaks,

@@ -102,12 +102,12 @@ def changes_of(proposal: Proposal) -> tuple[ChangeShown, ...]:
     )
 
 
-def told(proposal: Proposal) -> dict[str, object]:
+def told(principal: Principal, proposal: Proposal) -> dict[str, object]:
     """What else stands in it: consequences, what the audit will say, how much was left out."""
     held = json.loads(proposal.shown)
     left = held["left_out"]
     return {
-        "consequences": held["consequences"],
+        "consequences": proposals.consequences(principal, proposal),
         "events": held["events"],
         "left_out": f"{left:,}" if left else "",
     }
