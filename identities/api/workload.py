@@ -26,7 +26,16 @@ class WorkloadIn(Taken):
     token: Annotated[
         str, Field(min_length=1, max_length=LONGEST, description="Its provider's token, `eyJ…`.")
     ]
-    rule: Annotated[Line, Field(description="The name of the rule that is meant, where several fit.")] = ""
+    role: Annotated[
+        str,
+        Field(
+            pattern=r"^A[A-Z2-7]{55}$",
+            description="The public key of the role whose creds are wanted: its rules are asked, and no others.",
+        ),
+    ]
+    rule: Annotated[
+        Line, Field(description="The name of the rule that is meant, where several of the role fit.")
+    ] = ""
     lifetime: Annotated[
         int | None, Field(ge=1, le=YEAR, description="Seconds; never more than the rule's.")
     ] = None
@@ -53,6 +62,7 @@ def creds(request: HttpRequest) -> HttpResponse:
         sent = WorkloadIn.model_validate(getattr(request, "api_body", None))
         made = workload.exchange(
             token=sent.token,
+            role=sent.role,
             rule=sent.rule,
             public_key=sent.public_key,
             lifetime=sent.lifetime,
@@ -94,7 +104,7 @@ def described() -> dict[str, Any]:
         "operationId": ID,
         "summary": "Exchange a machine's own token for short-lived creds",
         "description": "The token is one of an OpenID Connect provider that a rule of a role trusts, such as that of a "
-        "CI job. It is exchanged once. No token of nscweb is asked for.",
+        "CI job; the body names the role. It is exchanged once. No token of nscweb is asked for.",
         "tags": ["Short-lived creds"],
         "security": [],
         "parameters": [],

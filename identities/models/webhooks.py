@@ -34,7 +34,14 @@ class Webhook(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(Lower("name"), name="webhook_name_unique")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                "operator", Lower("name"), condition=Q(operator__isnull=False), name="webhook_name_unique"
+            ),
+            models.UniqueConstraint(
+                Lower("name"), condition=Q(operator=None), name="webhook_of_all_name_unique"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

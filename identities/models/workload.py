@@ -33,7 +33,10 @@ class WorkloadRule(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                Lower("name"), condition=models.Q(deleted_at=None), name="workload_rule_name_unique"
+                "signing_key",
+                Lower("name"),
+                condition=models.Q(deleted_at=None),
+                name="workload_rule_name_unique",
             ),
         ]
 

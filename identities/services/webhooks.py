@@ -89,7 +89,7 @@ def create(*, principal: Principal, operator: Operator | None, draft: WebhookDra
     )
     checked_url(draft.url)
     with transaction.atomic():
-        _refuse_taken(draft.name)
+        _refuse_taken(operator, draft.name)
         text = _new_secret()
         hook = Webhook(
             operator=operator,
@@ -114,7 +114,7 @@ def edit(*, principal: Principal, hook: Webhook, draft: WebhookDraft) -> Webhook
         before, after = _columns_of(row), _columns(draft)
         if before == after:
             return row
-        _refuse_taken(draft.name, besides=row)
+        _refuse_taken(row.operator, draft.name, besides=row)
         for name, value in after.items():
             setattr(row, name, value)
         row.save(update_fields=list(after))
@@ -223,8 +223,8 @@ def _said(columns: dict[str, object]) -> dict[str, object]:
     return {**columns, "url": _host(str(columns["url"])), "classes": str(columns["classes"]).split()}
 
 
-def _refuse_taken(name: str, besides: Webhook | None = None) -> None:
-    taken = Webhook.objects.filter(name__iexact=name)
+def _refuse_taken(operator: Operator | None, name: str, besides: Webhook | None = None) -> None:
+    taken = Webhook.objects.filter(operator=operator, name__iexact=name)
     if (taken.exclude(pk=besides.pk) if besides is not None else taken).exists():
         raise IdentityError(f"There is a webhook “{name}” already. Choose another name.", field="name")
 

@@ -1,5 +1,6 @@
 """A machine's token of its own OpenID Connect provider, exchanged for short-lived creds: no stored secret.
 
+The machine says of which role: what somebody else trusts elsewhere never changes what a token gets, nor from whom.
 The token is verified as one of a sign-in is, but made for one audience alone; then a rule has to fit its claims. What
 is issued, ledger and audit are those of `short_lived`; its recipient is the rule.
 """
@@ -38,16 +39,24 @@ class WorkloadRefused(IdentityError):
 
 
 def exchange(
-    *, token: str, rule: str = "", public_key: str = "", lifetime: int | None = None, address: str = ""
+    *,
+    token: str,
+    role: str,
+    rule: str = "",
+    public_key: str = "",
+    lifetime: int | None = None,
+    address: str = "",
 ) -> ShortLived:
-    """Creds for whoever brings `token`, by the rule that fits it; `rule` names one where several do.
+    """Creds of the role with the public key `role` for whoever brings `token`, by the rule of that role that fits it.
+
+    `rule` names one where several do.
 
     `public_key` is the caller's own, else a key is made; `lifetime` (seconds) may only shorten the rule's.
 
     Raises: WorkloadRefused: it proves nothing here, was exchanged before, or fits no rule. Else as `short_lived.issue`,
         and FetchFailed, ProviderFailed while the provider can't be asked.
     """
-    found, claims = _fitting(token, rule, address)
+    found, claims = _fitting(token, role, rule, address)
     name = _name(found, claims)
     principal = _principal(found, claims, name, address)
     seconds = found.seconds if lifetime is None else min(found.seconds, lifetime)
@@ -76,10 +85,11 @@ def values_of(claims: Mapping[str, Any], name: str) -> tuple[str, ...]:
     return (json.dumps(found),) if isinstance(found, bool | int) else ()
 
 
-def _fitting(token: str, named: str, address: str) -> tuple[WorkloadRule, Mapping[str, Any]]:
+def _fitting(token: str, role: str, named: str, address: str) -> tuple[WorkloadRule, Mapping[str, Any]]:
     issuer = oidc_tokens.issuer_of(token)
     rows = WorkloadRule.objects.filter(
         issuer=issuer,
+        signing_key__public_key=role,
         is_enabled=True,
         deleted_at=None,
         signing_key__deleted_at=None,
@@ -87,7 +97,10 @@ def _fitting(token: str, named: str, address: str) -> tuple[WorkloadRule, Mappin
     )
     rules = list(rows.select_related("signing_key").order_by("pk")) if issuer else []
     if not rules:
-        raise WorkloadRefused("No rule here trusts whoever made this token.")
+        raise WorkloadRefused(
+            "No rule of this role trusts whoever made this token. Look at the role's page “Machines” for what it "
+            "trusts, and for its public key."
+        )
     verified, why = _verified(token, rules)
     if not verified:
         raise WorkloadRefused(why)
@@ -96,7 +109,7 @@ def _fitting(token: str, named: str, address: str) -> tuple[WorkloadRule, Mappin
         return fitting[0]
     if fitting:
         raise WorkloadRefused(
-            "Several rules fit this token: name the one that is meant, as “rule”.", field="rule"
+            "Several rules of the role fit this token: name the one that is meant, as “rule”.", field="rule"
         )
     rule, claims = verified[0]
     claim = fits(rule.wanted, claims)

@@ -129,9 +129,9 @@ def _fill(rule: WorkloadRule, draft: WorkloadDraft, principal: Principal) -> Non
     name = draft.name.strip()
     if not name:
         raise IdentityError("Give it a name.", field="name")
-    taken = WorkloadRule.objects.filter(name__iexact=name, deleted_at=None)
+    taken = of(rule.signing_key).filter(name__iexact=name)
     if taken.exclude(pk=rule.pk).exists():
-        raise IdentityError(f"There is a rule “{name}” already. Choose another name.", field="name")
+        raise IdentityError(f"This role has a rule “{name}” already. Choose another name.", field="name")
     if not draft.audience.strip():
         raise IdentityError("Give the audience that tokens must be made for.", field="audience")
     if not LEAST <= draft.seconds <= MOST:

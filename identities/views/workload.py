@@ -45,6 +45,7 @@ def index(request: HttpRequest, operator_key: str, account_key: str, signing_key
         rows=rules,
         new_url=_url("workload-rule-create", role),
         role=issuing_terms.called(role),
+        role_key=role.public_key,
         api_url=f"{settings.NSCWEB_URL}{reverse('api-workload-creds')}",
         **shown.account_tabs(_account(role)),
     )

@@ -43,6 +43,7 @@ from tests.oidcprovider import Provider
 
 pytestmark = pytest.mark.django_db
 AUDIENCE = "https://nscweb.example.com"
+ROLE = KeyPair.create(KeyKind.ACCOUNT).public.text
 CLAIMS = {"repository": "acme/shop", "ref": "refs/heads/main", "sub": "repo:acme/shop:ref:refs/heads/main"}
 
 
@@ -94,9 +95,12 @@ def of_job(ci: Provider, *, key: Any = None, kid: str | None = "k1", **changed: 
     return token(kept, key=key or ci.key, kid=kid)
 
 
-def sent(text: str, **more: Any) -> Any:
+def sent(text: str, *, role: str = "", **more: Any) -> Any:
+    """What a job gets for its token; of the one role, unless it names another."""
+    wanted = role or Key.objects.get(role="deployer").public_key
+    body = {"token": text, "role": wanted, **more}
     answer: Any = Client(enforce_csrf_checks=True).post(
-        reverse("api-workload-creds"), {"token": text, **more}, content_type="application/json"
+        reverse("api-workload-creds"), body, content_type="application/json"
     )
     answer.data = json.loads(answer.content)
     return answer
@@ -178,8 +182,8 @@ def test_a_token_is_exchanged_once_however_it_is_written(ci: Provider, role: Key
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"iss": "https://evil.example.com"}, "No rule here trusts"),
-        ({"iss": None}, "No rule here trusts"),
+        ({"iss": "https://evil.example.com"}, "No rule of this role trusts"),
+        ({"iss": None}, "No rule of this role trusts"),
         ({"aud": "https://other.example.com"}, "made for somebody else"),
         ({"aud": [AUDIENCE, "https://other.example.com"]}, "for others too"),
         ({"exp": 1}, "expired"),
@@ -267,16 +271,16 @@ def test_a_key_that_the_provider_changed_is_asked_for_at_most_every_ten_seconds(
 def test_a_rule_that_is_off_or_of_a_role_that_is_gone_gives_nothing(ci: Provider, role: Key) -> None:
     rule = added(role, ci)
     WorkloadRule.objects.update(is_enabled=False)
-    assert "No rule here trusts" in refused(of_job(ci))
+    assert "No rule of this role trusts" in refused(of_job(ci))
     WorkloadRule.objects.update(is_enabled=True)
     Key.objects.filter(pk=role.pk).update(deleted_at=clock.now())
-    assert "No rule here trusts" in refused(of_job(ci))
+    assert "No rule of this role trusts" in refused(of_job(ci))
     Key.objects.filter(pk=role.pk).update(deleted_at=None)
     Account.objects.filter(pk=role.account_id).update(deleted_at=clock.now())
-    assert "No rule here trusts" in refused(of_job(ci))
+    assert "No rule of this role trusts" in refused(of_job(ci))
     Account.objects.filter(pk=role.account_id).update(deleted_at=None)
     workload_rules.delete(principal=make.COMMAND, rule=rule, version=rule.version)
-    assert "No rule here trusts" in refused(of_job(ci))
+    assert "No rule of this role trusts" in refused(of_job(ci))
 
 
 def test_of_several_rules_that_fit_one_is_named(ci: Provider, role: Key) -> None:
@@ -286,6 +290,32 @@ def test_of_several_rules_that_fit_one_is_named(ci: Provider, role: Key) -> None
     assert sent(of_job(ci), rule="anything OF acme").data["name"] == "any"
     assert "no rule fits" in refused(of_job(ci), rule="no such rule")
     assert sent(of_job(ci, repository="acme/other")).data["name"] == "any"
+
+
+def test_what_others_trust_elsewhere_changes_nothing(ci: Provider, role: Key) -> None:
+    rule = added(role, ci)
+    make.account(role.operator, "Greedy")
+    greedy = signing_keys.add(
+        principal=make.COMMAND,
+        account=(account := Account.objects.get(name="Greedy")),
+        draft=SigningKeyDraft(role=RoleDraft(role="grabber")),
+        version=account.version,
+    )
+    added(greedy, ci)  # of the same name, too: names are the role's own
+    claims = codec.decode(sent(of_job(ci)).data["jwt"]).claims
+    assert claims.iss == role.public_key
+    workload_rules.delete(principal=make.COMMAND, rule=rule, version=rule.version)
+    assert "No rule of this role trusts" in refused(of_job(ci, jti="again"))
+    assert not Handover.objects.filter(recipient_name__contains="grabber").exists()
+
+
+def test_a_token_without_a_role_is_told_that_one_is_missing(ci: Provider, role: Key) -> None:
+    added(role, ci)
+    answer = Client().post(
+        reverse("api-workload-creds"), {"token": of_job(ci)}, content_type="application/json"
+    )
+    assert answer.status_code == 422
+    assert "role" in str(json.loads(answer.content)["errors"])
 
 
 def test_a_name_that_would_reach_beyond_its_place_in_a_subject_is_refused(ci: Provider, role: Key) -> None:
@@ -321,15 +351,17 @@ def test_a_provider_that_can_not_be_asked_is_said_so_without_what_it_sent(ci: Pr
     ("body", "status", "code"),
     [
         ({}, 422, "bad-input"),
-        ({"token": ""}, 422, "bad-input"),
-        ({"token": 3}, 422, "bad-input"),
-        ({"token": "x" * 70_000}, 422, "bad-input"),
-        ({"token": "x", "more": 1}, 422, "bad-input"),
-        ({"token": "x", "public_key": "A" * 56}, 422, "bad-input"),
-        ({"token": "x", "lifetime": 0}, 422, "bad-input"),
+        ({"token": "x"}, 422, "bad-input"),
+        ({"token": "x", "role": "deployer"}, 422, "bad-input"),
+        ({"role": ROLE, "token": ""}, 422, "bad-input"),
+        ({"role": ROLE, "token": 3}, 422, "bad-input"),
+        ({"role": ROLE, "token": "x" * 70_000}, 422, "bad-input"),
+        ({"role": ROLE, "token": "x", "more": 1}, 422, "bad-input"),
+        ({"role": ROLE, "token": "x", "public_key": "A" * 56}, 422, "bad-input"),
+        ({"role": ROLE, "token": "x", "lifetime": 0}, 422, "bad-input"),
         ([], 422, "bad-input"),
         ("{", 400, "bad-request"),
-        ({"token": KeyPair.create(KeyKind.USER).seed().reveal().decode()}, 400, "seed"),
+        ({"role": ROLE, "token": KeyPair.create(KeyKind.USER).seed().reveal().decode()}, 400, "seed"),
     ],
 )
 def test_what_can_not_be_read_is_a_problem(body: Any, status: int, code: str) -> None:
