@@ -12,7 +12,7 @@ from identities.models import Account, Grant, Key, Operator, Person, Purpose, Se
 from identities.policy import decisions, powers
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Role, Scope, ScopeKind
-from identities.services import audit, clock, ownership
+from identities.services import audit, clock, four_eyes, ownership
 
 Holder = Person | Team | ServiceAccount
 Place = Operator | Account | Key | None
@@ -59,11 +59,27 @@ def roles_for(principal: Principal, place: Place) -> tuple[Role, ...]:
 
 
 def may_give(principal: Principal, role: Role, place: Place) -> decisions.Decision:
-    """Whether `principal` may give and take `role` on `place`: it takes the right to, and all that the role may."""
+    """Whether `principal` may give and take `role` on `place`: it takes the right to, and all that the role may.
+
+    Where their own edits need a second person, nobody but an owner says who that may be.
+    """
     given = powers.POWERS.get((kind_of(place), role))
     if given is None:
         return decisions.Denied(f"There is no role “{role}” of {_where(place)}.")
-    return _covers(principal, given, scope_of(place))
+    decision = _covers(principal, given, scope_of(place))
+    operator = place.operator if isinstance(place, Account) else place
+    if (
+        isinstance(decision, decisions.Allowed)
+        and Action.PROPOSAL_DECIDE in given
+        and isinstance(operator, Operator)
+        and four_eyes.asked_of(principal, operator)
+        and isinstance(decisions.decide(principal, Action.INSTALLATION_EDIT), decisions.Denied)
+    ):
+        return decisions.Denied(
+            f"“{operator.name}” asks for four eyes on what you edit, so you don't choose who may approve it: an owner "
+            f"makes somebody {title(role, place)}."
+        )
+    return decision
 
 
 def may_take(principal: Principal, grant: Grant) -> decisions.Decision:

@@ -16,7 +16,7 @@ from identities.models import Account, ApiToken, Person, Proposal, ServiceAccoun
 from identities.policy.decisions import Forbidden
 from identities.policy.principal import Principal, Role
 from identities.queries import approvers
-from identities.services import api_tokens, clock, proposals, service_accounts
+from identities.services import api_tokens, clock, grants, invitations, proposals, service_accounts
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -189,3 +189,29 @@ def test_the_makers_of_tokens_that_there_were_come_from_the_audit(orders: Accoun
         command.pk: None,
         gone.pk: None,
     }
+
+
+def test_whose_edits_need_a_second_person_does_not_choose_them(orders: Account) -> None:
+    operator = orders.operator
+    admin, loose = make.principal(operator=operator), make.person(None, username="loose")
+    for role, place in ((Role.ADMINISTRATOR, operator), (Role.USER_MANAGER, orders)):
+        with pytest.raises(Forbidden, match=r"asks for four eyes on what you edit.* an owner makes somebody"):
+            grants.give(principal=admin, holder=loose, role=role, place=place)
+        draft = invitations.InvitationDraft(name="Bob", roles=((role, place),))
+        with pytest.raises(Forbidden, match="asks for four eyes"):
+            invitations.invite(principal=admin, draft=draft)
+    grants.give(principal=admin, holder=loose, role=Role.VIEWER, place=orders)
+    assert set(grants.roles_for(admin, operator)) == {Role.AUDITOR, Role.VIEWER}
+    grants.give(principal=owner("ann"), holder=loose, role=Role.ADMINISTRATOR, place=operator)
+    assert Person.objects.count() == 3
+
+
+def test_where_only_others_edits_need_one_an_admin_of_the_operator_chooses(orders: Account) -> None:
+    make.four_eyes(orders.operator, "members")
+    loose = make.person(None, username="loose")
+    with pytest.raises(Forbidden, match="asks for four eyes"):
+        grants.give(
+            principal=make.principal(account=orders), holder=loose, role=Role.USER_MANAGER, place=orders
+        )
+    chief = make.principal(operator=orders.operator)
+    assert grants.give(principal=chief, holder=loose, role=Role.USER_MANAGER, place=orders).pk
