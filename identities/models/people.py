@@ -18,6 +18,10 @@ class PersonManager(BaseUserManager["Person"]):
         return self.get(username__iexact=username)
 
 
+_SHOWN = 100
+"""So many characters of a name: with the name to sign in with (150) it fits wherever names are kept (255)."""
+
+
 class Person(AbstractBaseUser):
     """Somebody with a password."""
 
@@ -37,7 +41,8 @@ class Person(AbstractBaseUser):
         constraints: ClassVar = [models.UniqueConstraint(Lower("username"), name="person_username_unique")]
 
     def __str__(self) -> str:
-        return self.name or self.username
+        """Their name with what they sign in with: a name alone could be somebody else's, people write their own."""
+        return f"{self.name[:_SHOWN]} ({self.username})" if self.name else self.username
 
     @property
     def audit_key(self) -> str:

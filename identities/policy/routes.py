@@ -21,6 +21,7 @@ SENSITIVE = frozenset(
         Action.KEY_EXPORT,
         Action.KEY_ERASE,
         Action.STORE_EXPORT,
+        Action.AUDIT_EXPORT,
         Action.OPERATOR_KEY_EDIT,
         Action.USER_ROTATE,
         Action.PERSON_EDIT,
@@ -30,8 +31,8 @@ SENSITIVE = frozenset(
         Action.TOKEN_CREATE,
     }
 )
-"""What somebody who sits down at an open browser must not get: secrets, keys, and access of their own. Every route of
-these is `fresh`."""
+"""What somebody who sits down at an open browser must not get: secrets, keys, access of their own, and who did and
+received what as a file. Every route of these is `fresh`."""
 
 
 WITHOUT_FACTOR = frozenset(
@@ -85,7 +86,7 @@ ROUTES: Mapping[str, Route] = {
     "expirations": session(Action.VIEW),
     "activity": session(Action.AUDIT_VIEW),
     "handed-out": session(Action.LEDGER_VIEW),
-    "handed-out-export": session(Action.AUDIT_EXPORT),
+    "handed-out-export": fresh(Action.AUDIT_EXPORT),
     "take-back": session(Action.USER_REVOKE),
     "activity-event": session(Action.AUDIT_VIEW),
     "webhooks": session(Action.WEBHOOK_EDIT),
@@ -97,7 +98,7 @@ ROUTES: Mapping[str, Route] = {
     "webhook-again": session(Action.WEBHOOK_EDIT),
     "webhook-secret": fresh(Action.WEBHOOK_EDIT),
     "webhook-delete": session(Action.WEBHOOK_EDIT),
-    "activity-export": session(Action.AUDIT_EXPORT),
+    "activity-export": fresh(Action.AUDIT_EXPORT),
     "inspector": session(Action.TOKEN_INSPECT),
     "denied": session(Action.VIEW),
     "compare": session(Action.VIEW),

@@ -98,13 +98,12 @@ def holder(kind: str, name: str) -> Person | Team | ServiceAccount | None:
 
 
 def unknown_person(name: str) -> str:
-    """Why nobody is meant by `name`: for an address that somebody has, what they sign in with."""
-    mailed = list(Person.objects.filter(email__iexact=name)[:2]) if "@" in name else []
-    if len(mailed) != 1:
+    """Why nobody is meant by `name`. Whose address it is goes untold: people write their own, and may be hidden."""
+    if "@" not in name:
         return f"Nobody signs in as “{name[:100]}”. Write the name that they sign in with."
     return (
-        f"Nobody signs in as “{name[:100]}”. “{mailed[0].username}” has that as their address, which people write "
-        "themselves: if you are sure who that is, write what they sign in with."
+        f"Nobody signs in as “{name[:100]}”, and nobody is known by an address here: write the name that they sign in "
+        "with. They find it under “Your account”."
     )
 
 

@@ -8,7 +8,7 @@ Source: nats-server `reload.go`, `jwt.go`; nats-jwt.md §5.4, §9.5.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count
@@ -41,12 +41,14 @@ class Rollout:
     """Of one key: `since` is the `iat` of the first operator JWT that names it and all after it do; 0 = none does,
     1 = every one that is known here.
 
-    `servers` are all that are known of the operator's clusters; `signed` is how many live accounts it signed, `others`
-    how many every other key did.
+    `before` is the JWT of a configuration that was not replaced since: the oldest that a server without the key told
+    of, else the last one without it; None where there is none. `servers` are all that are known of its clusters;
+    `signed` is how many live accounts it signed, `others` how many every other key did.
     """
 
     key: str
     since: int
+    before: Claims[OperatorBody] | None
     servers: tuple[Running, ...]
     signed: int
     others: Mapping[str, int]
@@ -67,7 +69,9 @@ def of_key(operator: Operator, key: str, among: AccountQuerySet | None = None) -
 
     `among`: which accounts are counted; None counts all.
     """
-    since = 1 if key == operator.public_key else _since(_versions(operator), key)
+    versions = list(_versions(operator))
+    since = 1 if key == operator.public_key else _since(versions, key)
+    servers = tuple(_running(operator, since))
     rows = (
         (Account.objects.all() if among is None else among)
         .live()
@@ -77,7 +81,12 @@ def of_key(operator: Operator, key: str, among: AccountQuerySet | None = None) -
     signed = dict(rows.values_list("issuer").annotate(number=Count("pk")))
     number = signed.pop(key, 0)
     return Rollout(
-        key=key, since=since, servers=tuple(_running(operator, since)), signed=number, others=signed
+        key=key,
+        since=since,
+        before=_before(versions, since, servers),
+        servers=servers,
+        signed=number,
+        others=signed,
     )
 
 
@@ -126,6 +135,18 @@ def _since(versions: Iterable[Claims[OperatorBody]], key: str) -> int:
             return since
         since = claims.iat
     return 1 if since else 0
+
+
+def _before(
+    versions: Sequence[Claims[OperatorBody]], since: int, servers: Sequence[Running]
+) -> Claims[OperatorBody] | None:
+    if since <= 1:
+        return None
+    earlier = [claims for claims in versions if claims.iat < since]
+    told = [server.iat for server in servers if server.iat and server.knows is False]
+    return next(
+        (claims for claims in earlier if not told or claims.iat <= min(told)), next(iter(earlier), None)
+    )
 
 
 def _running(operator: Operator, since: int) -> Iterator[Running]:

@@ -99,7 +99,7 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
                 password=form.cleaned_data["password"],
             )
             get_adapter(request).login(request, person)
-            messages.success(request, f"Welcome, {person}.")
+            messages.success(request, f"Welcome, {person.name or person.username}.")
             return redirect("dashboard")
     context = {
         "title": f"Welcome, {row.name}",

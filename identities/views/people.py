@@ -34,7 +34,9 @@ def first_admin(request: HttpRequest, token: str) -> HttpResponse:
                 password=form.cleaned_data["password"],
             )
             get_adapter(request).login(request, person)
-            messages.success(request, f"Welcome, {person}. You administer this installation.")
+            messages.success(
+                request, f"Welcome, {person.name or person.username}. You administer this installation."
+            )
             return redirect("dashboard")
     context = {"title": "First administrator", "form": form}
     return TemplateResponse(request, TEMPLATE, context, status=form.status)

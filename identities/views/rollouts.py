@@ -58,6 +58,7 @@ def stages(request: HttpRequest, operator_key: str, operator_signing_key: str) -
         operator=operator.name,
         stages=_stages(operator, found),
         servers=[_server(server) for server in found.servers],
+        configuration=_configuration(operator, found),
         **shown.operator_tabs(principal, operator),
     )
     return htmx.render(request, "identities/operator_keys/stages.html", context)
@@ -101,6 +102,18 @@ def _stages(operator: Operator, found: Rollout) -> tuple[Stage, ...]:
             actions=(("Signing keys", shown.operator_url("operator-keys", operator)),),
         ),
     )
+
+
+def _configuration(operator: Operator, found: Rollout) -> dict[str, Any] | None:
+    """What the new configuration has that the one before had not: its line `operator`, of which the JWT's fields."""
+    before, after = found.before, changes.claims_of(operator)
+    if before is None:
+        return None
+    return {
+        "before": shown.moment(clock.at(before.iat)),
+        "after": shown.moment(clock.at(after.iat)),
+        "changes": changes.difference(before, after),
+    }
 
 
 def _on_servers(found: Rollout, *, named: bool, everywhere: bool) -> shown.State:

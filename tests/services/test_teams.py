@@ -143,12 +143,12 @@ def test_somebody_is_added_with_a_password_and_no_role() -> None:
     ann = members.add(
         principal=make.COMMAND, username="ann", password=make.PASSWORD, name="Ann", email="ann@example.com"
     )
-    assert last() == "Added “Ann”"
+    assert last() == "Added “Ann (ann)”"
     assert not lookup.person_principal(ann).roles
     assert ann.check_password(make.PASSWORD)
     for username, password, said in (("ANN", make.PASSWORD, "taken"), ("bob", "short", "too short")):
         with pytest.raises(IdentityError, match=said):
             members.add(principal=make.COMMAND, username=username, password=password)
     members.edit(principal=make.COMMAND, person=ann, name="Anna", email="ann@example.com")
-    assert last() == "Renamed “Ann” to “Anna”"
+    assert last() == "Renamed “Ann (ann)” to “Anna (ann)”"
     assert make.PASSWORD not in str(list(AuditEvent.objects.values()))

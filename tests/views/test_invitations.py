@@ -82,7 +82,7 @@ def test_who_is_invited_chooses_a_name_and_password_and_holds_what_waited(owner:
         "person.invite",
         "Invited “Ann Lee” as viewer of the installation, member of team “Ops”",
     ) in words
-    assert ("person.join", f"“Ann Lee” joined, invited by “{inviter}”") in words
+    assert ("person.join", f"“Ann Lee (ann)” joined, invited by “{inviter}”") in words
     assert AuditEvent.objects.get(action="person.join").actor == person.audit_key
     assert AuditEvent.objects.get(action="grant.edit").actor == inviter.audit_key
 

@@ -32,14 +32,14 @@ def test_somebody_is_added_given_a_team_and_signs_in(owner: Visitor) -> None:
     team = make.staff(Role.VIEWER, "Readers").team
     page = owner.open(reverse("people"))
     answer = owner.send(owner.open(page.link("Add a person")), **NEW)
-    assert "Added “Ann”. They hold no role yet" in answer.text
+    assert "Added “Ann (ann)”. They hold no role yet" in answer.text
     ann = Person.objects.get(username="ann")
     assert "None: they see nothing." in owner.open(reverse("person", args=[ann.pk])).text
     page = owner.open(reverse("team-detail", args=[team.pk]))
     asked = owner.send(owner.open(page.link("Add a member")), person="ann@example.com")
-    assert "“ann” has that as their address" in asked.text
+    assert "nobody is known by an address here" in asked.text
     answer = owner.send(asked, person="ann")
-    assert "“Ann” is in “Readers” now." in answer.text
+    assert "“Ann (ann)” is in “Readers” now." in answer.text
     browser = Client()
     assert browser.login(username="ann", password=make.PASSWORD)
     assert browser.get(reverse("dashboard")).status_code == 200
@@ -76,10 +76,10 @@ def test_somebody_is_edited_switched_off_and_on(owner: Visitor) -> None:
     ann = make.person(Role.VIEWER, username="ann")
     here = reverse("person", args=[ann.pk])
     answer = owner.send(owner.open(reverse("person-edit", args=[ann.pk])), name="Anna", email="a@example.com")
-    assert "Saved “Anna”." in answer.text
+    assert "Saved “Anna (ann)”." in answer.text
     asked = owner.open(owner.open(here).link("Switch off"))
     assert "Creds that they took away go on working" in asked.text
-    assert "Switched “Anna” off." in owner.send(asked, action=asked.url).text
+    assert "Switched “Anna (ann)” off." in owner.send(asked, action=asked.url).text
     assert not Person.objects.get(pk=ann.pk).is_active
     assert "Switched off" in owner.open(reverse("people")).text
     asked = owner.open(owner.open(here).link("Switch on"))

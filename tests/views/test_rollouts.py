@@ -169,3 +169,19 @@ def test_the_page_says_which_stage_is_next(
 def test_a_key_that_is_none_has_no_page(operator: Operator) -> None:
     address = f"/operators/{operator.public_key}/signing-keys/{'0' * 12}/stages"
     assert make.client().get(address).status_code == 404
+
+
+def test_what_differs_in_the_configuration_is_shown_from_what_the_oldest_server_runs_with(
+    operator: Operator,
+) -> None:
+    first = operator.last_iat
+    operator, earlier = with_key(operator)
+    operator, key = with_key(operator)
+    text = page(operator, key)
+    assert "What differs in the configuration" in text
+    assert f"nats.signing_keys[{key}]" in text
+    assert f"nats.signing_keys[{earlier}]" not in text  # the configuration before has that one
+    server(operator, "n1", first)
+    text = page(operator, key)
+    assert all(f"nats.signing_keys[{each}]" in text for each in (key, earlier))
+    assert "What differs in the configuration" not in page(operator, old_key(operator))

@@ -42,7 +42,7 @@ def test_whom_the_provider_knows_comes_in_as_a_new_person_without_password_or_ro
     assert is_in(browser)
     assert browser.get("/operators/").status_code == 403
     event = AuditEvent.objects.get(action="person.sign-on")
-    assert event.summary == "“Dana Doe” came in through “Company” for the first time"
+    assert event.summary == "“Dana Doe (dana)” came in through “Company” for the first time"
     assert event.actor == person.audit_key
     again = Client()
     through(again, row, idp)

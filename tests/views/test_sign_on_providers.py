@@ -243,7 +243,7 @@ def test_groups_of_the_provider_are_followed_at_every_sign_in(owner: Client, idp
     through(Client(), row, idp)
     assert (members(ops), members(dev)) == ([], [("dana", "Company")])
     event = AuditEvent.objects.filter(action="person.sign-on").latest("seq")
-    assert event.summary == "“Dana Doe” came in through “Company”; left “Ops”; joined “Dev”"
+    assert event.summary == "“Dana Doe (dana)” came in through “Company”; left “Ops”; joined “Dev”"
     del idp.person["groups"]
     through(Client(), row, idp)
     assert members(dev) == []

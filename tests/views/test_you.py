@@ -12,7 +12,7 @@ from identities.claims.drafts import RoleDraft, SigningKeyDraft
 from identities.lookup import person_principal
 from identities.models import Grant, Key, Person, Team, TeamMember
 from identities.policy.principal import Role, ScopeKind
-from identities.services import clock, signing_keys
+from identities.services import clock, people, signing_keys
 from identities.views import you_shown
 from tests import make
 from tests.authenticators import app_of
@@ -163,3 +163,19 @@ def test_nobody_ends_sessions_of_others(visitor: Visitor) -> None:
 )
 def test_browsers_are_called_as_people_call_them(agent: str, words: str) -> None:
     assert you_shown.browser(agent) == words
+
+
+def test_who_takes_somebody_elses_name_is_told_apart_by_what_they_sign_in_with() -> None:
+    browser = make.client()
+    make.person(username="owner")
+    me = Person.objects.exclude(username="owner").get()
+    people.edit_profile(principal=person_principal(me), name="owner", email="")
+    me.refresh_from_db()
+    assert str(me) == person_principal(me).name == f"owner ({me.username})"
+    account = make.account(by=person_principal(me))
+    page = browser.get(
+        f"/operators/{account.operator.public_key}/accounts/{account.public_key}/"
+    ).content.decode()
+    assert f"owner ({me.username})" in page
+    me.name = "x" * 255
+    assert len(str(me)) <= 103 + 150
