@@ -41,7 +41,7 @@ class SecondPersonNeeded(IdentityError):
 class Naming(str):
     """A line that names another account: whoever may not see that one must not read it. `account` is its id."""
 
-    __slots__ = ("account",)
+    account: int
 
     def __new__(cls, text: str, account: int) -> Naming:
         """The line and the id of the account in it."""
