@@ -10,6 +10,7 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 from ninja.errors import HttpError, ValidationError
 
 from identities import lookup
@@ -25,6 +26,7 @@ from identities.services import (
     idempotency,
     kept_out,
     manifest_plans,
+    proposals,
     proposing,
     secrets,
     signing,
@@ -52,6 +54,7 @@ STATUSES: tuple[tuple[type[IdentityError], HTTPStatus], ...] = (
     (four_eyes.SecondPersonNeeded, HTTPStatus.CONFLICT),
     (unsigned.Waits, HTTPStatus.CONFLICT),
     (activation_requests.Answered, HTTPStatus.CONFLICT),
+    (proposals.Decided, HTTPStatus.CONFLICT),
     (idempotency.StillRunning, HTTPStatus.CONFLICT),
 )
 """By class, the first that fits; whatever else a service refuses is wrong in what was sent: 422."""
@@ -67,6 +70,7 @@ TITLES: Mapping[str, str] = {
     "fetch-failed": "The token's provider can't be reached",
     "too-many-failures": "Too many refused tokens",
     "answered": "The request was answered already",
+    "decided": "The proposal was decided already",
     "too-soon": "Signed too often within a second",
     "sealed": "nscweb is sealed",
     "stale": "Somebody else changed it meanwhile",
@@ -184,7 +188,10 @@ def of_refusal(refused: IdentityError) -> HttpResponse:
 def _waits(made: proposing.Proposed) -> HttpResponse:
     """Not a problem: what was asked for is accepted, and waits for a second person."""
     body = {"code": made.code, "detail": made.user_message, "proposal": made.proposal.pk}
-    return HttpResponse(json.dumps(body), status=HTTPStatus.ACCEPTED, content_type="application/json")
+    response = HttpResponse(json.dumps(body), status=HTTPStatus.ACCEPTED, content_type="application/json")
+    keys = (made.proposal.operator.public_key, made.proposal.pk)
+    response["Location"] = reverse("api-operators-proposals-one", args=keys)
+    return response
 
 
 def status_of(refused: IdentityError) -> HTTPStatus:

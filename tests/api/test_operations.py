@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from identities.api.urls import OPERATIONS as DECLARED
-from identities.models import AuditEvent, IssuedToken
+from identities.models import AuditEvent, IssuedToken, Proposal
 from identities.policy.operations import OPERATIONS
 from identities.policy.powers import POWERS
 from identities.policy.principal import Role, ScopeKind
@@ -21,7 +21,9 @@ VERSIONED = sorted(name for name, one in DECLARED.items() if one.versioned)
 
 
 def send(called: Caller, place: World, name: str, **more: Any) -> Any:
-    """Send the sample of an operation, for whatever version there is."""
+    """Send the sample of an operation, for whatever version there is; the proposal is the caller's own."""
+    if name == "withdraw-proposal":
+        Proposal.objects.filter(pk=place.proposal.pk).update(by=called.machine.audit_key)
     headers = {"If_Match": "*"} if DECLARED[name].versioned else {}
     path = place.path(name) + more.pop("query", "")
     return called(DECLARED[name].method, path, more.pop("body", place.body(name)), **{**headers, **more})
