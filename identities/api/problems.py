@@ -18,6 +18,8 @@ from identities.claims import report
 from identities.errors import IdentityError
 from identities.formats.yaml_nodes import MOST_TOLD, UnreadableManifest
 from identities.policy import decisions
+from identities.policy.principal import Principal
+from identities.queries import access
 from identities.services import (
     activation_requests,
     api_tokens,
@@ -207,6 +209,8 @@ def of_exception(request: HttpRequest, error: Exception) -> HttpResponse:
 
     Raises: the error itself, when it is a fault of ours.
     """
+    if isinstance(error, decisions.Forbidden):
+        return answer(HTTPStatus.FORBIDDEN, error.code, _why_not(request, error))
     if isinstance(error, IdentityError):
         return of_refusal(error)
     if isinstance(error, ValidationError):
@@ -220,6 +224,17 @@ def of_exception(request: HttpRequest, error: Exception) -> HttpResponse:
     if isinstance(error, (OperationalError, InterfaceError)):
         return answer(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "The database can't be reached.")
     raise error
+
+
+def _why_not(request: HttpRequest, refused: decisions.Forbidden) -> str:
+    """Which role is missing and who can give it, as the page that says no has it; five queries at most."""
+    principal: Principal | None = getattr(request, "principal", None)
+    if principal is None or refused.action is None:
+        return refused.user_message
+    keys = request.resolver_match.kwargs if request.resolver_match else {}
+    told = access.explained(principal, refused, keys)
+    bounds = api_tokens.bounds_of(principal)
+    return f"{told} This token {bounds}, so it may less than its holder." if bounds else told
 
 
 def of_input(found: Iterable[Mapping[str, Any]]) -> HttpResponse:
