@@ -58,6 +58,7 @@ STATUSES: tuple[tuple[type[IdentityError], HTTPStatus], ...] = (
     (activation_requests.Answered, HTTPStatus.CONFLICT),
     (proposals.Decided, HTTPStatus.CONFLICT),
     (idempotency.StillRunning, HTTPStatus.CONFLICT),
+    (idempotency.RightsChanged, HTTPStatus.CONFLICT),
 )
 """By class, the first that fits; whatever else a service refuses is wrong in what was sent: 422."""
 
@@ -88,6 +89,7 @@ TITLES: Mapping[str, str] = {
     "version-missing": "Say which version you have seen",
     "second-person-needed": "A second person is needed, and this can't be proposed",
     "idempotency-key-reused": "This key was sent before",
+    "idempotency-rights-changed": "It was done, and what you may do has changed since",
     "idempotency-running": "It is being carried out",
     "fault": "Something went wrong here",
     "unavailable": "Try again in a moment",
