@@ -36,6 +36,11 @@ IDEMPOTENCY_KEY = {
     "description": "Any text of yours: the same request with the same key is carried out once, and answered alike.",
     "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
 }
+LOCATION = {
+    "description": "Where the proposal is read (`get-proposal`).",
+    "required": True,
+    "schema": {"type": "string"},
+}
 _TEXTS = {
     "400": "The request can't be read",
     "401": "No token, or one that opens nothing",
@@ -92,6 +97,7 @@ def _complete(operation: dict[str, Any], declared: Operation) -> None:
         operation["responses"]["202"] = {
             "description": "Proposed: its operator asks for four eyes, so a second person has to approve it",
             "content": waits,
+            "headers": {"Location": LOCATION},
         }
     refused = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for status, text in _TEXTS.items():

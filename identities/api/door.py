@@ -56,6 +56,15 @@ def guarded(view: View) -> View:
     def inside(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if _came_in(request) is None and (refusal := enter(request)) is not None:
             return refusal
+        if request.method != "HEAD":
+            return answered(request, *args, **kwargs)
+        request.method = "GET"  # which is what no operation has to say of itself
+        try:
+            return _bare(answered(request, *args, **kwargs))
+        finally:
+            request.method = "HEAD"
+
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             bodies.read(request)
             response = view(request, *args, **kwargs)
@@ -66,7 +75,16 @@ def guarded(view: View) -> View:
     return inside
 
 
+def _bare(response: HttpResponseBase) -> HttpResponseBase:
+    """An answer to GET as HEAD has it: the same headers, no body."""
+    if isinstance(response, HttpResponse):
+        response["Content-Length"] = str(len(response.content))
+        response.content = b""
+    return response
+
+
 def _not_allowed(methods: str) -> HttpResponse:
+    methods = methods.replace("GET", "GET, HEAD")
     told = problems.answer(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", f"Here: {methods}.")
     told["Allow"] = methods
     return told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -15,20 +16,28 @@ from identities.models import Account, Cluster, Operator, User
 from identities.services import changes, four_eyes
 
 Row = TypeVar("Row", Operator, Account, User)
+ETAGS = re.compile(r'(?:W/)?"[^",]*"(?:[ \t]*,[ \t]*(?:W/)?"[^",]*")*')
+"""What `If-Match` may hold beside `*` (RFC 9110 §13.1.1); ours are numbers and never weak, so no other ever fits."""
 
 
 def version_of(request: HttpRequest, row: Operator | Account | User | Cluster) -> int:
     """The version of `row` that `If-Match` names; `*` is whichever it is now.
 
     Raises:
-        VersionMissing: there is no such header. StaleWrite: another version.
+        VersionMissing: there is no such header. BadRequest: it names no version. StaleWrite: another one.
     """
     header = request.headers.get("If-Match", "").strip()
     if not header:
         raise problems.VersionMissing(
             f'Send `If-Match: "{row.version}"` (the `ETag` of what you read), or `If-Match: *` for whatever it is now.'
         )
-    if header != "*" and f'"{row.version}"' not in [tag.strip() for tag in header.split(",")]:
+    if header == "*":
+        return row.version
+    if not ETAGS.fullmatch(header):
+        raise problems.BadRequest(
+            '`If-Match` is `*`, or the `ETag` of what you read with its quotation marks, such as `"3"`.'
+        )
+    if f'"{row.version}"' not in [tag.strip() for tag in header.split(",")]:
         raise changes.StaleWrite(row)
     return row.version
 

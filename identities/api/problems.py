@@ -10,6 +10,7 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 from ninja.errors import HttpError, ValidationError
 
 from identities import lookup
@@ -17,6 +18,8 @@ from identities.claims import report
 from identities.errors import IdentityError
 from identities.formats.yaml_nodes import MOST_TOLD, UnreadableManifest
 from identities.policy import decisions
+from identities.policy.principal import Principal
+from identities.queries import access
 from identities.services import (
     activation_requests,
     api_tokens,
@@ -25,6 +28,7 @@ from identities.services import (
     idempotency,
     kept_out,
     manifest_plans,
+    proposals,
     proposing,
     secrets,
     signing,
@@ -40,6 +44,7 @@ STATUSES: tuple[tuple[type[IdentityError], HTTPStatus], ...] = (
     (lookup.NotFound, HTTPStatus.NOT_FOUND),
     (decisions.Forbidden, HTTPStatus.FORBIDDEN),
     (api_tokens.TokenRefused, HTTPStatus.UNAUTHORIZED),
+    (api_tokens.SecondFactorMissing, HTTPStatus.FORBIDDEN),
     (workload.WorkloadRefused, HTTPStatus.UNAUTHORIZED),
     (api_tokens.TooManyFailures, HTTPStatus.TOO_MANY_REQUESTS),
     (signing.TooSoon, HTTPStatus.TOO_MANY_REQUESTS),
@@ -51,7 +56,9 @@ STATUSES: tuple[tuple[type[IdentityError], HTTPStatus], ...] = (
     (four_eyes.SecondPersonNeeded, HTTPStatus.CONFLICT),
     (unsigned.Waits, HTTPStatus.CONFLICT),
     (activation_requests.Answered, HTTPStatus.CONFLICT),
+    (proposals.Decided, HTTPStatus.CONFLICT),
     (idempotency.StillRunning, HTTPStatus.CONFLICT),
+    (idempotency.RightsChanged, HTTPStatus.CONFLICT),
 )
 """By class, the first that fits; whatever else a service refuses is wrong in what was sent: 422."""
 
@@ -60,11 +67,13 @@ TITLES: Mapping[str, str] = {
     "not-found": "There is nothing here",
     "forbidden": "Not allowed",
     "token-refused": "The token opens nothing",
+    "second-factor-missing": "A second factor has to be set up first",
     "workload-refused": "No creds for this token",
     "provider-failed": "The token's provider can't be used",
     "fetch-failed": "The token's provider can't be reached",
     "too-many-failures": "Too many refused tokens",
     "answered": "The request was answered already",
+    "decided": "The proposal was decided already",
     "too-soon": "Signed too often within a second",
     "sealed": "nscweb is sealed",
     "stale": "Somebody else changed it meanwhile",
@@ -80,6 +89,7 @@ TITLES: Mapping[str, str] = {
     "version-missing": "Say which version you have seen",
     "second-person-needed": "A second person is needed, and this can't be proposed",
     "idempotency-key-reused": "This key was sent before",
+    "idempotency-rights-changed": "It was done, and what you may do has changed since",
     "idempotency-running": "It is being carried out",
     "fault": "Something went wrong here",
     "unavailable": "Try again in a moment",
@@ -182,7 +192,10 @@ def of_refusal(refused: IdentityError) -> HttpResponse:
 def _waits(made: proposing.Proposed) -> HttpResponse:
     """Not a problem: what was asked for is accepted, and waits for a second person."""
     body = {"code": made.code, "detail": made.user_message, "proposal": made.proposal.pk}
-    return HttpResponse(json.dumps(body), status=HTTPStatus.ACCEPTED, content_type="application/json")
+    response = HttpResponse(json.dumps(body), status=HTTPStatus.ACCEPTED, content_type="application/json")
+    keys = (made.proposal.operator.public_key, made.proposal.pk)
+    response["Location"] = reverse("api-operators-proposals-one", args=keys)
+    return response
 
 
 def status_of(refused: IdentityError) -> HTTPStatus:
@@ -198,6 +211,8 @@ def of_exception(request: HttpRequest, error: Exception) -> HttpResponse:
 
     Raises: the error itself, when it is a fault of ours.
     """
+    if isinstance(error, decisions.Forbidden):
+        return answer(HTTPStatus.FORBIDDEN, error.code, _why_not(request, error))
     if isinstance(error, IdentityError):
         return of_refusal(error)
     if isinstance(error, ValidationError):
@@ -211,6 +226,17 @@ def of_exception(request: HttpRequest, error: Exception) -> HttpResponse:
     if isinstance(error, (OperationalError, InterfaceError)):
         return answer(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "The database can't be reached.")
     raise error
+
+
+def _why_not(request: HttpRequest, refused: decisions.Forbidden) -> str:
+    """Which role is missing and who can give it, as the page that says no has it; five queries at most."""
+    principal: Principal | None = getattr(request, "principal", None)
+    if principal is None or refused.action is None:
+        return refused.user_message
+    keys = request.resolver_match.kwargs if request.resolver_match else {}
+    told = access.explained(principal, refused, keys)
+    bounds = api_tokens.bounds_of(principal)
+    return f"{told} This token {bounds}, so it may less than its holder." if bounds else told
 
 
 def of_input(found: Iterable[Mapping[str, Any]]) -> HttpResponse:

@@ -79,7 +79,7 @@ class Problem(BaseModel):
 
 
 class Waiting(Given):
-    """What was asked for is proposed, and waits for a second person."""
+    """What was asked for is proposed, and waits for a second person; `Location` says where it is read."""
 
     code: str
     detail: str

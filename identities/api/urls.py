@@ -18,6 +18,7 @@ from identities.api import (
     mappings,
     observing,
     operators,
+    proposals,
     revocations,
     short_lived,
     signing_keys,
@@ -44,6 +45,7 @@ NOUNS = (
     mappings,
     revocations,
     clusters,
+    proposals,
     manifests,
     observing,
 )

@@ -10,13 +10,14 @@ from django.db import models
 class ApiCall(models.Model):
     """One write that was sent with a key of its sender's.
 
-    `holder` is the sender's audit key, `digest` the SHA-256 (hex) of all that was sent. `status` is NULL while it is
-    carried out; what it did and the answer are committed together.
+    `holder` is the sender's audit key, `digest` the SHA-256 (hex) of all that was sent, `rights` that of the roles with
+    which it was carried out. `status` is NULL while it is; what it did and the answer are committed together.
     """
 
     holder = models.CharField(max_length=255)
     key = models.CharField(max_length=200)
     digest = models.CharField(max_length=64)
+    rights = models.CharField(max_length=64, blank=True, default="")
     status = models.IntegerField(null=True, default=None)
     headers = models.JSONField(default=dict)
     body = models.TextField(blank=True, default="")

@@ -18,6 +18,11 @@ OPERATIONS: Mapping[str, Action] = {
     "edit-operator": Action.OPERATOR_EDIT,
     "delete-operator": Action.OPERATOR_DELETE,
     "list-ledger": Action.LEDGER_VIEW,
+    # proposals, of which no operation approves one
+    "list-proposals": Action.VIEW,
+    "get-proposal": Action.VIEW,
+    "comment-proposal": Action.PROPOSAL_COMMENT,
+    "withdraw-proposal": Action.PROPOSAL_COMMENT,
     # manifests
     "get-manifest": Action.VIEW,
     "apply-manifest": Action.VIEW,

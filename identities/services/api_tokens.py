@@ -19,7 +19,7 @@ from identities.models import ApiToken, Operator, Person, ServiceAccount
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import HeldRole, Principal, Role, ScopeKind, Way
-from identities.services import audit, clock, refusals
+from identities.services import audit, clock, refusals, second_factors
 
 BRAND = "nscweb"
 """What every token begins with, for scanners of source code: `nscweb_<prefix>_<secret>`."""
@@ -37,6 +37,12 @@ class TokenRefused(IdentityError):
     """No token, or one that opens nothing (any more)."""
 
     code = "token-refused"
+
+
+class SecondFactorMissing(IdentityError):
+    """The token is right, but its person has to have a second factor here, and has none."""
+
+    code = "second-factor-missing"
 
 
 class TooManyFailures(IdentityError):
@@ -125,6 +131,7 @@ def principal_of(authorization: str, *, address: str) -> Principal:
 
     Raises:
         TokenRefused: no bearer token, an unknown, expired or revoked one, or its holder is switched off.
+        SecondFactorMissing: its person is asked for a second factor, as on the pages, and has none.
         TooManyFailures: this address sent too many of these.
     """
     kind, _, text = authorization.partition(" ")
@@ -141,8 +148,15 @@ def principal_of(authorization: str, *, address: str) -> Principal:
         if token is not None:
             _note_refusal(token, address, problem)
         raise TokenRefused(problem)
+    principal = _principal(token, address)
+    if token.person is not None and second_factors.is_missing(token, principal):
+        _note_refusal(token, address, "a second factor is demanded, and there is none.")
+        raise SecondFactorMissing(
+            f"This installation asks “{token.person}” for a second factor, so their tokens open nothing before there "
+            "is one. Sign in to the pages and set one up under “Your account”; the token works again at once."
+        )
     _note_use(token, address)
-    return narrowed(_principal(token, address), token)
+    return narrowed(principal, token)
 
 
 def narrowed(principal: Principal, token: ApiToken) -> Principal:
@@ -153,6 +167,16 @@ def narrowed(principal: Principal, token: ApiToken) -> Principal:
     if token.read_only:
         roles = tuple(replace(held, role=_READING.get((held.kind, held.role), Role.VIEWER)) for held in roles)
     return replace(principal, roles=roles, token_id=token.pk, token_maker_id=token.maker_id)
+
+
+def bounds_of(principal: Principal) -> str:
+    """How the token that `principal` came with was narrowed, in words; "" for not at all."""
+    if principal.token_id is None:
+        return ""
+    token = ApiToken.objects.select_related("operator").get(pk=principal.token_id)
+    reads = ["only reads"] if token.read_only else []
+    where = [f"opens “{token.operator.name}” alone"] if token.operator is not None else []
+    return " and ".join(reads + where)
 
 
 _READING = {
@@ -199,7 +223,8 @@ def _require(principal: Principal, holder: ServiceAccount | Person) -> None:
 
 
 def _row(prefix: str) -> ApiToken | None:
-    return ApiToken.objects.select_related("service_account", "person").filter(prefix=prefix).first()
+    found = ApiToken.objects.select_related("service_account", "person").filter(prefix=prefix)
+    return second_factors.with_demand(found, person="person").first()
 
 
 def _problem(token: ApiToken) -> str:

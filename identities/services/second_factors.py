@@ -16,13 +16,13 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, Model, OuterRef, QuerySet, Subquery
 
 from identities.errors import IdentityError
 from identities.lookup import NotFound
@@ -32,6 +32,8 @@ from identities.policy import decisions, second_factor
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.services import audit, clock, people, secrets, sessions
+
+Row = TypeVar("Row", bound=Model)
 
 TOTP = Authenticator.Type.TOTP
 RECOVERY = Authenticator.Type.RECOVERY_CODES
@@ -227,18 +229,19 @@ def demand(*, principal: Principal, of_whom: second_factor.Demand) -> None:
         )
 
 
-def with_demand(found: QuerySet[Person]) -> QuerySet[Person]:
-    """People with what `is_missing` asks of them, so that no page pays a query for it."""
-    return found.annotate(
+def with_demand(found: QuerySet[Row], *, person: str = "pk") -> QuerySet[Row]:
+    """People, or what is somebody's by the column `person`, with what `is_missing` asks: nobody pays a query for it."""
+    asked = found.annotate(
         factor_demanded=Subquery(Installation.objects.values("second_factor")[:1]),
-        factor_there=Exists(Authenticator.objects.filter(user=OuterRef("pk"), type__in=[TOTP, PASSKEY])),
+        factor_there=Exists(Authenticator.objects.filter(user=OuterRef(person), type__in=[TOTP, PASSKEY])),
     )
+    return cast("QuerySet[Row]", asked)
 
 
-def is_missing(person: Any, principal: Principal) -> bool:
-    """True when a second factor is demanded of a person (one of `with_demand`) who has none."""
-    demanded_of = second_factor.Demand(person.factor_demanded or second_factor.Demand.NOBODY)
-    return not person.factor_there and second_factor.demands(demanded_of, principal)
+def is_missing(held: Any, principal: Principal) -> bool:
+    """True when a second factor is demanded of a person who has none; `held` is one of `with_demand`."""
+    demanded_of = second_factor.Demand(held.factor_demanded or second_factor.Demand.NOBODY)
+    return not held.factor_there and second_factor.demands(demanded_of, principal)
 
 
 def take_all(*, principal: Principal, person: Person) -> None:

@@ -13,7 +13,7 @@ from identities.claims import sharing
 from identities.claims.drafts import ActivationDraft, RoleDraft, SigningKeyDraft
 from identities.claims.handles import handle
 from identities.claims.mappings import WeightedMapping
-from identities.models import Account, ActivationRequest, Cluster, IssuedToken, Operator, User
+from identities.models import Account, ActivationRequest, Cluster, IssuedToken, Operator, Proposal, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.services import accounts, activations, mappings, signing_keys, suspensions
 from tests import make
@@ -38,6 +38,7 @@ class World:
     asked: ActivationRequest
     requested: ActivationRequest
     cluster: Cluster
+    proposal: Proposal
 
     def path(self, id: str) -> str:  # noqa: A002 - the word of OpenAPI
         """The address of an operation's sample, below `/api/v1/`."""
@@ -58,6 +59,8 @@ class World:
     def _numbered(self, id: str) -> Model:  # noqa: A002 - the word of OpenAPI
         if "cluster" in id:
             return self.cluster
+        if "proposal" in id:
+            return self.proposal
         if id in ("grant-activation", "decline-activation", "get-requested-activation"):
             return self.requested
         return self.asked if "request" in id else self.activation
@@ -97,6 +100,7 @@ BODIES: dict[str, Any] = {
     "edit-user": {"limits": {"pub": {"allow": ["edited.>"]}}},
     "issue-short-lived-creds": {"name": "made"},
     "rotate-user-key": {},
+    "comment-proposal": {"text": "made"},
     "add-cluster": {"name": "made", "urls": ["nats://192.0.2.1:4222"]},
     "replace-cluster": {"name": "edited", "urls": ["nats://192.0.2.2:4222"]},
 }
@@ -138,4 +142,5 @@ def world(operator: Operator | None = None) -> World:
         asked=make.activation_request(account, ELSEWHERE, by=make.COMMAND),
         requested=make.activation_request(make.account(operator), account, "offers.new", by=make.COMMAND),
         cluster=cluster,
+        proposal=make.proposal(account),
     )

@@ -10,8 +10,9 @@ import pytest
 from django.db import connection
 
 from identities.api.urls import OPERATIONS
-from identities.models import Account, ApiCall, AuditEvent, Proposal
-from identities.services import clock, idempotency
+from identities.models import Account, ApiCall, AuditEvent, Grant, Proposal, User
+from identities.policy.principal import Role, ScopeKind
+from identities.services import api_tokens, clock, idempotency
 from tests import make
 from tests.api.calls import Caller, caller
 from tests.api.samples import world
@@ -115,6 +116,64 @@ def test_what_waits_for_a_second_person_is_proposed_once() -> None:
     ]
     assert [answer.status_code for answer in answers] == [202, 202]
     assert answers[0].data["proposal"] == answers[1].data["proposal"] == Proposal.objects.get().pk
+
+
+def test_an_answer_is_not_given_again_to_who_lost_the_role_for_it() -> None:
+    account, other = make.account(), make.account()
+    called = caller(account=account)
+    make.grant(called.machine, Role.ADMINISTRATOR, account=other)
+    path = f"operators/{account.operator.public_key}/accounts/{account.public_key}/users"
+    first = called("POST", path, {"name": "made"}, Idempotency_Key="k")
+    assert first.status_code == 201
+    lost = Grant.objects.get(account=account)
+    lost.delete()
+    events = AuditEvent.objects.count()
+    again = called("POST", path, {"name": "made"}, Idempotency_Key="k")
+    assert (again.status_code, again.data["code"]) == (409, "idempotency-rights-changed")
+    assert first.data["key"] not in again.content.decode()
+    assert User.objects.filter(name="made").count() == 1 and AuditEvent.objects.count() == events
+    make.grant(called.machine, Role.ADMINISTRATOR, account=account)
+    assert called("POST", path, {"name": "made"}, Idempotency_Key="k").content == first.content
+
+
+@pytest.mark.parametrize("bounds", ["a wider scope", "a smaller role", "one role more"])
+def test_other_rights_are_other_rights_whichever_way(bounds: str) -> None:
+    operator = make.operator()
+    called = caller(operator=operator)
+    assert create(called, operator, key="k").status_code == 201
+    if bounds == "a wider scope":
+        Grant.objects.update(operator=None, scope_kind=ScopeKind.INSTALLATION)
+    elif bounds == "a smaller role":
+        grant = Grant.objects.get()
+        make.grant(called.machine, Role.ADMINISTRATOR, account=make.account(operator))
+        Grant.objects.filter(pk=grant.pk).update(role=Role.AUDITOR)
+    else:
+        make.grant(called.machine, Role.VIEWER, account=make.account())
+    answer = create(called, operator, key="k")
+    assert answer.status_code in (403, 409) and Account.objects.filter(name="once").count() == 1
+    assert answer.status_code == 403 or answer.data["code"] == "idempotency-rights-changed"
+
+
+def test_another_token_with_the_same_rights_is_given_the_answer() -> None:
+    operator = make.operator()
+    called = caller(operator=operator)
+    first = create(called, operator, key="k")
+    made = api_tokens.make(
+        principal=make.COMMAND,
+        holder=called.machine,
+        name="next",
+        expires_at=clock.now() + timedelta(days=1),
+        operator=operator,
+    )
+    assert create(Caller(made.text, called.machine), operator, key="k").content == first.content
+
+
+def test_an_answer_that_was_kept_before_rights_were_is_given_to_nobody() -> None:
+    operator, called = make.operator(), caller()
+    create(called, operator, key="k")
+    ApiCall.objects.update(rights="")
+    assert create(called, operator, key="k").status_code == 409
+    assert Account.objects.filter(name="once").count() == 1
 
 
 @pytest.mark.django_db(transaction=True)

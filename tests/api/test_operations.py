@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from identities.api.urls import OPERATIONS as DECLARED
-from identities.models import AuditEvent, IssuedToken
+from identities.models import AuditEvent, IssuedToken, Proposal
 from identities.policy.operations import OPERATIONS
 from identities.policy.powers import POWERS
 from identities.policy.principal import Role, ScopeKind
-from tests.api.calls import Caller, caller
+from tests.api.calls import ROOT, Caller, caller
 from tests.api.samples import BODIES, SEED, World, world
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +22,9 @@ VERSIONED = sorted(name for name, one in DECLARED.items() if one.versioned)
 
 
 def send(called: Caller, place: World, name: str, **more: Any) -> Any:
-    """Send the sample of an operation, for whatever version there is."""
+    """Send the sample of an operation, for whatever version there is; the proposal is the caller's own."""
+    if name == "withdraw-proposal":
+        Proposal.objects.filter(pk=place.proposal.pk).update(by=called.machine.audit_key)
     headers = {"If_Match": "*"} if DECLARED[name].versioned else {}
     path = place.path(name) + more.pop("query", "")
     return called(DECLARED[name].method, path, more.pop("body", place.body(name)), **{**headers, **more})
@@ -67,7 +70,51 @@ def test_a_write_says_which_version_it_was_made_for() -> None:
         assert (missing.status_code, missing.data["code"]) == (428, "version-missing"), name
         stale = called(method, path, body, If_Match='"999"')
         assert (stale.status_code, stale.data["code"]) == (412, "stale"), name
+        vague = called(method, path, body, If_Match="foo")
+        assert (vague.status_code, vague.data["code"]) == (400, "bad-request"), name
     assert AuditEvent.objects.count() == before
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        *(
+            (header, 400)
+            for header in ("foo", "3", '"', '"3', "'3'", '*, "3"', '"3" "4"', '"3",', ',"3"', "w/3")
+        ),
+        *((header, 412) for header in ('"999"', '""', '"foo"', 'W/"{}"', '"998", "999"')),
+        *((header, 200) for header in ("*", " * ", '"{}"', '"999", "{}"', '"{}" ,"999"', 'W/"1", "{}"')),
+    ],
+)
+def test_which_versions_a_write_may_name(header: str, status: int) -> None:
+    place, called = world(), caller()
+    answer = send(called, place, "edit-account", If_Match=header.format(place.account.version))
+    assert answer.status_code == status, answer.content
+    if status == 400:
+        assert "`*`" in answer.data["detail"] and '`"3"`' in answer.data["detail"]
+
+
+@pytest.mark.parametrize("name", sorted(name for name, one in DECLARED.items() if one.method == "GET"))
+def test_head_is_get_without_a_body(name: str) -> None:
+    place, called = world(), caller()
+    path, headers = f"{ROOT}{place.path(name)}", {"Authorization": f"Bearer {called.token}"}
+    read, head = Client().get(path, headers=headers), Client().head(path, headers=headers)
+    assert (head.status_code, head.content) == (read.status_code, b"") == (200, b"")
+    assert head["Content-Length"] == str(len(read.content))
+    told = ("Content-Type", "Cache-Control", "X-Content-Type-Options", "ETag", "Content-Disposition")
+    assert [head.headers.get(each) for each in told] == [read.headers.get(each) for each in told]
+
+
+def test_head_is_refused_as_get_is() -> None:
+    place, called = world(), caller(Role.VIEWER)
+    headers = {"Authorization": f"Bearer {called.token}"}
+    for path, status in ((place.path("get-creds"), 403), ("operators/none", 404), ("audit?x=1", 400)):
+        answer = Client().head(f"{ROOT}{path}", headers=headers)
+        assert (answer.status_code, answer.content) == (status, b"")
+    assert Client().head(f"{ROOT}me").status_code == 401
+    only_post = Client().head(f"{ROOT}{place.path('suspend-user')}", headers=headers)
+    assert only_post.status_code == 405 and "HEAD" not in only_post["Allow"]
+    assert Client().put(f"{ROOT}me", headers=headers)["Allow"] == "GET, HEAD"
 
 
 def test_a_parameter_that_an_operation_does_not_have_is_refused() -> None:
