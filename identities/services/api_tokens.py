@@ -18,7 +18,7 @@ from identities.errors import IdentityError
 from identities.models import ApiToken, Operator, Person, ServiceAccount
 from identities.policy import decisions
 from identities.policy.actions import Action
-from identities.policy.principal import HeldRole, Principal, Role, ScopeKind, Way
+from identities.policy.principal import HeldRole, Narrowing, Principal, Role, ScopeKind, Way
 from identities.services import audit, clock, refusals
 
 BRAND = "nscweb"
@@ -152,7 +152,15 @@ def narrowed(principal: Principal, token: ApiToken) -> Principal:
         roles = tuple(left for held in roles if (left := _on_operator(held, token.operator_id)) is not None)
     if token.read_only:
         roles = tuple(replace(held, role=_READING.get((held.kind, held.role), Role.VIEWER)) for held in roles)
-    return replace(principal, roles=roles, token_id=token.pk, token_maker_id=token.maker_id)
+    narrowing = Narrowing(
+        held=principal.roles,
+        read_only=token.read_only,
+        operator=token.operator_id,
+        operator_name=token.operator.name if token.operator is not None else "",
+    )
+    return replace(
+        principal, roles=roles, token_id=token.pk, token_maker_id=token.maker_id, narrowing=narrowing
+    )
 
 
 _READING = {
@@ -199,7 +207,9 @@ def _require(principal: Principal, holder: ServiceAccount | Person) -> None:
 
 
 def _row(prefix: str) -> ApiToken | None:
-    return ApiToken.objects.select_related("service_account", "person").filter(prefix=prefix).first()
+    return (
+        ApiToken.objects.select_related("service_account", "person", "operator").filter(prefix=prefix).first()
+    )
 
 
 def _problem(token: ApiToken) -> str:

@@ -14,7 +14,6 @@ from django.utils.safestring import SafeString
 
 from identities import lookup
 from identities.policy import decisions
-from identities.policy.principal import Scope
 from identities.policy.routes import ROUTES
 
 register = template.Library()
@@ -71,8 +70,8 @@ def may_open(context: template.Context, route: str, *, whole: bool = False) -> b
     if request is None or action is None:
         return True
     principal = lookup.principal_for(request)
-    scopes = [Scope()] if whole else [held.scope for held in principal.roles]
-    return any(isinstance(decisions.decide(principal, action, scope), decisions.Allowed) for scope in scopes)
+    found = decisions.decide(principal, action) if whole else decisions.decide_somewhere(principal, action)
+    return isinstance(found, decisions.Allowed)
 
 
 @register.simple_tag(takes_context=True)
