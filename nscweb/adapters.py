@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows.login import get_authentication_records
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -29,9 +31,12 @@ class AccountAdapter(DefaultAccountAdapter):
 
         Raises: ValidationError, the same for known and unknown names.
         """
-        if not people.may_try(_login(credentials)):
-            raise self.validation_error("too_many_login_attempts")
-        super().pre_authenticate(request, **credentials)
+        if wait := people.shut_for(_login(credentials)):
+            raise _too_many("with this name", wait)
+        try:
+            super().pre_authenticate(request, **credentials)
+        except ValidationError:
+            raise _too_many("with this name, or very many from your address", _CACHED) from None
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         """Count and audit a wrong name or password."""
@@ -69,6 +74,19 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def add_message(self, *args: Any, **kwargs: Any) -> None:
         """Say nothing: "signed in as" on the next page is noise."""
+
+
+_CACHED = timedelta(minutes=5)
+"""The longest of the windows of `ACCOUNT_RATE_LIMITS["login_failed"]`."""
+
+
+def _too_many(which: str, wait: timedelta) -> ValidationError:
+    minutes = -(-int(wait.total_seconds()) // 60) or 1
+    return ValidationError(
+        f"Too many sign-ins {which} have failed. Try again in {minutes} minute{'' if minutes == 1 else 's'}. "
+        "If the password is forgotten, have a link for a new one sent to you: an owner can make one, too.",
+        code="too_many_login_attempts",
+    )
 
 
 _SIGNED_IN = {

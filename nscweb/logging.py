@@ -15,6 +15,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
+from django.core.exceptions import PermissionDenied
 
 from nscweb import configuration
 
@@ -83,6 +84,16 @@ class RouteForPath(logging.Filter):
         return True
 
 
+class NoTraceback(logging.Filter):
+    """Somebody was refused, which is no fault: the line stays, without the traceback that Django adds to it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrite the record in place; nothing is held back."""
+        if record.exc_info and isinstance(record.exc_info[1], PermissionDenied):
+            record.exc_info = None
+        return True
+
+
 def _drop_colour_marks(
     _logger: object, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
@@ -139,7 +150,7 @@ def configure(*, log_format: str, level: str) -> None:
     root.setLevel(level.upper())
     logging.captureWarnings(True)
     for name in ("django.request", "django.security.csrf"):
-        logging.getLogger(name).filters = [RouteForPath()]
+        logging.getLogger(name).filters = [RouteForPath(), NoTraceback()]
     # a wrong host name is the client's mistake; the line of the request itself says 400
     logging.getLogger("django.security.DisallowedHost").setLevel(logging.CRITICAL)
     structlog.configure(

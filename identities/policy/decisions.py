@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from identities.errors import IdentityError
-from identities.policy import powers
+from identities.policy import powers, words
 from identities.policy.actions import Action
-from identities.policy.principal import Principal, Role, Scope
+from identities.policy.principal import HeldRole, Principal, Role, Scope
 
 
 class Forbidden(IdentityError):
@@ -41,19 +41,16 @@ Decision = Allowed | Denied
 def decide(principal: Principal, action: Action, scope: Scope | None = None) -> Decision:
     """Say whether `principal` may take `action` on `scope` (None: the whole installation)."""
     where = scope or Scope()
+    found = _allowing(principal.roles, action, where)
+    return Allowed(found.role) if found is not None else Denied(_why_not(principal, action, where))
+
+
+def decide_somewhere(principal: Principal, action: Action) -> Decision:
+    """Say whether anything that `principal` holds, however narrow, allows `action`."""
     for held in principal.roles:
-        if held.covers(where) and action in powers.POWERS.get((held.kind, held.role), frozenset()):
+        if _allows(held, action):
             return Allowed(held.role)
-    if not principal.roles:
-        return Denied(f"“{principal.name}” holds no role here; an administrator can grant one.")
-    return Denied(_missing(principal, action))
-
-
-def _missing(principal: Principal, action: Action) -> str:
-    needed = [title.lower() for title in powers.holders(action)]
-    *rest, last = needed
-    either = f"{', '.join(rest)} or {last}" if rest else last
-    return f"“{action.value}” needs the role {either} here, which “{principal.name}” does not hold."
+    return Denied(_why_not(principal, action, None))
 
 
 def require(principal: Principal, action: Action, scope: Scope | None = None) -> None:
@@ -68,5 +65,47 @@ def require_somewhere(principal: Principal, action: Action) -> None:
 
     Who asks this first asks `require` about the object later.
     """
-    if not any(isinstance(decide(principal, action, held.scope), Allowed) for held in principal.roles):
-        require(principal, action)
+    decision = decide_somewhere(principal, action)
+    if isinstance(decision, Denied):
+        raise Forbidden(decision.reason, action=action)
+
+
+def token_forbids(principal: Principal, action: Action, scope: Scope | None) -> str:
+    """Why the token that somebody came with forbids what its holder may on `scope` (None: somewhere); "" where it is
+    not the token.
+    """
+    narrowing = principal.narrowing
+    if narrowing is None:
+        return ""
+    if _allowing(principal.roles, action, scope) or not _allowing(narrowing.held, action, scope):
+        return ""
+    here = scope is None or narrowing.operator in (None, scope.operator)
+    if narrowing.read_only and here:
+        return "this token may only read"
+    if narrowing.operator is not None:
+        seen = f" “{narrowing.operator_name}”" if principal.roles else ""
+        return f"this token is bound to the operator{seen}"
+    return ""
+
+
+def _allowing(roles: tuple[HeldRole, ...], action: Action, scope: Scope | None) -> HeldRole | None:
+    """The first of `roles` that allows `action` on `scope` (None: somewhere)."""
+    return next(
+        (held for held in roles if (scope is None or held.covers(scope)) and _allows(held, action)), None
+    )
+
+
+def _allows(held: HeldRole, action: Action) -> bool:
+    return action in powers.POWERS.get((held.kind, held.role), frozenset())
+
+
+def _why_not(principal: Principal, action: Action, scope: Scope | None) -> str:
+    """The reason for the person who asked; roles are named only where they would do on `scope` (None: somewhere)."""
+    sentence = words.SENTENCES[action]
+    if token := token_forbids(principal, action, scope):
+        return f"“{sentence}”: {token}, though “{principal.name}” may do it."
+    if not principal.roles:
+        return f"“{principal.name}” holds no role here; an administrator can grant one."
+    *rest, last = [title.lower() for title in powers.holders(action, scope)]
+    either = f"{', '.join(rest)} or {last}" if rest else last
+    return f"“{sentence}” needs the role {either} here, which “{principal.name}” does not hold."

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from identities.policy.actions import Action
-from identities.policy.principal import Role, ScopeKind
+from identities.policy.principal import Role, Scope, ScopeKind
 
 OWN = frozenset(
     {
@@ -135,6 +135,20 @@ TITLES: Mapping[tuple[ScopeKind, Role], str] = MappingProxyType(
 """What people call them."""
 
 
-def holders(action: Action) -> tuple[str, ...]:
-    """The titles of all roles that may take `action` somewhere, the widest first."""
-    return tuple(TITLES[which] for which, allowed in POWERS.items() if action in allowed)
+def holders(action: Action, scope: Scope | None = None) -> tuple[str, ...]:
+    """The titles of all roles that may take `action` on `scope` (None: somewhere), the widest first."""
+    return tuple(
+        TITLES[which]
+        for which, allowed in POWERS.items()
+        if action in allowed and (scope is None or reaches(which[0], scope))
+    )
+
+
+def reaches(kind: ScopeKind, scope: Scope) -> bool:
+    """Whether a role on a scope of this kind can reach as far down as `scope`."""
+    return {
+        ScopeKind.INSTALLATION: True,
+        ScopeKind.OPERATOR: scope.operator is not None,
+        ScopeKind.ACCOUNT: scope.account is not None,
+        ScopeKind.ROLE: scope.signing_key is not None,
+    }[kind]

@@ -83,11 +83,23 @@ class HeldRole:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Narrowing:
+    """How an API token narrows its holder: `held` are the holder's roles without it, `operator` the id of the only one
+    that it opens.
+    """
+
+    held: tuple[HeldRole, ...]
+    read_only: bool = False
+    operator: int | None = None
+    operator_name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
     """Who, by which way, from which address, holding what. `key` is stable text for the audit, `name` for people.
 
     A machine has a `service_account_id` in the place of a `person_id`; `token_id` is the API token that it came with,
-    `token_maker_id` the person who made that token, None where nobody knows.
+    `token_maker_id` the person who made that token, None where nobody knows, `narrowing` what it leaves out.
     """
 
     key: str
@@ -100,6 +112,7 @@ class Principal:
     token_id: int | None = None
     token_maker_id: int | None = None
     team_ids: tuple[int, ...] = ()
+    narrowing: Narrowing | None = None
 
     @property
     def behind(self) -> int | None:

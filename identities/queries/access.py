@@ -108,14 +108,15 @@ def unknown_person(name: str) -> str:
 
 
 def why(principal: Principal, action: Action, scope: Scope) -> Why:
-    """What `principal` would need for `action` on `scope`; two queries."""
+    """What `principal` would need for `action` on `scope`; two queries. Nobody can give what a token leaves out."""
     by = tuple(
         held
         for held in principal.roles
         if held.covers(scope) and action in powers.POWERS.get((held.kind, held.role), frozenset())
     )
     would = [(kind, role) for kind, role in _reaching(scope) if action in powers.POWERS[kind, role]]
-    found = list(_givers(would[0], scope)) if would else []
+    missing = would and not decisions.token_forbids(principal, action, scope)
+    found = list(_givers(would[0], scope)) if missing else []
     teams = members(grant.team_id for grant in found if grant.team_id is not None)
     shown = tuple(_giver(grant, teams) for grant in found[:MOST_NAMED])
     return Why(
@@ -161,10 +162,7 @@ def scope_at(principal: Principal, keys: Mapping[str, Any]) -> Scope:
 
 def _reaching(scope: Scope) -> Sequence[tuple[ScopeKind, Role]]:
     """The grants that can reach `scope`, the narrowest scope first, and on each the weakest role first."""
-    kinds = [ScopeKind.INSTALLATION]
-    kinds += [ScopeKind.OPERATOR] if scope.operator is not None else []
-    kinds += [ScopeKind.ACCOUNT] if scope.account is not None else []
-    kinds += [ScopeKind.ROLE] if scope.signing_key is not None else []
+    kinds = [kind for kind in ScopeKind if powers.reaches(kind, scope)]
     fit = [which for which in powers.POWERS if which[0] in kinds]
     return sorted(fit, key=lambda which: (-kinds.index(which[0]), len(powers.POWERS[which])))
 

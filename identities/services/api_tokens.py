@@ -18,7 +18,7 @@ from identities.errors import IdentityError
 from identities.models import ApiToken, Operator, Person, ServiceAccount
 from identities.policy import decisions
 from identities.policy.actions import Action
-from identities.policy.principal import HeldRole, Principal, Role, ScopeKind, Way
+from identities.policy.principal import HeldRole, Narrowing, Principal, Role, ScopeKind, Way
 from identities.services import audit, clock, refusals, second_factors
 
 BRAND = "nscweb"
@@ -166,7 +166,15 @@ def narrowed(principal: Principal, token: ApiToken) -> Principal:
         roles = tuple(left for held in roles if (left := _on_operator(held, token.operator_id)) is not None)
     if token.read_only:
         roles = tuple(replace(held, role=_READING.get((held.kind, held.role), Role.VIEWER)) for held in roles)
-    return replace(principal, roles=roles, token_id=token.pk, token_maker_id=token.maker_id)
+    narrowing = Narrowing(
+        held=principal.roles,
+        read_only=token.read_only,
+        operator=token.operator_id,
+        operator_name=token.operator.name if token.operator is not None else "",
+    )
+    return replace(
+        principal, roles=roles, token_id=token.pk, token_maker_id=token.maker_id, narrowing=narrowing
+    )
 
 
 def bounds_of(principal: Principal) -> str:
@@ -223,7 +231,7 @@ def _require(principal: Principal, holder: ServiceAccount | Person) -> None:
 
 
 def _row(prefix: str) -> ApiToken | None:
-    found = ApiToken.objects.select_related("service_account", "person").filter(prefix=prefix)
+    found = ApiToken.objects.select_related("service_account", "person", "operator").filter(prefix=prefix)
     return second_factors.with_demand(found, person="person").first()
 
 

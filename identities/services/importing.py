@@ -76,11 +76,7 @@ def may_everywhere(principal: Principal) -> bool:
 
 def require(principal: Principal) -> None:
     """Refuse whoever may import nowhere; where exactly is asked for each operator. Raises: Forbidden."""
-    if not any(
-        isinstance(decisions.decide(principal, Action.JWT_ADOPT, held.scope), decisions.Allowed)
-        for held in principal.roles
-    ):
-        decisions.require(principal, Action.JWT_ADOPT)
+    decisions.require_somewhere(principal, Action.JWT_ADOPT)
 
 
 def _still_so(made: Plan) -> bool:

@@ -36,6 +36,10 @@ class ManifestRefused(IdentityError):
         self.line = line
 
 
+class ManifestForbidden(decisions.Forbidden):
+    """What a part of the manifest asks for is not granted; the message says which part."""
+
+
 class ManifestStale(IdentityError):
     """Something that the plan looked at was changed since."""
 
@@ -139,10 +143,18 @@ def about(what: str, line: int = 0) -> Iterator[None]:
     """Say which object a refusal is about, and on which line of the manifest it stands."""
     try:
         yield
-    except (ManifestRefused, ManifestStale, changes.StaleWrite, secrets.SealedInstallation):
+    except (
+        ManifestRefused,
+        ManifestForbidden,
+        ManifestStale,
+        changes.StaleWrite,
+        secrets.SealedInstallation,
+    ):
         raise
     except decisions.Forbidden as refused:
-        raise decisions.Forbidden(f"{what}: {refused.user_message}") from refused
+        raise ManifestForbidden(
+            f"{what}: {refused.user_message}", action=refused.action, scope=refused.scope
+        ) from refused
     except IdentityError as refused:
         raise ManifestRefused(f"{what}: {refused.user_message}", line=line) from refused
 

@@ -122,8 +122,15 @@ def new_person(*, username: str, name: str = "") -> Person:
 
 def may_try(username: str) -> bool:
     """False while too many sign-ins as `username` failed lately; survives a lost cache."""
+    return not shut_for(username)
+
+
+def shut_for(username: str) -> timedelta:
+    """How long nobody may try to sign in as `username`, as too many failed lately; zero when they may."""
     row = SignInFailure.objects.filter(username=_failure_key(username)).first()
-    return row is None or row.failures < FAILURES_ALLOWED or row.first_at < clock.now() - WINDOW
+    if row is None or row.failures < FAILURES_ALLOWED:
+        return timedelta()
+    return max(timedelta(), row.first_at + WINDOW - clock.now())
 
 
 def count_question(what: str) -> int:

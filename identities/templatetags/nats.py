@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from functools import cache, lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 from django import template
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
+
+from identities import lookup
+from identities.policy import decisions
+from identities.policy.routes import ROUTES
 
 register = template.Library()
 _TICKED = re.compile(r"`([^`\n]{1,80})`")
@@ -55,6 +60,29 @@ def icon(name: str, css: str = "") -> SafeString:
         _sprite(),
         name,
     )
+
+
+@register.simple_tag(takes_context=True)
+def may_open(context: template.Context, route: str, *, whole: bool = False) -> bool:
+    """Whether the reader holds a role that opens `route` somewhere, or on the whole installation; asks no database."""
+    request: Any = context.get("request")
+    action = ROUTES[route].action
+    if request is None or action is None:
+        return True
+    principal = lookup.principal_for(request)
+    found = decisions.decide(principal, action) if whole else decisions.decide_somewhere(principal, action)
+    return isinstance(found, decisions.Allowed)
+
+
+@register.simple_tag(takes_context=True)
+def nav_link(
+    context: template.Context, route: str, icon_name: str, label: str, *, whole: bool = False
+) -> SafeString:
+    """An entry of the sidebar, marked when the page is in its section (`nav`); nothing for who may not open it."""
+    if not may_open(context, route, whole=whole):
+        return SafeString("")
+    here = SafeString(' aria-current="page"') if context.get("nav") == route else ""
+    return format_html('<li><a href="{}"{}>{}{}</a></li>', reverse(route), here, icon(icon_name), label)
 
 
 @register.simple_tag

@@ -13,7 +13,7 @@ from identities.models import Account, Grant, Key, Operator
 from identities.policy import decisions, powers
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Role, Scope, ScopeKind
-from identities.queries import access
+from identities.queries import access, reach
 from identities.services import grants, invitations
 from identities.views import guards, shown, signing_keys_shown
 
@@ -125,7 +125,7 @@ def _row(principal: Principal, grant: Grant, members: dict[int, tuple[str, ...]]
         members=members.get(grant.team_id, ()) if grant.team_id is not None else (),
         title=powers.TITLES[kind, role],
         place=place_name(place),
-        place_url=place_url(place),
+        place_url=_seen_url(principal, grant, place),
         bounds=bounds,
         by=grant.by_name,
         at=shown.moment(grant.created_at),
@@ -163,6 +163,16 @@ def place_url(place: grants.Place) -> str:
     if isinstance(place, Key) and place.account is not None:
         return shown.account_url("role-access", place.account, place.public_key)
     return reverse("team")
+
+
+def _seen_url(principal: Principal, grant: Grant, place: grants.Place) -> str:
+    """That page, or where creds of the role are issued for who holds that alone."""
+    sees = reach.whole_operator(principal, grant.operator_id) or any(
+        held.kind is ScopeKind.ACCOUNT and held.account == grant.account_id for held in principal.roles
+    )
+    if isinstance(place, Key) and place.account is not None and not sees:
+        return shown.account_url("role-creds", place.account, place.public_key)
+    return place_url(place)
 
 
 def choices(principal: Principal, place: grants.Place) -> tuple[tuple[str, str], ...]:

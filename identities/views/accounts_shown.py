@@ -121,7 +121,7 @@ def described(account: Account, request: HttpRequest, now: int) -> dict[str, Any
         "user_count": f"{account.user_count:,}",
         "is_system": account.public_key == operator.system_account,
         "just_changed": request.GET.get("changed") == "1",
-        "live": deliveries_shown.panel(account),
+        "live": deliveries_shown.panel(principal_for(request), account),
         **deliveries.controls(request, account),
         "ways": delivery.by_hand(principal_for(request), account),
         "urls": {

@@ -20,14 +20,16 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     now = clock.unix()
     may_read_audit = isinstance(reach.anywhere(principal, Action.AUDIT_VIEW), decisions.Allowed)
     found = queries.dashboard(principal, now=now, with_activity=may_read_audit)
-    may_create = guards.may(principal, Action.OPERATOR_CREATE)
     context = shown.frame(
         title="Dashboard",
         nav="dashboard",
         crumbs=[shown.Crumb(label="Dashboard")],
         roles=short_lived_shown.roles(handed_out.roles_of_issuer(principal)),
-        can={"operator_create": may_create, "audit_view": may_read_audit},
-        **dashboard_shown.context(found, now, may_create=may_create),
+        can={
+            "operator_create": guards.may(principal, Action.OPERATOR_CREATE),
+            "audit_view": may_read_audit,
+        },
+        **dashboard_shown.context(principal, found, now),
         **waiting_shown.context(
             waiting.waiting(principal, proposals_wait=found.proposals_wait, requests_wait=found.requests_wait)
         ),

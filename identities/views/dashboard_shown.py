@@ -7,8 +7,10 @@ from typing import Any
 
 from django.urls import reverse
 
+from identities.policy.actions import Action
+from identities.policy.principal import Principal, Scope
 from identities.queries.dashboard import Dashboard
-from identities.views import activity_shown, expirations_shown
+from identities.views import activity_shown, expirations_shown, guards
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +34,13 @@ class Step:
     dialog: bool = False
 
 
-def context(found: Dashboard, now: int, *, may_create: bool) -> dict[str, Any]:
+def context(principal: Principal, found: Dashboard, now: int) -> dict[str, Any]:
     """What the template prints."""
     return {
         "tiles": _tiles(found),
         "soon": expirations_shown.rows(found.soon, now),
         "latest": tuple(activity_shown.row(event, hidden=event.pk in found.hidden) for event in found.latest),
-        "steps": _steps(found, may_create=may_create),
+        "steps": _steps(principal, found),
     }
 
 
@@ -59,13 +61,16 @@ def _tiles(found: Dashboard) -> tuple[Tile, ...]:
     )
 
 
-def _steps(found: Dashboard, *, may_create: bool) -> tuple[Step, ...]:
+def _steps(principal: Principal, found: Dashboard) -> tuple[Step, ...]:
     """What is still to do until a client can connect; nothing once there is an account with users of its own."""
     numbers = found.numbers
     system_users = sum(1 for operator in found.operators if operator.system_account)
     if numbers.operators and not numbers.system_only and numbers.users > system_users:
         return ()
-    here = found.operators[0].public_key if found.operators else ""
+    first = found.operators[0] if found.operators else None
+    here = first.public_key if first else ""
+    may_create = guards.may(principal, Action.OPERATOR_CREATE)
+    may_configure = first and guards.may(principal, Action.CONFIG_DOWNLOAD, Scope(operator=first.pk))
     accounts = reverse("accounts", args=[here]) if here else ""
     return (
         Step(
@@ -95,7 +100,7 @@ def _steps(found: Dashboard, *, may_create: bool) -> tuple[Step, ...]:
             title="Start a nats-server",
             text="With the configuration that is written here for the operator.",
             done=False,
-            url=reverse("operator-config", args=[here]) if here else "",
+            url=reverse("operator-config", args=[here]) if may_configure else "",
             action="Server configuration",
         ),
     )

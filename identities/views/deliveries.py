@@ -27,7 +27,7 @@ def detail(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
     """What every server of every cluster holds of the account."""
     principal = principal_for(request)
     account = lookup.account(principal, operator_key, account_key)
-    live = deliveries_shown.panel(account)
+    live = deliveries_shown.panel(principal, account)
     context = shown.frame(
         title=f"Delivery of {account.name}",
         nav=NAV,

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from identities.models import Account, DeliveryState, Holding, HoldingState, Operator, ResolverKind, Wish
-from identities.policy.principal import Principal
-from identities.queries import deliveries
+from identities.policy.actions import Action
+from identities.policy.principal import Principal, Scope
+from identities.queries import deliveries, reach
 from identities.queries.deliveries import Line, Stand
 from identities.services import roster
 from identities.services.delivering_checks import digest
-from identities.views import clusters_shown, shown
+from identities.views import clusters_shown, guards, shown
 
 _DELIVERIES: Mapping[str, tuple[str, str, str]] = {
     DeliveryState.DONE: ("Delivered", "ok", "circle-check"),
@@ -62,7 +63,9 @@ class ServerLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterPart:
-    """One cluster: where the delivery stands. `choose_url` is set where a person has to choose."""
+    """One cluster: where the delivery stands. `url` is "" for who sees accounts alone, `choose_url` set where the
+    reader has to choose.
+    """
 
     name: str
     url: str
@@ -82,18 +85,20 @@ class Panel:
     clusters: tuple[ClusterPart, ...]
 
 
-def panel(account: Account) -> Panel | None:
-    """The panel of a live account; None where its operator has no cluster, so that nothing is known."""
+def panel(principal: Principal, account: Account) -> Panel | None:
+    """The panel of a live account as `principal` sees it; None where its operator has no cluster, so that nothing is
+    known.
+    """
     stands = deliveries.of_account(account.operator_id, account.public_key)
     if not stands:
         return None
-    return Panel(clusters=tuple(_cluster(stand, account) for stand in stands))
+    return Panel(clusters=tuple(_cluster(principal, stand, account) for stand in stands))
 
 
-def panel_of_removed(operator: Operator, public_key: str) -> Panel:
+def panel_of_removed(principal: Principal, operator: Operator, public_key: str) -> Panel:
     """The panel of an account that is not here any more: what servers still hold."""
     stands = deliveries.of_account(operator.pk, public_key)
-    return Panel(clusters=tuple(_cluster(stand, None) for stand in stands))
+    return Panel(clusters=tuple(_cluster(principal, stand, None) for stand in stands))
 
 
 def marks(operator: Operator, keys: Sequence[str]) -> dict[str, shown.State]:
@@ -120,15 +125,18 @@ def state_of(state: str) -> shown.State:
     return shown.State(word=word, tone=tone, icon=icon)
 
 
-def _cluster(stand: Stand, account: Account | None) -> ClusterPart:
+def _cluster(principal: Principal, stand: Stand, account: Account | None) -> ClusterPart:
     row, cluster = stand.row, stand.cluster
+    sees = reach.whole_operator(principal, cluster.operator_id)
     lines = tuple(_server(stand, line, account) for line in stand.lines)
     done = sum(line.state.tone == "ok" for line in lines)
     waits = row is not None and row.state == DeliveryState.WAITING and row.attempts
-    held = row is not None and row.state == DeliveryState.HELD and account is not None
+    held = row is not None and row.state == DeliveryState.HELD
+    scope = Scope(operator=cluster.operator_id, account=account.pk if account else None)
+    may_choose = sees and guards.may(principal, Action.ACCOUNT_DELIVER, scope)
     return ClusterPart(
         name=cluster.name,
-        url=shown.cluster_url("cluster", cluster),
+        url=shown.cluster_url("cluster", cluster) if sees else "",
         reached=clusters_shown.state(cluster),
         state=state_of(row.state) if row is not None else None,
         delivered=f"{done} of {shown.plural(len(lines), 'server')}"
@@ -138,7 +146,7 @@ def _cluster(stand: Stand, account: Account | None) -> ClusterPart:
         again=shown.moment(row.run_at if row is not None and waits else None),
         servers=lines,
         choose_url=shown.account_url("account-delivery-choose", account, cluster.pk)
-        if held and account
+        if held and account and may_choose
         else "",
     )
 

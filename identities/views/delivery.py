@@ -97,14 +97,16 @@ def by_hand(principal: Principal, account: Account) -> tuple[WayToServers, ...]:
     return tuple(sorted(ways, key=lambda way: not way.likely))
 
 
-def of_operator(operator: Operator) -> tuple[WayToServers, ...]:
+def of_operator(principal: Principal, operator: Operator) -> tuple[WayToServers, ...]:
     """After an operator's JWT changed: it stands in every server's own configuration, whatever the resolver."""
+    configures = guards.may(principal, Action.CONFIG_DOWNLOAD, Scope(operator=operator.pk))
     return (
         WayToServers(
             resolver="every kind",
             text=f"The JWT of “{operator.name}” stands in the configuration of each server. Put the new configuration "
-            "there and restart the servers one by one: a reload does not take over a changed operator.",
-            url=reverse("operator-config", args=[operator.public_key]),
+            "there and restart the servers one by one: a reload does not take over a changed operator."
+            + ("" if configures else f" {ELSEWHERE}"),
+            url=reverse("operator-config", args=[operator.public_key]) if configures else "",
             link="Server configuration",
         ),
     )

@@ -32,7 +32,7 @@ def index(request: HttpRequest, operator_key: str) -> HttpResponse:
         new_url=shown.operator_url("operator-key-create", operator),
         anew_url=shown.operator_url("operator-sign-anew", operator),
         just_changed=request.GET.get("changed") == "1",
-        ways=delivery.of_operator(operator),
+        ways=delivery.of_operator(principal, operator),
         **shown.operator_tabs(principal, operator),
         **operator_keys_shown.listed(principal, operator),
     )

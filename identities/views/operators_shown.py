@@ -121,7 +121,7 @@ def described(operator: Operator, request: HttpRequest, now: int) -> dict[str, A
         "has_system_account": bool(operator.system_account),
         "settings": settings(operator, principal, names),
         "just_changed": request.GET.get("changed") == "1",
-        "ways": delivery.of_operator(operator),
+        "ways": delivery.of_operator(principal, operator),
         "urls": {
             name: shown.operator_url(route, operator)
             for name, route in (

@@ -33,7 +33,7 @@ def detail(request: HttpRequest, operator_key: str, removed_key: str) -> HttpRes
             return htmx.done(request, url, f"“{name}” is being deleted from the servers.")
     live = (
         removals_shown.stakes_of(operator, removed_key),
-        deliveries_shown.panel_of_removed(operator, removed_key),
+        deliveries_shown.panel_of_removed(principal, operator, removed_key),
     )
     context = shown.frame(
         title=f"Delete {name} from the servers",  # nosec B608 - words, not SQL

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from identities.models import LIVE_LAST, Account, Cluster, Key, Operator, Proposal, Purpose, User
-from identities.policy.principal import Principal
+from identities.policy.principal import Principal, ScopeKind
 from identities.queries import reach
 
 DAY = 86_400
@@ -216,7 +216,11 @@ def operator_tabs(principal: Principal, operator: Operator, accounts: int | None
     """The pages of an operator, for `identities/shared/tabs.html`; one query for how many accounts one may see, unless
     it is told, another one for how many proposals wait where four eyes are asked for.
     """
-    urls = ((label, operator_url(name, operator)) for label, name in OPERATOR_TABS)
+    validates = reach.whole_operator(principal, operator.pk) or any(
+        held.kind is ScopeKind.ACCOUNT and held.operator == operator.pk for held in principal.roles
+    )
+    pages = [page for page in OPERATOR_TABS if validates or page[1] != "operator-validate"]
+    urls = ((label, operator_url(name, operator)) for label, name in pages)
     if accounts is None:
         accounts = Account.objects.visible_to(principal).live().filter(operator=operator).count()
     numbers = {"Accounts": accounts}

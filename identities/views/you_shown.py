@@ -114,7 +114,9 @@ def _grant(grant: Grant) -> GrantRow:
         if grant.account is not None:
             where = grant.account.name
             url = addresses.account(grant.operator.public_key, grant.account.public_key)
-    if grant.signing_key is not None:
+    if grant.signing_key is not None and grant.operator is not None and grant.account is not None:
+        keys = (grant.operator.public_key, grant.account.public_key, grant.signing_key.public_key)
+        url = reverse("role-creds", args=keys)
         where = f"the role {grant.signing_key.public_key[:8]}… of {where}"
     return GrantRow(
         title=powers.TITLES[_which(grant)],

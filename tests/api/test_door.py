@@ -148,6 +148,17 @@ def test_a_token_narrowed_to_one_operator_sees_no_other() -> None:
     assert called.get(path(other.public_key)).status_code == 404
 
 
+def test_what_the_token_alone_forbids_is_said_so() -> None:
+    mine = make.operator()
+    reads = caller(read_only=True)("POST", path(mine.public_key), {"name": "new"})
+    assert reads.status_code == 403
+    assert "this token may only read, though “" in reads.data["detail"]
+    elsewhere = caller(narrowed=mine)("POST", "operators", {"name": "another"})
+    assert elsewhere.status_code == 403
+    assert f"this token is bound to the operator “{mine.name}”, though “" in elsewhere.data["detail"]
+    assert "Who can give it" not in elsewhere.data["detail"]
+
+
 def test_a_token_of_a_person_is_never_more_than_that_person() -> None:
     mine, other = make.operator(), make.operator()
     person = make.person(Role.VIEWER, operator=mine)

@@ -4,8 +4,11 @@ import json
 import logging
 
 import pytest
+from django.urls import reverse
 
+from identities.policy.principal import Role
 from nscweb import logging as nscweb_logging
+from tests import make
 
 SEED = "SU" + "A" * 56
 JWT = "eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.eyJqdGkiOiJBQUFBIn0.c2lnbmF0dXJl"
@@ -54,3 +57,15 @@ def test_tracebacks_of_the_standard_library_are_redacted_and_json_stays_json(
     event = json.loads(line)
     assert event["event"] == "failed with [redacted]"
     assert "ValueError" in event["exception"]
+
+
+@pytest.mark.django_db
+def test_a_refusal_is_one_line_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    account = make.account()
+    visitor = make.client(Role.USER_MANAGER, account=account)
+    refused = visitor.get(reverse("operator-config", args=[account.operator.public_key]))
+    assert refused.status_code == 403
+    (line,) = [record for record in caplog.records if record.name == "django.request"]
+    assert line.getMessage() == "Forbidden (Permission denied): /operators/<key:operator_key>/config"
+    assert line.exc_info is None
+    assert "Traceback" not in caplog.text

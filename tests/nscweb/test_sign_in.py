@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from identities.models import AuditEvent, Person, SignInFailure
+from identities.services import people
 from nscweb import sessions
 from tests.nscweb.conftest import PASSWORD
 
@@ -57,6 +58,39 @@ def test_the_shared_cache_throttles_too(client: Client, alice: Person) -> None:
     for _ in range(5):
         assert not _try(client, "alice", "wrong")
     SignInFailure.objects.all().delete()
+    assert not _try(client, "alice", PASSWORD)
+
+
+def test_who_is_shut_out_is_told_for_how_long_and_what_helps(
+    client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said() -> str:
+        answer = client.post("/account/login/", {"login": "alice", "password": PASSWORD})
+        return str(answer.context["form"].non_field_errors())
+
+    for _ in range(5):
+        assert not _try(client, "alice", "wrong")
+    assert "Try again in 5 minutes." in said()
+    cache.clear()
+    for _ in range(5):
+        assert not _try(client, "alice", "wrong")
+    assert "Too many sign-ins with this name have failed. Try again in 15 minutes." in said()
+    later = people.clock.now() + people.WINDOW - people.timedelta(seconds=50)
+    monkeypatch.setattr(people.clock, "now", lambda: later)
+    assert "Try again in 1 minute. If the password is forgotten" in said()
+
+
+def test_others_behind_one_address_are_not_shut_out(client: Client, alice: Person, victor: Person) -> None:
+    for number in range(15):
+        assert not _try(client, f"guest-{number}", "wrong")
+    for _ in range(6):
+        assert not _try(client, "victor", "wrong")
+    assert _try(client, "alice", PASSWORD)
+
+
+def test_one_address_does_not_go_through_names_without_end(client: Client, alice: Person) -> None:
+    for number in range(60):
+        assert not _try(client, f"guest-{number}", "wrong")
     assert not _try(client, "alice", PASSWORD)
 
 

@@ -8,7 +8,7 @@ from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.decisions import Allowed, Denied
 from identities.policy.powers import READING
-from identities.policy.principal import HeldRole, Principal, Role, Scope, ScopeKind, Way
+from identities.policy.principal import HeldRole, Narrowing, Principal, Role, Scope, ScopeKind, Way
 
 SECRET = (Action.CREDS_DOWNLOAD, Action.BEARER_DOWNLOAD, Action.CLIENT_TEST)
 WRITING = sorted(set(Action) - READING)
@@ -90,6 +90,89 @@ def test_the_wider_of_two_grants_counts_where_it_reaches() -> None:
     assert isinstance(denied, Denied)
     assert "Ann" in denied.reason
     assert decisions.decide(mixed, Action.VIEW, Scope(operator=2)) == Allowed(Role.VIEWER)
+
+
+@pytest.mark.parametrize(
+    ("scope", "named"),
+    [
+        (Scope(), "owner or auditor of the installation here"),
+        (Scope(operator=1), "owner, auditor of the installation, operator admin or operator auditor here"),
+        (
+            Scope(operator=1, account=5),
+            "owner, auditor of the installation, operator admin, operator auditor, account admin or user manager here",
+        ),
+    ],
+)
+def test_a_refusal_names_the_roles_that_would_do_there(scope: Scope, named: str) -> None:
+    found = decisions.decide(holding(account_role(Role.VIEWER, 1, 5)), Action.LEDGER_VIEW, scope)
+    assert isinstance(found, Denied)
+    assert found.reason == (
+        f"“See who received which credentials” needs the role {named}, which “Ann” does not hold."
+    )
+
+
+def test_a_refusal_of_a_whole_page_names_all_that_would_do_somewhere() -> None:
+    ann = holding(account_role(Role.ADMINISTRATOR, 1, 5))
+    with pytest.raises(decisions.Forbidden, match="needs the role owner or operator admin here"):
+        decisions.require_somewhere(ann, Action.JWT_ADOPT)
+    assert decisions.decide_somewhere(ann, Action.LEDGER_VIEW) == Allowed(Role.ADMINISTRATOR)
+
+
+def narrowed(
+    *roles: HeldRole, of: tuple[HeldRole, ...], read_only: bool = False, bound: bool = False
+) -> Principal:
+    narrowing = Narrowing(
+        held=of,
+        read_only=read_only,
+        operator=1 if bound else None,
+        operator_name="Acme" if bound else "",
+    )
+    return Principal(key="person:1", name="Ann", way=Way.TOKEN, roles=roles, narrowing=narrowing)
+
+
+OWNER = (HeldRole(role=Role.ADMINISTRATOR),)
+HERE = Scope(operator=1, account=5)
+ELSEWHERE = Scope(operator=2)
+
+
+@pytest.mark.parametrize(
+    ("principal", "scope", "said"),
+    [
+        (narrowed(HeldRole(role=Role.AUDITOR), of=OWNER, read_only=True), HERE, "this token may only read"),
+        (
+            narrowed(operator_role(Role.ADMINISTRATOR, 1), of=OWNER, bound=True),
+            ELSEWHERE,
+            "this token is bound to the operator “Acme”",
+        ),
+        (
+            narrowed(operator_role(Role.AUDITOR, 1), of=OWNER, bound=True, read_only=True),
+            HERE,
+            "this token may only read",
+        ),
+        (
+            narrowed(operator_role(Role.AUDITOR, 1), of=OWNER, bound=True, read_only=True),
+            ELSEWHERE,
+            "this token is bound to the operator “Acme”",
+        ),
+        (
+            narrowed(of=(operator_role(Role.ADMINISTRATOR, 2),), bound=True),
+            ELSEWHERE,
+            "this token is bound to the operator",  # of which its holder sees nothing
+        ),
+    ],
+)
+def test_where_the_token_forbids_what_its_holder_may_the_refusal_says_so(
+    principal: Principal, scope: Scope, said: str
+) -> None:
+    found = decisions.decide(principal, Action.USER_CREATE, scope)
+    assert found == Denied(f"“Create users”: {said}, though “Ann” may do it.")
+
+
+def test_what_the_holder_may_not_either_is_not_put_down_to_the_token() -> None:
+    viewer = (HeldRole(role=Role.VIEWER),)
+    found = decisions.decide(narrowed(*viewer, of=viewer, read_only=True), Action.USER_CREATE, HERE)
+    assert isinstance(found, Denied)
+    assert "needs the role" in found.reason
 
 
 def test_require_says_the_reason() -> None:

@@ -49,6 +49,6 @@ def test_a_refusal_names_all_roles_that_would_do() -> None:
     viewer = Principal(key="person:1", name="Ann", way=Way.PAGE, roles=(HeldRole(role=Role.VIEWER),))
     refused = decisions.decide(viewer, Action.USER_CREATE, Scope(operator=1, account=2))
     assert refused == decisions.Denied(
-        "“user.create” needs the role owner, operator admin, account admin or user manager here, "
+        "“Create users” needs the role owner, operator admin, account admin or user manager here, "
         "which “Ann” does not hold."
     )

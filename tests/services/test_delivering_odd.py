@@ -248,6 +248,6 @@ def test_what_is_to_be_deleted_and_expired_before_was_not_deleted(
     row, holding = delivered(cluster, login, lambda subject, payload: [envelope(data=None)])
     assert (row.state, holding.state) == ("done", state)
     assert holding.digest == ("d" if state == "expired" else "")
-    told = deliveries_shown.panel_of_removed(cluster.operator, account.public_key).clusters[0]
+    told = deliveries_shown.panel_of_removed(make.COMMAND, cluster.operator, account.public_key).clusters[0]
     assert told.delivered == "1 of 1 server"
     assert told.servers[0].state.word == ("Expired there" if state == "expired" else "Deleted there")

@@ -340,13 +340,22 @@ class TestWhoMay:
             with pytest.raises(decisions.Forbidden):
                 apply(acme, text.replace(before, after, 1), principal=admin)
 
+    def test_a_refusal_names_its_object_once(self, acme: Operator) -> None:
+        apply(acme, SHARING)
+        manager = make.principal(Role.USER_MANAGER, account=account(acme, "orders"))
+        text = manifests.text(manager, acme).replace("signing_keys:", "signing_keys:\n      - role: more", 1)
+        said = r"^Account “orders”: “Add, edit and remove an account's signing keys and roles” needs the role"
+        with pytest.raises(decisions.Forbidden, match=said):
+            apply(acme, text, principal=manager)
+
     def test_a_viewer_sees_that_nothing_differs_and_changes_nothing(self, acme: Operator) -> None:
         apply(acme, SHARING)
         viewer = make.principal(Role.VIEWER, operator=acme)
         assert manifests.plan(principal=viewer, operator=acme, data=SHARING).is_empty
         for call in (manifests.plan, manifests.apply):
             with pytest.raises(
-                decisions.Forbidden, match=r"User “bob” of “orders”: “user.edit” needs the role"
+                decisions.Forbidden,
+                match=r"^User “bob” of “orders”: “Edit users and their permissions” needs the role",
             ):
                 call(principal=viewer, operator=acme, data=SHARING.replace("exp: 2040", "exp: 2041"))
 

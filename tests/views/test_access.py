@@ -122,7 +122,9 @@ def test_a_refusal_names_those_nearest_and_teams_by_name(orders: Account) -> Non
     make.staff(Role.ADMINISTRATOR, "Platform", operator=orders.operator)
     refused = Visitor(make.client(Role.VIEWER, account=orders)).open(at("account-edit", orders))
     assert refused.status == 403
-    assert "“account.edit” needs the role owner, operator admin or account admin" in refused.text
+    assert "tags, default permissions and tracing” needs the role owner, operator admin or account admin" in (
+        refused.text
+    )
     assert "Who can give it: the team “Platform”." in refused.text
 
 
