@@ -6,21 +6,23 @@ another role, a signing key that goes.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from identities.claims.account import AccountBody
 from identities.claims.common import Claims
 from identities.models import Account, Cluster, Job
 from identities.policy.principal import Principal
-from identities.services import clock, jobs
+from identities.services import jobs
 from identities.services.kicking import Whom
 
 KIND = "lockout"
 MOST_NAMED = 2000
 """Entries that a job names; one of more looks at all revocations that the account has by then."""
 MOST_SHOWN = 5
-_JUST = timedelta(seconds=10)
+_noted: ContextVar[list[int] | None] = ContextVar("noted", default=None)
 
 
 def note(
@@ -35,7 +37,10 @@ def note(
     whom = of_change(before.nats, after.nats)
     if not whom or not has_clusters(account):
         return None
-    return enqueue(principal=principal, account=account, whom=whom, reason=reason)
+    job = enqueue(principal=principal, account=account, whom=whom, reason=reason)
+    if (seen := _noted.get()) is not None:
+        seen.append(job.pk)
+    return job
 
 
 def of_change(before: AccountBody, after: AccountBody) -> Whom:
@@ -83,15 +88,20 @@ def whom_of(payload: dict[str, Any], account: AccountBody) -> Whom:
     return Whom(entries=entries, gone=tuple(payload["gone"]), changed=tuple(payload["changed"]))
 
 
-def just_noted(principal: Principal, account: Account) -> Job | None:
-    """The job that the edit which this person has just made of the account began; None when it ends no connection."""
-    job = (
-        Job.objects.filter(kind=KIND, by=principal.key, created_at__gt=clock.now() - _JUST)
-        .filter(payload__contains=f'"{account.public_key}"')
-        .order_by("-pk")
-        .first()
-    )
-    return job if job is not None and not jobs.payload_of(job)["kick_only"] else None
+@contextmanager
+def watched() -> Iterator[None]:
+    """Within, it is remembered which jobs `note` begins, so that `just_noted` tells of these alone."""
+    token = _noted.set([])
+    try:
+        yield
+    finally:
+        _noted.reset(token)
+
+
+def just_noted(account: Account) -> Job | None:
+    """The job that an edit of the account began since it is `watched`; None when it ends no connection."""
+    of_account = Job.objects.filter(kind=KIND, payload__contains=f'"{account.public_key}"')
+    return of_account.filter(pk__in=_noted.get() or ()).order_by("-pk").first()
 
 
 def latest(account: Account) -> list[Job]:

@@ -121,13 +121,14 @@ def test_a_disconnected_client_ends_at_once_and_may_come_back(
     world = World(nats, tmp_path)
     with crew.Crew() as clients:
         world.join(clients)
-        job = biting.disconnect(principal=make.COMMAND, user=world.alice)
+        with lockouts.watched():
+            job = biting.disconnect(principal=make.COMMAND, user=world.alice)
+            assert lockouts.just_noted(world.account) is None
         assert jobs.work_once(HANDLERS)
         job.refresh_from_db()
         assert kicks(jobs.result_of(job)) == dict.fromkeys(("n1", "n2", "n3"), (1, 0, 0))
         natsserver.eventually(lambda: not any(clients.is_on(f"alice{n}") for n in range(3)), "the end", 5)
         assert all(clients.is_on(f"bob{n}") for n in range(3))
-        assert lockouts.just_noted(make.COMMAND, world.account) is None
     assert natsclient.lets_in(world.nodes[0].url, world.creds["alice"])
 
 

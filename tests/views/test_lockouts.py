@@ -79,6 +79,20 @@ def test_deleting_suspending_and_a_new_key_lead_to_the_steps(account: Account) -
     assert "/lockouts/" not in kept.url
 
 
+def test_who_lets_somebody_in_is_not_led_to_the_lockout_of_another_one(account: Account) -> None:
+    visitor = Visitor(make.client())
+    first, second = (make.user(account) for _ in range(2))
+    for user in (second, first):
+        page = visitor.send(visitor.open(user_url("user-suspend", user)), action="/suspend")
+        assert f"Suspended user {user.name}" in page.text
+    address = user_url("user-lift", second)
+    page = visitor.send(visitor.open(address), action=address)
+    if page.status == 422:
+        page = visitor.send(page, action=address, accept=page.response.context["form"].preview.code)
+    assert "/lockouts/" not in page.url
+    assert page.url.startswith(user_url("user", second))
+
+
 def test_without_a_cluster_edits_lead_where_they_always_did() -> None:
     visitor = Visitor(make.client())
     page = visitor.send(visitor.open(user_url("user-suspend", make.user())), action="/suspend")
