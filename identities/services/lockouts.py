@@ -6,7 +6,7 @@ another role, a signing key that goes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -15,7 +15,7 @@ from identities.claims.account import AccountBody
 from identities.claims.common import Claims
 from identities.models import Account, Cluster, Job
 from identities.policy.principal import Principal
-from identities.services import jobs
+from identities.services import clock, jobs
 from identities.services.kicking import Whom
 
 KIND = "lockout"
@@ -37,7 +37,8 @@ def note(
     whom = of_change(before.nats, after.nats)
     if not whom or not has_clusters(account):
         return None
-    job = enqueue(principal=principal, account=account, whom=whom, reason=reason)
+    named = _names(before.nats, after.nats, {*whom.gone, *whom.changed})
+    job = enqueue(principal=principal, account=account, whom=whom, reason=reason, named=named)
     if (seen := _noted.get()) is not None:
         seen.append(job.pk)
     return job
@@ -58,9 +59,18 @@ def of_change(before: AccountBody, after: AccountBody) -> Whom:
 
 
 def enqueue(
-    *, principal: Principal, account: Account, whom: Whom, reason: str, kick_only: bool = False
+    *,
+    principal: Principal,
+    account: Account,
+    whom: Whom,
+    reason: str,
+    kick_only: bool = False,
+    named: Iterable[str] = (),
 ) -> Job:
-    """A job for the worker. With `kick_only` nobody is kept out: connections end, and may come back."""
+    """A job for the worker. With `kick_only` nobody is kept out: connections end, and may come back.
+
+    `named`: what the keys are called that `whom` is about.
+    """
     many = len(whom.entries) > MOST_NAMED
     return jobs.enqueue(
         principal=principal,
@@ -73,8 +83,17 @@ def enqueue(
             "changed": list(whom.changed),
             "reason": reason,
             "kick_only": kick_only,
+            "named": list(named),
+            "at": clock.now().timestamp(),
         },
     )
+
+
+def _names(before: AccountBody, after: AccountBody, keys: Collection[str]) -> list[str]:
+    entries = {entry.key: entry for entry in (*before.signing_keys, *after.signing_keys) if entry.key in keys}
+    return [
+        f"role “{entry.role}”" if entry.role else f"signing key …{key[-4:]}" for key, entry in entries.items()
+    ][:MOST_SHOWN]
 
 
 def has_clusters(account: Account) -> bool:
@@ -102,6 +121,18 @@ def just_noted(account: Account) -> Job | None:
     """The job that an edit of the account began since it is `watched`; None when it ends no connection."""
     of_account = Job.objects.filter(kind=KIND, payload__contains=f'"{account.public_key}"')
     return of_account.filter(pk__in=_noted.get() or ()).order_by("-pk").first()
+
+
+def age_of(job: Job) -> float:
+    """How many seconds ago the edit was that a job is about; of one that asks again, the first one's."""
+    at = jobs.payload_of(job).get("at") or job.created_at.timestamp()
+    return max(0.0, clock.now().timestamp() - float(at))
+
+
+def may_return(payload: dict[str, Any]) -> bool:
+    """Whether those whose connections end may come back: a mere disconnect, or a role that says something else."""
+    stays_out = payload["entries"] or payload["many"] or payload["gone"]
+    return bool(payload["kick_only"] or (payload["changed"] and not stays_out))
 
 
 def latest(account: Account) -> list[Job]:

@@ -107,7 +107,8 @@ def plan_accounts(operator: Operator, *, source: str, target: str) -> Plan:
 
 @guarded
 def users(*, principal: Principal, account: Account, source: str, target: str) -> Followed:
-    """Sign the users that `source` signed by `target`: what was signed and what was left, or the job that does it where they are many.
+    """Sign the users that `source` signed by `target`: what was signed and what was left, or the job that does it
+    where they are many.
 
     Raises:
         IdentityError: see `plan_users`; or all of them were left.
@@ -139,7 +140,8 @@ def users(*, principal: Principal, account: Account, source: str, target: str) -
 
 @guarded
 def accounts_of(*, principal: Principal, operator: Operator, source: str, target: str) -> Followed:
-    """Sign the accounts that `source` signed by `target`: what was signed and what was left, or the job that does it where they are many.
+    """Sign the accounts that `source` signed by `target`: what was signed and what was left, or the job that does it
+    where they are many.
 
     Raises:
         IdentityError: see `plan_accounts`; or all of them were left.

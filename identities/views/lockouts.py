@@ -28,7 +28,7 @@ def lockout(request: HttpRequest, operator_key: str, account_key: str, job_id: i
         **shown.frame(
             title=told.title,
             nav=NAV,
-            crumbs=shown.account_crumbs(account, "Disconnecting" if told.kick_only else "Locking out"),
+            crumbs=shown.account_crumbs(account, told.heading),
         ),
         "told": told,
         "url": request.path,

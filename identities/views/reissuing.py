@@ -106,7 +106,9 @@ def accounts_over(request: HttpRequest, operator_key: str) -> HttpResponse:
     if form.is_valid():
         with guards.errors_on(form):
             done = signing_over.accounts_of(principal=principal, operator=row, **form.cleaned_data)
-            return _after(request, row, done, reissuing_shown.signed(done, row.name, "account"), changed=False)
+            return _after(
+                request, row, done, reissuing_shown.signed(done, row.name, "account"), changed=False
+            )
     keys = reissuing_shown.chosen(form, choices)
     context = {
         **_frame(row, "Sign anew", f"Sign accounts of {row.name} anew"),

@@ -227,10 +227,13 @@ def test_users_of_a_role_that_changes_start_anew_with_what_it_says_now(
             draft=replace(role, template=narrower),
             version=world.account.version,
         )
-        assert world.bite()["proven"] is True
+        world.deliver()
         natsserver.eventually(lambda: not clients.is_on("reader0"), "the end", 5)
-        assert clients.is_on("bob0")
         clients.join("back", world.nodes[0].url, world.creds["reader"])
+        result = world.bite()
+        assert (result["proven"], kicks(result)["n1"][1]) == (True, 0)
+        assert clients.is_on("back")
+        assert clients.is_on("bob0")
         signing_keys.remove(
             principal=make.COMMAND,
             account=world.account,
