@@ -25,8 +25,8 @@ from identities.services import accounts, audit, bulk, changes, clock, columns, 
 
 CHUNK = 500
 TOO_SOON = (
-    "Signed too often within seconds, or dated ahead by a clock that is wrong: a later JWT must not look older. Do it again "
-    "in a minute."
+    "Signed too often within seconds, or dated ahead by a clock that is wrong: a later JWT must not look older. Do it "
+    "again in a minute."
 )
 _MISFIT = "A role's users need a role as their key, all others a plain key: by this one they would lose their rights."
 _COLUMNS = ("claims", "token_id", "issuer", "last_iat", "bearer", "version", "updated_at", "updated_by")

@@ -8,9 +8,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from identities.models import Account, Delivery, Job, Operator
+from identities.models import Account, Delivery, Holding, Job, Operator
 from identities.policy.principal import Role
-from identities.services import accounts, stakes
+from identities.services import accounts, clock, removing, stakes
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -122,3 +122,42 @@ def test_the_servers_are_asked_again_and_the_part_is_quiet_until_something_chang
     answer = admin.post(url(operator, account.public_key, "account-removal-ask"))
     assert answer.headers["Location"] == address
     assert admin.get(f"{address}?seen={seen}", headers={"HX-Request": "true"}).status_code == 200
+
+
+def test_before_anything_was_asked_nothing_counts_as_delivered(admin: Client, operator: Operator) -> None:
+    account = make.account(operator, "Old")
+    Delivery.objects.filter(account_key=account.public_key).update(state="done")
+    holds(operator, account, "same")
+    accounts.delete(principal=make.COMMAND, account=account, version=account.version)
+    page = admin.get(url(operator, account.public_key)).content.decode()
+    assert "Still there" in page
+    assert "nothing was asked of its servers" in page
+    assert "Delivered" not in page
+
+
+@pytest.mark.parametrize("state", ["missing", "deleted", None])
+def test_what_is_gone_everywhere_is_done(admin: Client, operator: Operator, state: str | None) -> None:
+    account = deleted(operator)
+    address = url(operator, account.public_key)
+    removing.remove(principal=make.COMMAND, operator=operator, public_key=account.public_key)
+    first = admin.get(address)
+    page, before = first.content.decode(), first.context["seen"]
+    assert "Delete it there" in page
+    assert "Waiting" in page
+    Delivery.objects.filter(account_key=account.public_key).update(state="done")
+    if state is not None:
+        holds(operator, account, state)
+    page = admin.get(address).content.decode()
+    assert "It is deleted on every server." in page
+    assert "Delete it there" not in page
+    assert "Waiting" not in page
+    part = admin.get(f"{address}?seen={before}", headers={"HX-Request": "true"})
+    assert part.headers["HX-Refresh"] == "true"
+    part = admin.get(f"{address}?seen={part.context['seen']}", headers={"HX-Request": "true"})
+    assert part.status_code == 204
+    assert "Deleted there" in page
+
+
+def holds(operator: Operator, account: Account, state: str) -> None:
+    server = operator.clusters.get().servers.get()
+    Holding.objects.create(server=server, account_key=account.public_key, state=state, at=clock.now())
