@@ -47,8 +47,8 @@ _COUNTED: Mapping[str, str] = {
 }
 _COUNTED_GONE: Mapping[str, str] = {**_COUNTED, DeliveryState.DONE: "gone from the servers"}
 _IN_FORCE = (
-    "In force until the server restarts or reloads. A MEMORY resolver has only what its configuration preloads: put the "
-    "new one in its place before. A URL resolver fetches the account anew then."
+    "In force until the server restarts or reloads. A MEMORY resolver has only what its configuration preloads: put "
+    "the new one in its place before. A URL resolver fetches the account anew then."
 )
 _LOOKED_UP = "It was asked, and holds this one."
 _LAZY = "It has not loaded the account; it asks its resolver for it when it needs it."
