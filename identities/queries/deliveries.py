@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Count
+from django.db.models import Case, Count, Min, Q, Value, When
 
-from identities.models import Account, Cluster, Delivery, DeliveryState, Holding, Operator, Server
+from identities.models import (
+    Account,
+    Cluster,
+    Delivery,
+    DeliveryState,
+    Holding,
+    Operator,
+    Server,
+    Wish,
+)
 from identities.policy.principal import Principal
 from identities.queries import reach
 
@@ -27,6 +36,20 @@ class Stand:
     cluster: Cluster
     row: Delivery | None
     lines: list[Line] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How many accounts stand where by the worst of their clusters, and how many that are to be deleted there."""
+
+    accounts: Mapping[str, int]
+    removals: Mapping[str, int]
+
+
+_WORST = tuple(
+    state.value
+    for state in (DeliveryState.HELD, DeliveryState.REFUSED, DeliveryState.WAITING, DeliveryState.DONE)
+)
 
 
 def of_account(operator: int, public_key: str) -> list[Stand]:
@@ -58,20 +81,36 @@ def states(operator: Operator, keys: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def counts(principal: Principal, operator: Operator) -> dict[str, int]:
-    """How many deliveries of the operator's accounts are in which state, over all live clusters: one query.
+def counts(principal: Principal, operator: Operator) -> Counts:
+    """How many of the operator's accounts are in which state, the worst over all live clusters: one query.
 
     Somebody with a part of the operator is told of theirs alone; deletions are for who has all of it.
     """
+    whole = reach.whole_operator(principal, operator.pk)
+    seen = Account.objects.live().filter(operator=operator)
+    if not whole:
+        seen = seen.visible_to(principal)
     rows = Delivery.objects.filter(cluster__operator=operator, cluster__deleted_at=None)
-    if not reach.whole_operator(principal, operator.pk):
-        seen = Account.objects.visible_to(principal).live().filter(operator=operator)
-        rows = rows.filter(account_key__in=seen.values("public_key"))
-    return dict(rows.order_by().values_list("state").annotate(number=Count("pk")))
+    wanted = Q(wish=Wish.PUSH, account_key__in=seen.values("public_key"))
+    if whole:
+        wanted |= Q(wish=Wish.DELETE)
+    rank = Case(*(When(state=state, then=Value(at)) for at, state in enumerate(_WORST)))
+    each = rows.filter(wanted).order_by().values("account_key", "wish").annotate(rank=Min(rank))
+    found = each.aggregate(
+        **{
+            f"{wish}_{state}": Count("account_key", filter=Q(wish=wish, rank=at))
+            for wish in Wish.values
+            for at, state in enumerate(_WORST)
+        }
+    )
+    accounts, removals = (
+        {state: found[f"{wish}_{state}"] for state in _WORST if found[f"{wish}_{state}"]}
+        for wish in (Wish.PUSH.value, Wish.DELETE.value)
+    )
+    return Counts(accounts=accounts, removals=removals)
 
 
 def worst(found: Iterable[str]) -> str:
     """The state that somebody should see of several; "" for none."""
-    order = (DeliveryState.HELD, DeliveryState.REFUSED, DeliveryState.WAITING, DeliveryState.DONE)
     known = set(found)
-    return next((state.value for state in order if state.value in known), "")
+    return next((state for state in _WORST if state in known), "")

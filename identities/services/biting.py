@@ -28,13 +28,14 @@ PATIENCE: Final = 25.0
 LOOK_EVERY: Final = 0.25
 ALWAYS: Final = 2**62
 _THERE = frozenset({HoldingState.SAME, HoldingState.LAZY, HoldingState.EXPIRED})
-_OVER = frozenset({HoldingState.REFUSED, HoldingState.NEWER})
-_ENDED = frozenset({DeliveryState.REFUSED, DeliveryState.HELD})
+_NEWER = frozenset({HoldingState.NEWER, HoldingState.DIFFERENT})
 
 
 @dataclass(slots=True)
 class Step:
-    """How far one cluster is. `push` is waiting, delivered, partly or failed; each server with what it holds."""
+    """How far one cluster is. `push` is waiting, delivered, partly, failed, held (servers hold a newer JWT, so that
+    nothing was sent) or kick (nothing is to be delivered); each server with what it holds.
+    """
 
     cluster: int
     name: str
@@ -135,7 +136,7 @@ def run(lease: jobs.Lease) -> jobs.Result:
             if step.push != "kick":
                 _look_at_delivery(step, cluster, account)
             if step.push != "waiting" or late:
-                _bite(step, cluster, account, whom)
+                _bite(step, cluster, account, whom, lockouts.age_of(lease.job))
                 jobs.renew(lease, so_far=_result(steps))
         waiting = [
             cluster for cluster in waiting if not (steps[cluster.pk].looked or steps[cluster.pk].problem)
@@ -158,8 +159,9 @@ def _look_at_delivery(step: Step, cluster: Cluster, account: Account) -> None:
     rows = Holding.objects.filter(server__in=[*here, *away], account_key=account.public_key)
     held = {row.server_id: row for row in rows}
     step.away = [server.name for server in away]
+    stand = delivery.state if delivery is not None else ""
     step.holdings = [
-        {"server": server.name, **_holding(held.get(server.pk), digest)} for server in (*here, *away)
+        {"server": server.name, **_holding(held.get(server.pk), digest, stand)} for server in (*here, *away)
     ]
     states = [one["state"] for one in step.holdings[: len(here)]]
     done = (
@@ -171,19 +173,25 @@ def _look_at_delivery(step: Step, cluster: Cluster, account: Account) -> None:
         step.push, step.problem = "failed", "Nothing is delivered to this cluster for this account."
     elif done or (states and all(state == "there" for state in states)):
         step.push = "partly" if away else "delivered"
-    elif delivery.state in _ENDED or "refused" in states:
-        step.push = "failed"
+    elif delivery.state == DeliveryState.HELD:
+        step.push = "held"
+    elif delivery.state == DeliveryState.REFUSED:
+        step.push, step.problem = "failed", delivery.problem
 
 
-def _holding(row: Holding | None, digest: str) -> dict[str, str]:
-    if row is None:
-        return {"state": "waiting", "said": ""}
-    there = row.state in _THERE and row.digest in ("", digest)
-    state = "there" if there else "refused" if row.state in _OVER else "waiting"
-    return {"state": state, "said": row.said}
+def _holding(row: Holding | None, digest: str, stand: str) -> dict[str, str]:
+    """What a server makes of the account's current JWT; while its delivery waits, words are of an earlier one."""
+    if row is not None and row.state in _THERE and row.digest in ("", digest):
+        return {"state": "there", "said": row.said}
+    if stand == DeliveryState.HELD:
+        newer = row is not None and row.state in _NEWER
+        return {"state": "newer" if newer else "held", "said": ""}
+    if row is not None and stand == DeliveryState.REFUSED and row.state == HoldingState.REFUSED:
+        return {"state": "refused", "said": row.said}
+    return {"state": "waiting", "said": ""}
 
 
-def _bite(step: Step, cluster: Cluster, account: Account, whom: Whom) -> None:
+def _bite(step: Step, cluster: Cluster, account: Account, whom: Whom, edited_for: float) -> None:
     """Kick, unless the servers don't have the JWT (whoever is kicked then comes back), and look who is left."""
     try:
         with links.linked(cluster) as link:
@@ -193,6 +201,8 @@ def _bite(step: Step, cluster: Cluster, account: Account, whom: Whom) -> None:
                 account=account.public_key,
                 expect=len(roster.split(cluster)[0]),
                 kick=step.push in ("kick", "delivered", "partly"),
+                edited_for=edited_for,
+                may_return=step.push == "kick",
             )
             step.looked = True
     except ResolverError as refused:

@@ -182,7 +182,8 @@ def _resolver(seen: Seen) -> Iterator[Finding]:
         yield _finding(
             WARN,
             "MEMORY or URL resolver: what is delivered counts only for accounts in use, and until the next restart "
-            "or reload.",
+            "or reload. A MEMORY resolver then has only what its configuration preloads: give it the present one. A "
+            "URL resolver fetches accounts anew then.",
         )
     else:
         yield _finding(WARN, "Which resolver it has can't be told from its answers.")

@@ -23,8 +23,9 @@ _GONE = "no such client"
 class Whom:
     """Whose connections are to end.
 
-    `entries` are users' keys (or `*`), each up to an `iat`; `gone` are issuers that count no more; connections by
-    `changed` issuers end when they began before the account's new JWT was there.
+    `entries` are users' keys (or `*`), each up to an `iat`; `gone` are issuers that count no more. Connections by
+    `changed` issuers end when they began before the edit; those of later are back with what holds now, as servers end
+    what is there when they take over the new JWT.
     """
 
     entries: Mapping[str, int] = field(default_factory=dict)
@@ -42,11 +43,11 @@ class Whom:
         only = next(iter(self.entries))
         return "" if only == EVERYONE else only
 
-    def includes(self, one: Connection, *, age: float, delivered_for: float) -> bool:
-        """Whether a connection that has stood for `age` seconds is to end, so long after the delivery."""
+    def includes(self, one: Connection, *, age: float, edited_for: float) -> bool:
+        """Whether a connection that has stood for `age` seconds is to end, so long after the edit."""
         if one.issuer in self.gone:
             return True
-        if one.issuer in self.changed and age > delivered_for:
+        if one.issuer in self.changed and age > edited_for:
             return True
         at = max(self.entries.get(one.user, -1), self.entries.get(EVERYONE, -1))
         return at >= one.issued  # of an unknown `iat` (0) the earlier one is assumed
@@ -76,24 +77,36 @@ class OnServer:
 
 
 def end(
-    link: monitoring.Asking, whom: Whom, *, account: str, expect: int, kick: bool = True
+    link: monitoring.Asking,
+    whom: Whom,
+    *,
+    account: str,
+    expect: int,
+    kick: bool = True,
+    edited_for: float = 0.0,
+    may_return: bool = False,
 ) -> list[OnServer]:
     """Kick the connections of an account that `whom` includes until none is left, on every server that answers.
 
-    What counts as from before the delivery began before this call. Without `kick` it is looked for them only.
+    `edited_for`: how many seconds ago the edit was that they are to end by. Without `kick` it is looked for them only.
+    With `may_return` those count that are there when this begins; a client that has come back is left alone.
 
     Raises: Refused: the link is gone.
     """
     began = time.monotonic()
     servers: dict[tuple[str, str], OnServer] = {}
+    standing: dict[tuple[str, str], set[int]] = {}
     rounds = ROUNDS if kick else 1
     for number in range(rounds):
         if number:
             time.sleep(PAUSE)
-        left = 0
+        left, passed = 0, time.monotonic() - began
         for listing in monitoring.connections(link, account=account, user=whom.one_user, expect=expect):
             there = servers.setdefault(listing.server.key, OnServer(listing.server.name))
-            wanted = _included(listing, whom, time.monotonic() - began)
+            wanted = _included(listing, whom, edited_for + passed)
+            if may_return:
+                first = standing.setdefault(listing.server.key, _older(wanted, listing, passed))
+                wanted = [one for one in wanted if one.cid in first]
             there.left, there.others = len(wanted), len(listing.connections) - len(wanted)
             there.found = max(there.found, there.kicked + len(wanted))
             if listing.problem:
@@ -106,12 +119,21 @@ def end(
     return [servers[key] for key in sorted(servers)]
 
 
-def _included(listing: Listing, whom: Whom, delivered_for: float) -> list[Connection]:
+def _included(listing: Listing, whom: Whom, edited_for: float) -> list[Connection]:
     return [
         one
         for one in listing.connections
-        if whom.includes(one, age=max(0.0, listing.now - one.since), delivered_for=delivered_for)
+        if whom.includes(one, age=_age(one, listing), edited_for=edited_for)
     ]
+
+
+def _older(rows: Sequence[Connection], listing: Listing, seconds: float) -> set[int]:
+    """Those that are older than that: a server may be heard of first in a later round."""
+    return {one.cid for one in rows if _age(one, listing) >= seconds or not one.since}
+
+
+def _age(one: Connection, listing: Listing) -> float:
+    return max(0.0, listing.now - one.since)
 
 
 def _kick(link: monitoring.Asking, listing: Listing, wanted: Sequence[Connection], there: OnServer) -> None:

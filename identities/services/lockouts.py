@@ -6,7 +6,9 @@ another role, a signing key that goes.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from identities.claims.account import AccountBody
@@ -20,7 +22,7 @@ KIND = "lockout"
 MOST_NAMED = 2000
 """Entries that a job names; one of more looks at all revocations that the account has by then."""
 MOST_SHOWN = 5
-_JUST = timedelta(seconds=10)
+_noted: ContextVar[list[int] | None] = ContextVar("noted", default=None)
 
 
 def note(
@@ -35,7 +37,11 @@ def note(
     whom = of_change(before.nats, after.nats)
     if not whom or not has_clusters(account):
         return None
-    return enqueue(principal=principal, account=account, whom=whom, reason=reason)
+    named = _names(before.nats, after.nats, {*whom.gone, *whom.changed})
+    job = enqueue(principal=principal, account=account, whom=whom, reason=reason, named=named)
+    if (seen := _noted.get()) is not None:
+        seen.append(job.pk)
+    return job
 
 
 def of_change(before: AccountBody, after: AccountBody) -> Whom:
@@ -53,9 +59,18 @@ def of_change(before: AccountBody, after: AccountBody) -> Whom:
 
 
 def enqueue(
-    *, principal: Principal, account: Account, whom: Whom, reason: str, kick_only: bool = False
+    *,
+    principal: Principal,
+    account: Account,
+    whom: Whom,
+    reason: str,
+    kick_only: bool = False,
+    named: Iterable[str] = (),
 ) -> Job:
-    """A job for the worker. With `kick_only` nobody is kept out: connections end, and may come back."""
+    """A job for the worker. With `kick_only` nobody is kept out: connections end, and may come back.
+
+    `named`: what the keys are called that `whom` is about.
+    """
     many = len(whom.entries) > MOST_NAMED
     return jobs.enqueue(
         principal=principal,
@@ -68,8 +83,17 @@ def enqueue(
             "changed": list(whom.changed),
             "reason": reason,
             "kick_only": kick_only,
+            "named": list(named),
+            "at": clock.now().timestamp(),
         },
     )
+
+
+def _names(before: AccountBody, after: AccountBody, keys: Collection[str]) -> list[str]:
+    entries = {entry.key: entry for entry in (*before.signing_keys, *after.signing_keys) if entry.key in keys}
+    return [
+        f"role “{entry.role}”" if entry.role else f"signing key …{key[-4:]}" for key, entry in entries.items()
+    ][:MOST_SHOWN]
 
 
 def has_clusters(account: Account) -> bool:
@@ -83,15 +107,32 @@ def whom_of(payload: dict[str, Any], account: AccountBody) -> Whom:
     return Whom(entries=entries, gone=tuple(payload["gone"]), changed=tuple(payload["changed"]))
 
 
-def just_noted(principal: Principal, account: Account) -> Job | None:
-    """The job that the edit which this person has just made of the account began; None when it ends no connection."""
-    job = (
-        Job.objects.filter(kind=KIND, by=principal.key, created_at__gt=clock.now() - _JUST)
-        .filter(payload__contains=f'"{account.public_key}"')
-        .order_by("-pk")
-        .first()
-    )
-    return job if job is not None and not jobs.payload_of(job)["kick_only"] else None
+@contextmanager
+def watched() -> Iterator[None]:
+    """Within, it is remembered which jobs `note` begins, so that `just_noted` tells of these alone."""
+    token = _noted.set([])
+    try:
+        yield
+    finally:
+        _noted.reset(token)
+
+
+def just_noted(account: Account) -> Job | None:
+    """The job that an edit of the account began since it is `watched`; None when it ends no connection."""
+    of_account = Job.objects.filter(kind=KIND, payload__contains=f'"{account.public_key}"')
+    return of_account.filter(pk__in=_noted.get() or ()).order_by("-pk").first()
+
+
+def age_of(job: Job) -> float:
+    """How many seconds ago the edit was that a job is about; of one that asks again, the first one's."""
+    at = jobs.payload_of(job).get("at") or job.created_at.timestamp()
+    return max(0.0, clock.now().timestamp() - float(at))
+
+
+def may_return(payload: dict[str, Any]) -> bool:
+    """Whether those whose connections end may come back: a mere disconnect, or a role that says something else."""
+    stays_out = payload["entries"] or payload["many"] or payload["gone"]
+    return bool(payload["kick_only"] or (payload["changed"] and not stays_out))
 
 
 def latest(account: Account) -> list[Job]:

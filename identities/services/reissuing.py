@@ -6,7 +6,7 @@ follow are signed in chunks, by the worker when they are many.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -46,10 +46,20 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Followed:
-    """What followed at once, for the audit, or the job that does it."""
+    """What followed at once, for the audit, and what was left as it was; or the job that does it."""
 
     signed: tuple[audit.Target, ...] = ()
+    left: tuple[resigning.Left, ...] = ()
     job: Job | None = None
+
+    def refuse_nothing(self) -> None:
+        """Raise where all was left: there is nothing to keep of it.
+
+        Raises:
+            IdentityError: why they were left.
+        """
+        if self.left and not self.signed:
+            raise IdentityError(f"Nothing was signed. {' '.join(whys(self.left))}")
 
 
 def follow_users(
@@ -67,7 +77,7 @@ def follow_users(
             principal=principal, account=account, wanted=wanted, after=after, reason=reason
         )
 
-    return Followed(signed=tuple(target for chunk in _chunks(step) for target in chunk.signed))
+    return _followed(step)
 
 
 def follow_accounts(
@@ -86,7 +96,12 @@ def follow_accounts(
             principal=principal, operator=operator, after=after, **wanted
         )
 
-    return Followed(signed=tuple(target for chunk in _chunks(step) for target in chunk.signed))
+    return _followed(step)
+
+
+def whys(left: Iterable[resigning.Left]) -> list[str]:
+    """Why they were left, each reason once."""
+    return list(dict.fromkeys(one.why for one in left))
 
 
 def refuse_while_running(row: Operator | Account) -> None:
@@ -119,7 +134,7 @@ def run(lease: jobs.Lease) -> jobs.Result:
     """The worker's part: chunk by chunk; begun again after a fault it passes over what is done."""
     payload = jobs.payload_of(lease.job)
     step = _users_step(lease.job, payload) if "account" in payload else _accounts_step(lease.job, payload)
-    signed, left = 0, list[str]()
+    signed, left = 0, list[resigning.Left]()
     try:
         for chunk in _chunks(step):
             signed += len(chunk.signed)
@@ -129,10 +144,19 @@ def run(lease: jobs.Lease) -> jobs.Result:
         raise IdentityError(
             f"“{stale.current.name}” was deleted meanwhile: there is nothing left to sign."
         ) from None
-    return {"signed": signed, "left": left[:NAMED_LEFT], "left_count": len(left)}
+    names = [one.name for one in left[:NAMED_LEFT]]
+    return {"signed": signed, "left": names, "left_count": len(left), "why": whys(left)}
 
 
 HANDLER = jobs.Handler(run=run)
+
+
+def _followed(step: Callable[[int], resigning.Chunk | None]) -> Followed:
+    chunks = list(_chunks(step))
+    return Followed(
+        signed=tuple(target for chunk in chunks for target in chunk.signed),
+        left=tuple(one for chunk in chunks for one in chunk.left),
+    )
 
 
 def _chunks(step: Callable[[int], resigning.Chunk | None]) -> Iterator[resigning.Chunk]:

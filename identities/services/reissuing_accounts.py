@@ -30,10 +30,11 @@ REASON = "Reissued account"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reissued:
-    """The account with its new key, and the job that signs its users when they are many."""
+    """The account with its new key, and the job that signs its users when they are many; else those it left."""
 
     account: Account
     job: Job | None = None
+    left: tuple[resigning.Left, ...] = ()
 
 
 @guarded
@@ -78,7 +79,7 @@ def reissue(*, principal: Principal, account: Account, public_key: str = "", ver
             [accounts.target(row), gone, *others, *followed.signed],
             f"Reissued account “{row.name}”: {old} is now {row.public_key}",
         )
-    return Reissued(account=row, job=followed.job)
+    return Reissued(account=row, job=followed.job, left=followed.left)
 
 
 def scope(account: Account) -> Scope:

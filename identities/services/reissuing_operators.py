@@ -13,7 +13,17 @@ from identities.nkeys import KeyKind
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import audit, changes, clock, operators, reissue_plans, reissuing, signing, spares
+from identities.services import (
+    audit,
+    changes,
+    clock,
+    operators,
+    reissue_plans,
+    reissuing,
+    resigning,
+    signing,
+    spares,
+)
 from identities.services.proposing import guarded
 
 REASON = "Reissued operator"
@@ -21,10 +31,11 @@ REASON = "Reissued operator"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reissued:
-    """The operator with its new key, and the job that signs its accounts when they are many."""
+    """The operator with its new key, and the job that signs its accounts when they are many; else those it left."""
 
     operator: Operator
     job: Job | None = None
+    left: tuple[resigning.Left, ...] = ()
 
 
 @guarded
@@ -67,7 +78,7 @@ def reissue(
             ],
             f"Reissued operator “{row.name}”: {old}{kept} is now {row.public_key}",
         )
-    return Reissued(operator=row, job=followed.job)
+    return Reissued(operator=row, job=followed.job, left=followed.left)
 
 
 def spare_keys(operator: Operator) -> list[Key]:

@@ -24,6 +24,11 @@ from identities.policy.principal import Principal
 from identities.services import accounts, audit, bulk, changes, clock, columns, four_eyes, signing, users
 
 CHUNK = 500
+TOO_SOON = (
+    "Signed too often within seconds, or dated ahead by a clock that is wrong: a later JWT must not look older. Do it "
+    "again in a minute."
+)
+_MISFIT = "A role's users need a role as their key, all others a plain key: by this one they would lose their rights."
 _COLUMNS = ("claims", "token_id", "issuer", "last_iat", "bearer", "version", "updated_at", "updated_by")
 
 
@@ -53,13 +58,21 @@ class Wanted:
         return user.nats.issuer_account == self.old and trust.signing_key(account.nats, user.iss) is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What was not signed, and why."""
+
+    name: str
+    why: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """What became of a chunk: the id of its last row, what was signed, and the names of those that were left."""
+    """What became of a chunk: the id of its last row, what was signed, and what was left as it was."""
 
     last: int
     signed: tuple[audit.Target, ...]
-    left: tuple[str, ...]
+    left: tuple[Left, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +167,13 @@ def _keep_revoked(
 
 def _sign(
     account: Account, wanted: Wanted, mine: Sequence[tuple[User, Claims[UserBody]]]
-) -> tuple[list[_Signed], tuple[str, ...]]:
+) -> tuple[list[_Signed], tuple[Left, ...]]:
     claims = changes.claims_of(account)
     by_issuer: dict[str, list[tuple[User, Claims[UserBody]]]] = defaultdict(list)
     for user, held in mine:
         by_issuer[held.iss].append((user, held))
     signed: list[_Signed] = []
-    left: list[str] = []
+    left: list[Left] = []
     for issuer, rows in by_issuer.items():
         key = signer_of(account, claims, wanted, issuer)
         template = signing.template_of(claims, key)
@@ -169,7 +182,7 @@ def _sign(
             for user, held in rows:
                 iat = _iat(user, held, claims.nats.revocations)
                 if iat is None or not _fits(user, key):
-                    left.append(user.name)
+                    left.append(Left(user.name, TOO_SOON if iat is None else _MISFIT))
                     continue
                 body = replace(held.nats, issuer_account=issuer_account)
                 token = codec.encode_checked(replace(held, nats=body), signer, iat)

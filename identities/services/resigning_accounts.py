@@ -15,7 +15,7 @@ from identities.models import Account, Key, Operator
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.services import accounts, audit, changes, clock, operators, signing
-from identities.services.resigning import Chunk
+from identities.services.resigning import TOO_SOON, Chunk, Left
 
 CHUNK = 50
 
@@ -57,14 +57,14 @@ def sign_unaudited(
         return None
     key = signer_of(parent, target)
     signed: list[audit.Target] = []
-    left: list[str] = []
+    left: list[Left] = []
     for row in found:
         row.operator = parent
         change = replace(changes.plan(row, _as_it_is, now=clock.unix()), report=Report())
         try:
             changes.commit(row, change, principal=principal, key=key, reason=reason, unchanged=True)
         except signing.TooSoon:
-            left.append(row.name)
+            left.append(Left(row.name, TOO_SOON))
         else:
             signed.append(accounts.target(row))
     return Chunk(last=found[-1].pk, signed=tuple(signed), left=tuple(left))

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Count
 
 from identities.errors import IdentityError
-from identities.models import Account, Job, Operator, User
+from identities.models import Account, Operator, User
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
@@ -25,7 +25,7 @@ from identities.services import (
     resigning_accounts,
 )
 from identities.services.proposing import guarded
-from identities.services.reissuing import Plan
+from identities.services.reissuing import Followed, Plan
 
 REASON = "Signed anew by another key"
 
@@ -106,11 +106,12 @@ def plan_accounts(operator: Operator, *, source: str, target: str) -> Plan:
 
 
 @guarded
-def users(*, principal: Principal, account: Account, source: str, target: str) -> Job | None:
-    """Sign the users that `source` signed by `target`; the job that does it where they are many.
+def users(*, principal: Principal, account: Account, source: str, target: str) -> Followed:
+    """Sign the users that `source` signed by `target`: what was signed and what was left, or the job that does it
+    where they are many.
 
     Raises:
-        IdentityError: see `plan_users`.
+        IdentityError: see `plan_users`; or all of them were left.
     """
     decisions.require(principal, Action.ACCOUNT_SIGN_ANEW, accounts.scope(account))
     wanted = resigning.Wanted(source=source, target=target)
@@ -127,21 +128,23 @@ def users(*, principal: Principal, account: Account, source: str, target: str) -
         followed = reissuing.follow_users(
             principal=principal, account=row, wanted=wanted, count=foreseen.followers, reason=REASON
         )
+        followed.refuse_nothing()
         audit.record(
             principal,
             Action.ACCOUNT_SIGN_ANEW,
             [accounts.target(row), *followed.signed],
             f"Users of “{row.name}” that {source} signed are signed by {target}",
         )
-    return followed.job
+    return followed
 
 
 @guarded
-def accounts_of(*, principal: Principal, operator: Operator, source: str, target: str) -> Job | None:
-    """Sign the accounts that `source` signed by `target`; the job that does it where they are many.
+def accounts_of(*, principal: Principal, operator: Operator, source: str, target: str) -> Followed:
+    """Sign the accounts that `source` signed by `target`: what was signed and what was left, or the job that does it
+    where they are many.
 
     Raises:
-        IdentityError: see `plan_accounts`.
+        IdentityError: see `plan_accounts`; or all of them were left.
     """
     decisions.require(principal, Action.OPERATOR_REISSUE, Scope(operator=operator.pk))
     with transaction.atomic():
@@ -157,13 +160,14 @@ def accounts_of(*, principal: Principal, operator: Operator, source: str, target
             count=foreseen.followers,
             reason=REASON,
         )
+        followed.refuse_nothing()
         audit.record(
             principal,
             Action.OPERATOR_REISSUE,
             [operators.target(row), *followed.signed],
             f"Accounts of “{row.name}” that {source} signed are signed by {target}",
         )
-    return followed.job
+    return followed
 
 
 def _moves(number: int, what: str, revoked: int) -> Iterator[str]:

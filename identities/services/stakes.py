@@ -6,7 +6,7 @@ The worker asks every server of every cluster; a page shows what it heard.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -17,8 +17,10 @@ from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
 from identities.resolver import claims_requests
+from identities.resolver.claims_requests import ServerKey
 from identities.resolver.messages import Answer
 from identities.services import audit, jobs, links, roster
+from identities.services.delivering_roster import key_of
 
 KIND = "account-stakes"
 MOST_STREAMS = 50
@@ -56,8 +58,8 @@ HANDLERS: Mapping[str, jobs.Handler] = {KIND: jobs.Handler(run=run, attempts=2)}
 
 def _cluster(cluster: Cluster, account: str) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "name": cluster.name, "problem": "", "servers": 0, "connections": 0, "leafnodes": 0, "bytes": 0,
-        "streams": [],
+        "name": cluster.name, "problem": "", "servers": 0, "silent": [], "connections": 0, "leafnodes": 0, "bytes": 0,
+        "streams": [], "stream_count": 0,
     }  # fmt: skip
     try:
         with links.linked(cluster) as link:
@@ -66,6 +68,8 @@ def _cluster(cluster: Cluster, account: str) -> dict[str, Any]:
     except IdentityError as refused:
         return {**found, "problem": refused.user_message}
     found["servers"] = len(here)
+    told = _who(infos) & _who(stored)
+    found["silent"] = [row.name for row in cluster.servers.order_by("name") if key_of(row) not in told]
     for info in infos:
         data = info.data if info.ok and isinstance(info.data, Mapping) else {}
         found["connections"] += _number(data.get("client_connections"))
@@ -75,8 +79,13 @@ def _cluster(cluster: Cluster, account: str) -> dict[str, Any]:
         for name, size in _streams(answer):
             streams[name] = max(size, streams.get(name, 0))
     found["streams"] = sorted(streams)[:MOST_STREAMS]
+    found["stream_count"] = len(streams)
     found["bytes"] = sum(streams.values())
     return found
+
+
+def _who(answers: Iterable[Answer]) -> set[ServerKey]:
+    return {answer.server.key for answer in answers if answer.server is not None}
 
 
 def _streams(answer: Answer) -> Iterator[tuple[str, int]]:

@@ -13,6 +13,7 @@ from identities.lookup import principal_for
 from identities.models import Account
 from identities.policy.actions import Action
 from identities.policy.principal import Scope
+from identities.queries import deliveries
 from identities.services import (
     accounts,
     activation_requests,
@@ -186,6 +187,9 @@ def delete(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
             )
     context = _frame(account, "Delete", f"Delete account {account.name}")
     context |= accounts_shown.what_goes(principal, account)
+    if deliveries.has_clusters(account.operator):
+        last = removals_shown.last_known(account)
+        context |= {**last, "consequences": (*context["consequences"], *last["known"])}
     return htmx.render_form(request, form, "", context, panel=htmx.CONFIRM)
 
 

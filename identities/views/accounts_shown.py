@@ -163,8 +163,8 @@ def what_goes(principal: Principal, account: Account) -> dict[str, Any]:
     if names:
         lines.append(f"{users}: {named}; their creds can't be downloaded any more")
     if importing:
-        others = shown.plural(len(importing), "other account")
-        lines.append(f"exports that {others} imports: {', '.join(importing)}")
+        others = shown.plural(len(importing), "other account imports", "other accounts import")
+        lines.append(f"exports that {others}: {', '.join(importing)}")
     lines.append("the seeds of its keys: nothing can be signed for it any more")
     return {
         "name": account.name,

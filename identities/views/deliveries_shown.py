@@ -36,10 +36,22 @@ _HOLDINGS: Mapping[str, tuple[str, str, str]] = {
 }
 _GONE: Mapping[str, shown.State] = {
     HoldingState.MISSING: shown.State(word="Deleted there", tone="ok", icon="circle-check"),
+    HoldingState.DELETED: shown.State(word="Deleted there", tone="ok", icon="circle-check"),
     HoldingState.EXPIRED: shown.State(word="Expired there", tone="ok", icon="circle-check"),
 }
 """What became of an account that was to be deleted there."""
-_MEMORY = "In force until the server restarts or reloads: put the new configuration in its place before."
+_COUNTED: Mapping[str, str] = {
+    DeliveryState.HELD: "newer on servers",
+    DeliveryState.REFUSED: "refused",
+    DeliveryState.WAITING: "waiting",
+    DeliveryState.DONE: "delivered",
+}
+_COUNTED_GONE: Mapping[str, str] = {**_COUNTED, DeliveryState.DONE: "gone from the servers"}
+_IN_FORCE = (
+    "In force until the server restarts or reloads. A MEMORY resolver has only what its configuration preloads: put "
+    "the new one in its place before. A URL resolver fetches the account anew then."
+)
+_LOOKED_UP = "It was asked, and holds this one."
 _LAZY = "It has not loaded the account; it asks its resolver for it when it needs it."
 _LAZY_OTHER = (
     f"{_LAZY} A MEMORY resolver has only what its configuration preloads: put the new one in its place then."
@@ -80,9 +92,12 @@ class ClusterPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """Where the delivery of one account stands, over all clusters of its operator."""
+    """Where the delivery of one account stands, over all clusters of its operator. `gone`: every server was seen to
+    hold it no more.
+    """
 
     clusters: tuple[ClusterPart, ...]
+    gone: bool = False
 
 
 def panel(principal: Principal, account: Account) -> Panel | None:
@@ -98,7 +113,10 @@ def panel(principal: Principal, account: Account) -> Panel | None:
 def panel_of_removed(principal: Principal, operator: Operator, public_key: str) -> Panel:
     """The panel of an account that is not here any more: what servers still hold."""
     stands = deliveries.of_account(operator.pk, public_key)
-    return Panel(clusters=tuple(_cluster(principal, stand, None) for stand in stands))
+    return Panel(
+        clusters=tuple(_cluster(principal, stand, None) for stand in stands),
+        gone=bool(stands) and all(map(_is_gone, stands)),
+    )
 
 
 def marks(operator: Operator, keys: Sequence[str]) -> dict[str, shown.State]:
@@ -108,21 +126,47 @@ def marks(operator: Operator, keys: Sequence[str]) -> dict[str, shown.State]:
 
 
 def counted(principal: Principal, operator: Operator) -> str:
-    """How many deliveries that the principal may see stand where, in words; "" where there are none."""
-    words = {
-        DeliveryState.HELD: "newer on servers",
-        DeliveryState.REFUSED: "refused",
-        DeliveryState.WAITING: "waiting",
-        DeliveryState.DONE: "delivered",
-    }
+    """How many accounts that the principal may see stand where, in words; "" where nothing was to be delivered."""
     counts = deliveries.counts(principal, operator)
-    return ", ".join(f"{counts[state]:,} {word}" for state, word in words.items() if counts.get(state))
+    accounts, removals = (
+        ", ".join(f"{number:,} {words[state]}" for state, number in counted.items())
+        for words, counted in ((_COUNTED, counts.accounts), (_COUNTED_GONE, counts.removals))
+    )
+    return "; ".join(text for text in (accounts, removals and f"of deleted accounts {removals}") if text)
 
 
 def state_of(state: str) -> shown.State:
     """A delivery's state as icon and word."""
     word, tone, icon = _DELIVERIES[state]
     return shown.State(word=word, tone=tone, icon=icon)
+
+
+def _is_gone(stand: Stand) -> bool:
+    """Whether no server of the cluster holds the account any more, for sure."""
+    states = [line.holding.state if line.holding is not None else "" for line in stand.lines]
+    if stand.row is not None and stand.row.wish == Wish.DELETE:
+        return stand.row.state == DeliveryState.DONE and all(state in ("", *_GONE) for state in states)
+    return bool(states) and all(state == HoldingState.DELETED for state in states)
+
+
+def _badge(stand: Stand, lines: Sequence[ServerLine], account: Account | None) -> shown.State | None:
+    """Where it stands: of what counts as done the worst of its servers, as they may hold something else since."""
+    row = stand.row
+    if account is None:
+        if row is None or row.wish != Wish.DELETE:
+            return _GONE[HoldingState.DELETED] if _is_gone(stand) else None
+        if row.state == DeliveryState.DONE:
+            return _worst(lines) or _GONE[HoldingState.DELETED]
+    if row is None:
+        return None
+    return (_worst(lines) if row.state == DeliveryState.DONE else None) or state_of(row.state)
+
+
+def _worst(lines: Sequence[ServerLine]) -> shown.State | None:
+    """The state of the servers that somebody should see; None where all is well."""
+    tones = ("danger", "warn", "muted")
+    wrong = [line.state for line in lines if line.state.tone in tones]
+    return min(wrong, key=lambda state: tones.index(state.tone), default=None)
 
 
 def _cluster(principal: Principal, stand: Stand, account: Account | None) -> ClusterPart:
@@ -138,11 +182,11 @@ def _cluster(principal: Principal, stand: Stand, account: Account | None) -> Clu
         name=cluster.name,
         url=shown.cluster_url("cluster", cluster) if sees else "",
         reached=clusters_shown.state(cluster),
-        state=state_of(row.state) if row is not None else None,
+        state=_badge(stand, lines, account),
         delivered=f"{done} of {shown.plural(len(lines), 'server')}"
         if lines
         else "no server has answered yet",
-        problem=row.problem if row is not None else "",
+        problem=row.problem if row is not None and (account or row.wish == Wish.DELETE) else "",
         again=shown.moment(row.run_at if row is not None and waits else None),
         servers=lines,
         choose_url=shown.account_url("account-delivery-choose", account, cluster.pk)
@@ -158,17 +202,21 @@ def _server(stand: Stand, line: Line, account: Account | None) -> ServerLine:
         state=_state(stand, holding, account),
         issued=shown.unix(holding.iat) if holding is not None else shown.unix(0),
         jti=holding.jti if holding is not None else "",
-        said=_words(line, stand),
+        said=_words(line, stand, account),
         at=shown.moment(holding.at if holding is not None else None),
     )
 
 
 def _state(stand: Stand, holding: Holding | None, account: Account | None) -> shown.State:
     if holding is None:
-        word, tone, icon = _HOLDINGS[HoldingState.WAITING if stand.row is not None else HoldingState.UNKNOWN]
+        if account is None and _is_gone(stand):  # what it no longer lists is forgotten when it is compared
+            return _GONE[HoldingState.MISSING]
+        waits = stand.row is not None and (account is not None or stand.row.wish == Wish.DELETE)
+        word, tone, icon = _HOLDINGS[HoldingState.WAITING if waits else HoldingState.UNKNOWN]
         return shown.State(word=word, tone=tone, icon=icon)
     state = holding.state
-    if stand.row is not None and stand.row.wish == Wish.DELETE and state in _GONE:
+    deleted = stand.row is not None and stand.row.wish == Wish.DELETE
+    if (deleted and state in _GONE) or (account is None and state == HoldingState.DELETED):
         return _GONE[state]
     if state == HoldingState.SAME and (account is None or not _is_current(holding, account)):
         state = HoldingState.OLDER if account is not None else HoldingState.EXTRA
@@ -181,20 +229,24 @@ def _is_current(holding: Holding, account: Account) -> bool:
     return token is not None and holding.digest == digest(token.text)
 
 
-def _words(line: Line, stand: Stand) -> str:
+def _words(line: Line, stand: Stand, account: Account | None) -> str:
     holding = line.holding
     if holding is None:
         return ""
     if holding.state == HoldingState.DELETED:
-        return _DELETED
+        return _DELETED if account is not None else ""
+    if account is not None and holding.state == HoldingState.SAME and not _is_current(holding, account):
+        return ""  # what it said was about an earlier one
     if holding.state == HoldingState.EXPIRED:
         return _EXPIRED
     if holding.state == HoldingState.LAZY:
         return _LAZY_OTHER if line.server.resolver == ResolverKind.OTHER else _LAZY
     if holding.state == HoldingState.SAME and line.server.resolver == ResolverKind.OTHER:
-        return _MEMORY
+        return _IN_FORCE
     if holding.state == HoldingState.WAITING and roster.is_absent(
         line.server, [one.server for one in stand.lines]
     ):
         return _AWAY
+    if account is not None and holding.state == HoldingState.SAME:
+        return holding.said or _LOOKED_UP
     return holding.said

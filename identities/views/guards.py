@@ -33,7 +33,7 @@ from identities.models import (
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import changes, columns, proposing, secrets
+from identities.services import changes, columns, lockouts, proposing, secrets
 from identities.views import htmx
 
 MOST_BEHIND = 1000
@@ -60,7 +60,8 @@ def page(*methods: str) -> Callable[[View[Parameters, Answer]], View[Parameters,
             request: HttpRequest, *args: Parameters.args, **kwargs: Parameters.kwargs
         ) -> HttpResponseBase:
             try:
-                return view(request, *args, **kwargs)
+                with lockouts.watched():
+                    return view(request, *args, **kwargs)
             except lookup.NotFound as missing:
                 if (address := _moved_to(request, kwargs)) is not None:
                     return redirect(address)

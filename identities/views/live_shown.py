@@ -62,7 +62,9 @@ class ConnectionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connections:
-    """The connections of one cluster. `more` says how many are not listed, "" for none."""
+    """The connections of one cluster. `total` is a heading, without a number before any is known; `more` says how many
+    are not listed, "" for none.
+    """
 
     cluster: str
     freshness: Freshness
@@ -153,7 +155,7 @@ def _part(
         cluster=cluster.name,
         freshness=freshness(cluster, row, workers=workers),
         rows=rows,
-        total=shown.plural(total, "connection"),
+        total=shown.plural(total, "connection") if listings else "Connections",
         more=f"{hidden:,} more are not listed here: look at one user's page." if hidden > 0 else "",
         problems=tuple(
             f"{listing['server']['name']}: {listing['problem']}" for listing in listings if listing["problem"]

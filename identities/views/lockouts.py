@@ -10,7 +10,6 @@ from identities.forms.base import BaseForm
 from identities.lookup import principal_for
 from identities.models import Account, Job
 from identities.policy.actions import Action
-from identities.policy.principal import Principal
 from identities.services import accounts, biting, lockouts, users
 from identities.views import guards, htmx, lockouts_shown, polling, shown, users_shown
 
@@ -29,7 +28,7 @@ def lockout(request: HttpRequest, operator_key: str, account_key: str, job_id: i
         **shown.frame(
             title=told.title,
             nav=NAV,
-            crumbs=shown.account_crumbs(account, "Disconnecting" if told.kick_only else "Locking out"),
+            crumbs=shown.account_crumbs(account, told.heading),
         ),
         "told": told,
         "url": request.path,
@@ -76,7 +75,9 @@ def url(account: Account, job: Job) -> str:
     return reverse("lockout", args=[account.operator.public_key, account.public_key, job.pk])
 
 
-def then(principal: Principal, account: Account, usual: str) -> str:
-    """Where an edit of `account` leads on: to the steps of the lockout that it began, else where it usually does."""
-    job = lockouts.just_noted(principal, account)
+def then(account: Account, usual: str) -> str:
+    """Where an edit of `account` leads on: to the steps of the lockout that this request began, else where it usually
+    does.
+    """
+    job = lockouts.just_noted(account)
     return usual if job is None else url(account, job)

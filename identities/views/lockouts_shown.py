@@ -12,16 +12,27 @@ from identities.models import Account, Job, JobState
 from identities.services import jobs, kicking, lockouts
 from identities.views import live_shown, shown
 
+_HELD = {
+    "there": "has it",
+    "refused": "refused it",
+    "newer": "holds a newer one",
+    "held": "nothing was sent to it",
+    "waiting": "waits",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step: `tone` is ok, warn, danger or muted; `lines` tell of each server."""
+    """One step: `tone` is ok, warn, danger or muted; `lines` tell of each server; `url` is where to look, "" for
+    nowhere.
+    """
 
     title: str
     text: str
     tone: str
     icon: str
     lines: tuple[str, ...] = ()
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +51,7 @@ class Told:
     started: shown.When
     by: str
     over: bool
-    kick_only: bool
+    heading: str
     first: Step | None
     clusters: tuple[OnCluster, ...]
     outcome: Step | None
@@ -63,7 +74,7 @@ def latest(account: Account) -> tuple[Earlier, ...]:
     """The last lockouts of an account; one query."""
     return tuple(
         Earlier(
-            title=jobs.payload_of(job)["reason"],
+            title=_title(account, jobs.payload_of(job)),
             url=reverse("lockout", args=[account.operator.public_key, account.public_key, job.pk]),
             at=shown.moment(job.created_at),
             by=job.by_name,
@@ -85,26 +96,36 @@ def told(account: Account, job: Job) -> Told:
     """A lockout of `account`."""
     payload, result = jobs.payload_of(job), jobs.result_of(job)
     over = job.state in (JobState.DONE, JobState.FAILED)
-    kick_only = payload["kick_only"]
+    kick_only, may_return = payload["kick_only"], lockouts.may_return(payload)
     clusters = result.get("clusters", [])
     several = len(clusters) > 1
     return Told(
-        title=payload["reason"],
+        title=_title(account, payload),
         started=shown.moment(job.created_at),
         by=job.by_name,
         over=over,
-        kick_only=kick_only,
+        heading="Disconnecting" if may_return else "Locking out",
         first=None if kick_only else _signed(account),
         clusters=tuple(
             OnCluster(
-                name=one["name"] if several else "", steps=tuple(_steps(one, kick_only=kick_only, over=over))
+                name=one["name"] if several else "",
+                steps=tuple(_steps(account, one, kick_only=kick_only, over=over)),
             )
             for one in clusters
         ),
-        outcome=_outcome(job, result, kick_only=kick_only) if over else None,
+        outcome=_outcome(job, result, payload) if over else None,
         waiting="Waiting for a worker." if job.state == JobState.QUEUED else "Asking the servers.",
         no_worker="" if over or jobs.workers_alive() else live_shown.NO_WORKER,
     )
+
+
+def _title(account: Account, payload: Mapping[str, Any]) -> str:
+    """What was done, with the account and its keys where the reason alone names neither."""
+    reason: str = payload["reason"]
+    named = ", ".join(payload.get("named", ()))
+    if reason.endswith(" of account"):
+        reason = f"{reason} “{account.name}”"
+    return f"{reason}: {named}" if named else reason
 
 
 def _signed(account: Account) -> Step:
@@ -116,9 +137,9 @@ def _signed(account: Account) -> Step:
     )
 
 
-def _steps(one: Mapping[str, Any], *, kick_only: bool, over: bool) -> Iterator[Step]:
+def _steps(account: Account, one: Mapping[str, Any], *, kick_only: bool, over: bool) -> Iterator[Step]:
     if not kick_only:
-        yield _delivered(one, over=over)
+        yield _delivered(account, one, over=over)
     if one["problem"] and not one["looked"]:
         yield Step(title="Not reached", text=one["problem"], tone="danger", icon="circle-x")
         return
@@ -127,7 +148,8 @@ def _steps(one: Mapping[str, Any], *, kick_only: bool, over: bool) -> Iterator[S
         yield _proof(one)
 
 
-def _delivered(one: Mapping[str, Any], *, over: bool) -> Step:
+def _delivered(account: Account, one: Mapping[str, Any], *, over: bool) -> Step:
+    url = shown.account_url("account-delivery", account)
     there = [row["server"] for row in one["holdings"] if row["state"] == "there"]
     lines = tuple(f"{row['server']}: {_holding(row, one['away'])}" for row in one["holdings"])
     share = f"{len(there)} of {len(lines)} servers have it." if lines else ""
@@ -137,17 +159,20 @@ def _delivered(one: Mapping[str, Any], *, over: bool) -> Step:
         case "partly":
             words = f"{share} The others are away, and get it when they are back."
             return _step("Delivered to those that are there", words, "warn", lines)
+        case "held":
+            words = "Servers hold a newer JWT of the account than the one here, so nothing was sent. Choose first."
+            return _step("Not delivered", words, "danger", lines, url)
         case "failed":
-            words = one["problem"] or "A server refused the account's JWT, or holds a newer one."
-            return _step("Not delivered", f"{words} Look at the account's delivery.", "danger", lines)
+            words = one["problem"] or "A server refused the account's JWT."
+            return _step("Not delivered", words, "danger", lines, url)
     if over:
         words = f"{share} The others did not take it in time; it is tried on."
-        return _step("Not delivered yet", words, "warn", lines)
+        return _step("Not delivered yet", words, "warn", lines, url)
     return _step("Delivering", share, "muted", lines)
 
 
 def _holding(row: Mapping[str, str], away: Sequence[str]) -> str:
-    words = {"there": "has it", "refused": "refused it", "waiting": "waits"}[row["state"]]
+    words = _HELD[row["state"]]
     words = "is away" if row["server"] in away and row["state"] == "waiting" else words
     return f"{words} ({row['said']})" if row["said"] else words
 
@@ -156,17 +181,22 @@ def _kicked(one: Mapping[str, Any]) -> Step:
     rows = one["kicks"]
     number = sum(row["kicked"] for row in rows)
     by_itself = sum(max(0, row["found"] - row["kicked"] - row["left"]) for row in rows)
+    left = sum(row["left"] for row in rows)
     lines = tuple(f"{row['name']}: {row['said']}" for row in rows if row["said"])
-    words = (
-        f"{shown.plural(number, 'connection')} ended one by one."
-        if number
-        else "None had to be ended one by one."
-    )
+    if left and one["push"] not in ("kick", "delivered", "partly"):
+        words = "Servers don't have the new JWT: whoever is disconnected now would come back at once."
+        return _step("Nobody was disconnected", words, "warn", lines)
+    if number:
+        words = f"{shown.plural(number, 'connection')} ended one by one."
+    else:
+        words = "None could be ended one by one." if left else "None had to be ended one by one."
     if by_itself:
         words += f" {shown.plural(by_itself, 'connection')} ended by themselves."
     elif not number and one["push"] in ("delivered", "partly"):
         words += " Servers end them by themselves when they take over the account's new JWT."
     too_old = any(row["said"] == kicking.NO_KICK for row in rows)
+    if left and not number and not by_itself:
+        return _step("Not disconnected", words, "warn", lines)
     return _step("Disconnected", words, "warn" if too_old else "ok", lines)
 
 
@@ -188,7 +218,7 @@ def _proof(one: Mapping[str, Any]) -> Step:
     return _step("Proven", "Every server was asked again, and none is left.", "ok", lines)
 
 
-def _outcome(job: Job, result: Mapping[str, Any], *, kick_only: bool) -> Step:
+def _outcome(job: Job, result: Mapping[str, Any], payload: dict[str, Any]) -> Step:
     if job.state == JobState.FAILED:
         return _step("It could not be done", job.error, "danger", ())
     if not result.get("clusters"):
@@ -196,13 +226,16 @@ def _outcome(job: Job, result: Mapping[str, Any], *, kick_only: bool) -> Step:
     if not result["proven"]:
         words = "What is missing stands above. Ask again when it is mended."
         return _step("Not proven on every server", words, "warn", ())
-    if kick_only:
+    if payload["kick_only"]:
         return _step(
             "Done", "Every connection that there was has ended. Most clients come back at once.", "ok", ()
         )
+    if lockouts.may_return(payload):
+        words = "Every connection from before has ended. Users of the role come back with what it says now."
+        return _step("Done", words, "ok", ())
     return _step("Done", "It is out, on every server, and can't come back with what it had.", "ok", ())
 
 
-def _step(title: str, text: str, tone: str, lines: tuple[str, ...]) -> Step:
+def _step(title: str, text: str, tone: str, lines: tuple[str, ...], url: str = "") -> Step:
     icons = {"ok": "circle-check", "warn": "triangle-alert", "danger": "circle-x", "muted": "clock"}
-    return Step(title=title, text=text, tone=tone, icon=icons[tone], lines=lines)
+    return Step(title=title, text=text, tone=tone, icon=icons[tone], lines=lines, url=url)

@@ -11,7 +11,7 @@ from django.urls import reverse
 from identities import lookup
 from identities.forms.reissuing import ReissueAccountForm, ReissueOperatorForm, SignOverForm
 from identities.lookup import principal_for
-from identities.models import Account, Job, Operator
+from identities.models import Account, Operator
 from identities.policy.actions import Action
 from identities.policy.principal import Scope
 from identities.services import (
@@ -22,7 +22,7 @@ from identities.services import (
     reissuing_operators,
     signing_over,
 )
-from identities.services.reissuing import Plan
+from identities.services.reissuing import Followed, Plan
 from identities.views import guards, htmx, reissuing_shown, shown
 from identities.views.editing import PREVIEW
 
@@ -30,6 +30,7 @@ NAV = "operators"
 PANEL = "identities/reissue/panel.html"
 PROGRESS = "identities/reissue/progress.html"
 OUTCOME = "identities/reissue/outcome.html"
+_Done = Followed | reissuing_accounts.Reissued | reissuing_operators.Reissued
 
 
 @guards.page("GET", "POST")
@@ -50,7 +51,8 @@ def operator(request: HttpRequest, operator_key: str) -> HttpResponse:
                 convert=form.cleaned_data["convert"],
                 version=form.version,
             )
-            return _after(request, done.operator, done.job, f"Reissued operator “{row.name}”.")
+            said = f"Reissued operator “{row.name}”."
+            return _after(request, done.operator, done, said)
     convert = bool(_asked(request).get("convert"))
     context = {
         **_frame(row, "Reissue", f"Reissue operator {row.name}"),
@@ -78,7 +80,7 @@ def account(request: HttpRequest, operator_key: str, account_key: str) -> HttpRe
                 public_key=form.cleaned_data["public_key"],
                 version=form.version,
             )
-            return _after(request, done.account, done.job, f"Reissued account “{row.name}”.")
+            return _after(request, done.account, done, f"Reissued account “{row.name}”.")
     given = _asked(request).get("public_key", "").strip()
 
     def planned() -> Plan:
@@ -103,8 +105,10 @@ def accounts_over(request: HttpRequest, operator_key: str) -> HttpResponse:
     form: SignOverForm = _form(request, SignOverForm, **choices)
     if form.is_valid():
         with guards.errors_on(form):
-            job = signing_over.accounts_of(principal=principal, operator=row, **form.cleaned_data)
-            return _after(request, row, job, f"Signed accounts of “{row.name}” anew.")
+            done = signing_over.accounts_of(principal=principal, operator=row, **form.cleaned_data)
+            return _after(
+                request, row, done, reissuing_shown.signed(done, row.name, "account"), changed=False
+            )
     keys = reissuing_shown.chosen(form, choices)
     context = {
         **_frame(row, "Sign anew", f"Sign accounts of {row.name} anew"),
@@ -125,8 +129,11 @@ def users_over(request: HttpRequest, operator_key: str, account_key: str) -> Htt
     form: SignOverForm = _form(request, SignOverForm, **choices)
     if form.is_valid():
         with guards.errors_on(form):
-            job = signing_over.users(principal=principal, account=row, **form.cleaned_data)
-            return _after(request, row, job, f"Signed users of “{row.name}” anew.")
+            done = signing_over.users(principal=principal, account=row, **form.cleaned_data)
+            version = row.version
+            row.refresh_from_db(fields=["version"])  # who is revoked may need an entry in the account
+            said = reissuing_shown.signed(done, row.name, "user")
+            return _after(request, row, done, said, changed=row.version != version)
     keys = reissuing_shown.chosen(form, choices)
     context = {
         **_frame(row, "Sign anew", f"Sign users of {row.name} anew"),
@@ -182,10 +189,17 @@ def _asked(request: HttpRequest) -> QueryDict:
     return request.POST if request.method == "POST" else QueryDict()
 
 
-def _after(request: HttpRequest, row: Operator | Account, job: Job | None, message: str) -> HttpResponse:
-    """On to the page under the new key; where many follow by the worker, to how far it is."""
+def _after(
+    request: HttpRequest, row: Operator | Account, done: _Done, message: str, *, changed: bool = True
+) -> HttpResponse:
+    """On to the page under the new key; where many follow by the worker, to how far it is.
+
+    `changed`: the row itself has a new JWT, which servers have to learn of.
+    """
+    job = done.job
     if job is None:
-        return htmx.done(request, f"{_url(row)}?changed=1", message)
+        left = reissuing_shown.left(done.left)
+        return htmx.done(request, f"{_url(row)}?changed=1" if changed else _url(row), message, warning=left)
     if isinstance(row, Operator):
         url = reverse("operator-reissue-progress", args=[row.public_key, job.pk])
     else:

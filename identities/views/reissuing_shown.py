@@ -9,8 +9,9 @@ from identities.errors import IdentityError
 from identities.forms.base import BaseForm
 from identities.models import Account, Job, JobState, Key, Operator, Purpose
 from identities.policy.principal import Principal
-from identities.services import changes, clock, jobs, signing_over
-from identities.services.reissuing import Plan
+from identities.services import changes, clock, jobs, reissuing, signing_over
+from identities.services.reissuing import Followed, Plan
+from identities.services.resigning import Left
 from identities.services.signing_over import Issuer
 from identities.views import shown
 
@@ -77,7 +78,6 @@ def progress(job: Job, what: str) -> dict[str, Any]:
     """Where the job stands."""
     found = jobs.result_of(job)
     over = job.state in (JobState.DONE, JobState.FAILED)
-    left: Sequence[str] = found.get("left", [])
     waited = (clock.now() - job.created_at).total_seconds()
     return {
         "over": over,
@@ -85,8 +85,8 @@ def progress(job: Job, what: str) -> dict[str, Any]:
         "what": what,
         "summary": job.error
         or f"Signed anew: {shown.plural(found.get('signed', 0), what.removesuffix('s'))}.",
-        "left": ", ".join(f"“{name}”" for name in left),
-        "left_count": f"{found.get('left_count', 0):,}" if found.get("left_count") else "",
+        "left": _left(found.get("left_count", 0), found.get("left", []), found.get("why", [])),
+        "changed": jobs.payload_of(job)["reason"] != signing_over.REASON,
         "value": str(job.done),
         "max": str(job.total or jobs.payload_of(job).get("total", 0)),
         "waiting": "Waiting for a worker…" if job.state == JobState.QUEUED else _so_far(job, what),
@@ -94,6 +94,26 @@ def progress(job: Job, what: str) -> dict[str, Any]:
         "started": shown.moment(job.created_at),
         "by": job.by_name,
     }
+
+
+def signed(done: Followed, name: str, what: str) -> str:
+    """What was signed, as a message."""
+    if done.job is not None:
+        return f"The worker signs {what}s of “{name}” anew."
+    return f"Signed {shown.plural(len(done.signed), what)} of “{name}” anew."
+
+
+def left(rows: Sequence[Left]) -> str:
+    """What was left as it was, and why; "" for nothing."""
+    return _left(len(rows), [one.name for one in rows[: reissuing.NAMED_LEFT]], reissuing.whys(rows))
+
+
+def _left(number: int, names: Sequence[str], whys: Sequence[str]) -> str:
+    if not number:
+        return ""
+    more = f" and {number - len(names):,} more" if number > len(names) else ""
+    named = ", ".join(f"“{name}”" for name in names)
+    return " ".join((f"Left as they were: {number:,}. {named}{more}.", *whys))
 
 
 def _so_far(job: Job, what: str) -> str:

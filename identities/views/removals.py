@@ -51,7 +51,10 @@ def detail(request: HttpRequest, operator_key: str, removed_key: str) -> HttpRes
     )
     if request.method == "POST":
         return htmx.render(request, "identities/removals/index.html", context, status=form.status)
-    return polling.render(request, "identities/removals/index.html", context, part=PART, live=live)
+    answer = polling.render(request, "identities/removals/index.html", context, part=PART, live=live)
+    if live[1].gone and answer.status_code == 200 and htmx.wants_part(request):
+        answer["HX-Refresh"] = "true"  # it is over: the form goes too
+    return answer
 
 
 @guards.page("POST")

@@ -60,7 +60,7 @@ def create(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
         if saved.version == account.version:
             return _saved(request, account, saved, "Revoked.")
         usual = f"{shown.account_url('revocations', account)}?changed=1"
-        return htmx.done(request, lockouts.then(principal, account, usual), "Revoked.")
+        return htmx.done(request, lockouts.then(account, usual), "Revoked.")
 
     answer = editing.answer(request, form, account, plan=plan, save=save, can_wait=True)
     if answer is not None:

@@ -188,7 +188,7 @@ def edit(request: HttpRequest, operator_key: str, account_key: str, signing_key:
             url = signing_keys_shown.url("signing-key", account, signing_key)
             return htmx.done(request, url, "Nothing was changed, so nothing was signed.")
         url = f"{signing_keys_shown.url('signing-key', account, signing_key)}?changed=1"
-        return htmx.done(request, lockouts.then(principal, account, url), "Saved the role.")
+        return htmx.done(request, lockouts.then(account, url), "Saved the role.")
 
     answer = editing.answer(
         request,
@@ -223,7 +223,7 @@ def remove(request: HttpRequest, operator_key: str, account_key: str, signing_ke
             principal=principal, account=account, public_key=signing_key, version=form.version
         )
         url = f"{shown.account_url('signing-keys', account)}?changed=1"
-        on = lockouts.then(principal, account, url)
+        on = lockouts.then(account, url)
         return htmx.done(request, on, f"Removed {signing_keys_shown.named(entry)}.")
 
     answer = editing.confirmed(

@@ -71,7 +71,7 @@ def _answer(
     def save() -> HttpResponse:
         step.carry_out(principal=principal, user=user, version=form.version)
         url = f"{shown.user_url('user', user)}?revoked=1"
-        return htmx.done(request, lockouts.then(principal, user.account, url), step.done.format(user.name))
+        return htmx.done(request, lockouts.then(user.account, url), step.done.format(user.name))
 
     answer = editing.confirmed(request, form, user, plan=lambda: step.plan(user), save=save)
     if answer is not None:

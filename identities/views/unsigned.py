@@ -78,7 +78,7 @@ def _page(request: HttpRequest, row: Operator | Account) -> HttpResponse:
                 unsigned.take(principal=principal_for(request), row=row, text=text, differing=differing)
                 url = f"{_home(row)}?changed=1"
                 if isinstance(row, Account):
-                    url = lockouts.then(principal_for(request), row, url)
+                    url = lockouts.then(row, url)
                 return htmx.done(request, url, f"Took the signed JWT of “{row.name}”.")
     wanted = unsigned.difference(row, kept)
     context = {

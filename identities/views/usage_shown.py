@@ -35,9 +35,10 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """What the account uses on one cluster."""
+    """What the account uses on one cluster; `known` is false before its servers have told anything."""
 
     cluster: str
+    known: bool
     bars: tuple[Bar, ...]
     totals: tuple[tuple[str, str], ...]
     troubles: tuple[str, ...]
@@ -45,7 +46,15 @@ class Use:
 
 def of_cluster(name: str, limits: OperatorLimits, body: Mapping[str, Any]) -> Use:
     """Bars, totals and troubles of one snapshot."""
-    return Use(cluster=name, bars=bars(limits, body), totals=totals(body), troubles=troubles(body))
+    if not body:
+        return Use(cluster=name, known=False, bars=(), totals=(), troubles=())
+    return Use(
+        cluster=name,
+        known=True,
+        bars=bars(limits, body),
+        totals=totals(body) if body.get("usage") else (),
+        troubles=troubles(body),
+    )
 
 
 def bars(limits: OperatorLimits, body: Mapping[str, Any]) -> tuple[Bar, ...]:

@@ -31,7 +31,7 @@ def rotate(request: HttpRequest, operator_key: str, account_key: str, user_key: 
             public_key=form.cleaned_data["public_key"],
         )
         url = f"{shown.user_url('user', saved)}?revoked=1"
-        on = lockouts.then(principal, user.account, url)
+        on = lockouts.then(user.account, url)
         return htmx.done(request, on, f"“{saved.name}” has a new key. Hand out its new creds.")
 
     def plan() -> changes.Change:
@@ -69,7 +69,7 @@ def move(request: HttpRequest, operator_key: str, account_key: str, user_key: st
         saved = moves.move(principal=principal, user=user, wanted=_move(form), version=form.version)
         on = f"{shown.user_url('user', user)}?changed=1"
         if form.cleaned_data["revoke"]:
-            on = lockouts.then(principal, user.account, f"{shown.user_url('user', user)}?revoked=1")
+            on = lockouts.then(user.account, f"{shown.user_url('user', user)}?revoked=1")
         return htmx.done(request, on, f"Moved user “{saved.name}”.")
 
     answer = editing.answer(request, form, user, plan=lambda: moves.plan(user, _move(form)), save=save)

@@ -140,7 +140,7 @@ def delete(request: HttpRequest, operator_key: str, account_key: str, user_key: 
             url = shown.account_url("users", user.account)
             if not revoke:
                 return htmx.done(request, url, f"Deleted user “{user.name}”. Creds handed out still work.")
-            on = lockouts.then(principal, user.account, f"{url}?revoked=1")
+            on = lockouts.then(user.account, f"{url}?revoked=1")
             return htmx.done(request, on, f"Deleted and revoked user “{user.name}”.")
     context = {**_frame(user, "Delete", f"Delete user {user.name}"), **users_shown.what_goes(user)}
     return htmx.render_form(request, form, "", context, panel=htmx.CONFIRM)
@@ -158,7 +158,7 @@ def revoke_earlier(request: HttpRequest, operator_key: str, account_key: str, us
         with guards.errors_on(form):
             users.revoke_earlier(principal=principal, user=user)
             url = f"{shown.user_url('user', user)}?revoked=1"
-            on = lockouts.then(principal, user.account, url)
+            on = lockouts.then(user.account, url)
             return htmx.done(request, on, f"Revoked earlier versions of “{user.name}”.")
     context = {
         **_frame(user, "Revoke earlier versions", f"Revoke earlier versions of {user.name}"),

@@ -21,6 +21,7 @@ from identities.services import (
     jobs,
     reissuing,
     reissuing_operators,
+    resigning,
     unsigned,
     uploads,
 )
@@ -45,7 +46,9 @@ def reissued() -> None:
     )
     Job.objects.filter(pk=running.pk).update(state="running", done=12_500, total=40_000)
     over = jobs.enqueue(principal=make.COMMAND, kind=reissuing.KIND, payload=below)
-    left = json.dumps({"signed": 118, "left": ["Orders", "Tiers"], "left_count": 2})
+    left = json.dumps(
+        {"signed": 118, "left": ["Orders", "Tiers"], "left_count": 2, "why": [resigning.TOO_SOON]}
+    )
     Job.objects.filter(pk=over.pk).update(state="done", result=left, finished_at=clock.now())
 
 

@@ -335,13 +335,15 @@ def test_before_a_deletion_the_servers_say_what_hangs_on_the_account(nats: natss
         made = link.ask("$JS.API.STREAM.CREATE.ORDERS", json.dumps(wanted).encode(), seconds=5)
         assert "error" not in json.loads(made.payloads[0])
         link.ask("orders.new", b"x" * 100)
+        make.server(cluster, name="n9")
         stakes.ask(principal=make.COMMAND, operator=operator, public_key=account.public_key)
         assert jobs.work_once(stakes.HANDLERS)
     job = stakes.latest(operator, account.public_key)
     assert job is not None
     (found,) = jobs.result_of(job)["clusters"]
     assert (found["name"], found["problem"], found["servers"]) == (cluster.name, "", 1)
-    assert (found["connections"], found["streams"]) == (1, ["ORDERS"])
+    assert (found["connections"], found["streams"], found["stream_count"]) == (1, ["ORDERS"], 1)
+    assert found["silent"] == ["n9"]
     assert found["bytes"] > 100
 
 

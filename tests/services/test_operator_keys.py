@@ -159,7 +159,7 @@ def test_accounts_of_the_identity_key_are_re_signed_so_that_signing_keys_can_be_
     edit = OperatorEdit(name="Bare", require_signing_keys=True)
     with pytest.raises(IdentityError, match="Re-sign it by a signing key first"):
         operators.update(**WHO, operator=row, edit=edit, version=row.version)
-    assert signing_over.accounts_of(**WHO, operator=row, source=bare.public_key, target=made) is None
+    assert signing_over.accounts_of(**WHO, operator=row, source=bare.public_key, target=made).job is None
     account.refresh_from_db()
     assert account.issuer == made
     limits = replace(OperatorLimits.unlimited(), conn=5)

@@ -62,7 +62,7 @@ def test_a_job_that_is_begun_again_passes_over_what_is_done(
     assert lease is not None
     reissuing.run(lease)
     signed = IssuedToken.objects.count()
-    assert reissuing.run(lease) == {"signed": 0, "left": [], "left_count": 0}
+    assert reissuing.run(lease) == {"signed": 0, "left": [], "left_count": 0, "why": []}
     assert IssuedToken.objects.count() == signed
     assert done.account.public_key != account.public_key
 

@@ -228,8 +228,8 @@ def test_accounts_are_signed_over_to_another_key(bare: Operator) -> None:
     )
     row.refresh_from_db()
     assert {one.key: one.number for one in signing_over.issuers_of_accounts(row)} == {bare.public_key: 2}
-    job = signing_over.accounts_of(**BY, operator=row, source=bare.public_key, target=signing_key.public_key)
-    assert job is None
+    done = signing_over.accounts_of(**BY, operator=row, source=bare.public_key, target=signing_key.public_key)
+    assert (done.job, done.left, len(done.signed)) == (None, (), 2)
     account.refresh_from_db()
     assert account.issuer == signing_key.public_key
     assert IssuedToken.objects.filter(subject=account.public_key).count() == 2

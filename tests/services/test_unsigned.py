@@ -116,8 +116,9 @@ def test_whom_it_shuts_out_is_disconnected(there: Elsewhere) -> None:
     change = changes.plan(account, edit, now=clock.unix())
     unsigned.keep(**WHO, row=account, change=change, version=account.version)
     make.cluster(account.operator)
-    unsigned.take(**WHO, row=account, text=signed(there, account))
-    job = lockouts.just_noted(make.COMMAND, account)
+    with lockouts.watched():
+        unsigned.take(**WHO, row=account, text=signed(there, account))
+        job = lockouts.just_noted(account)
     assert job is not None
     assert jobs.payload_of(job)["entries"] == {"*": 5}
 

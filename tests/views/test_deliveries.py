@@ -14,7 +14,7 @@ from django.urls import reverse
 from identities.claims import codec
 from identities.models import Account, Cluster, Delivery, Holding, Key, Server
 from identities.policy.principal import Role
-from identities.services import accounts, changes, clock, outbox, signing
+from identities.services import accounts, changes, clock, outbox, removing, signing
 from identities.services.delivering_checks import digest
 from tests import make
 
@@ -181,6 +181,50 @@ def test_lists_and_the_operators_page_tell_where_deliveries_stand(admin: Client,
     assert "Refused" in page
     page = admin.get(reverse("operator", args=[operator.public_key])).content.decode()
     assert "1 refused" in page
+
+
+def test_the_operators_page_counts_accounts_and_removals_apart(admin: Client, account: Account) -> None:
+    operator, other = account.operator, make.account(account.operator)
+    make.cluster(operator, name="Another")
+    outbox.wake_all(principal=make.COMMAND, cluster=Cluster.objects.get(name="Another"))
+    old = make.account(operator)
+    accounts.delete(principal=make.COMMAND, account=old, version=old.version)
+    removing.remove(principal=make.COMMAND, operator=operator, public_key=old.public_key)
+    Delivery.objects.update(state="done")
+    Delivery.objects.filter(account_key=account.public_key, cluster__name="Another").update(state="refused")
+    count = Account.objects.live().filter(operator=operator).count()
+    page = admin.get(reverse("operator", args=[operator.public_key])).content.decode()
+    assert f"<dd>1 refused, {count - 1} delivered; of deleted accounts 1 gone from the servers</dd>" in page
+    part = make.client(Role.VIEWER, account=other)
+    assert (
+        "<dd>1 delivered</dd>" in part.get(reverse("operator", args=[operator.public_key])).content.decode()
+    )
+
+
+def test_the_badge_follows_what_the_servers_hold_since(admin: Client, account: Account) -> None:
+    stands(account, "done")
+    holds(account, "same", name="n1"), holds(account, "deleted", name="n2", digest="", jti="", iat=0)
+    (part,) = admin.get(url(account)).context["live"].clusters
+    assert (part.state.word, part.delivered) == ("Deleted there", "1 of 2 servers")
+    holds(account, "same", name="n2")
+    (part,) = admin.get(url(account)).context["live"].clusters
+    assert part.state.word == "Delivered"
+
+
+def test_what_was_only_looked_up_says_so(admin: Client, account: Account) -> None:
+    holds(account, "same", said="")
+    assert "It was asked, and holds this one." in admin.get(url(account)).content.decode()
+    accounts.revoke(principal=make.COMMAND, account=account, entries={"*": 5})
+    assert "holds this one" not in admin.get(url(account)).content.decode()
+
+
+def test_what_a_restart_does_is_told_for_both_resolvers_without_a_store(
+    admin: Client, account: Account
+) -> None:
+    Server.objects.filter(pk=holds(account, "same").server_id).update(resolver="other")
+    page = admin.get(url(account)).content.decode()
+    assert "A MEMORY resolver has only what its configuration preloads" in page
+    assert "A URL resolver fetches the account anew then." in page
 
 
 def _queries(client: Client, address: str) -> int:

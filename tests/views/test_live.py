@@ -64,7 +64,11 @@ def test_connections_are_shown_by_name_and_by_cluster(
     alice, bob = make.user(account, "alice"), make.user(account, "bob")
     client = make.client(Role.VIEWER)
     jobs.beat("test")
-    assert "being asked" in text(client, url("account-live", account))
+    page = text(client, url("account-live", account))
+    assert "being asked" in page
+    assert "Connections in Main" in page
+    assert "0 connections" not in page
+    assert "0 B" not in page
     with crew.Crew() as clients, nodes.linked(two) as link:
         clients.join("a", two[0].url, crew.creds_file(tmp_path, alice))
         clients.join("b", two[1].url, crew.creds_file(tmp_path, bob))

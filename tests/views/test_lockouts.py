@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import html
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
+from identities.claims.account import SigningKey
+from identities.claims.permissions import UserPermissionLimits
 from identities.models import Account, AuditEvent, Job, JobState, User
 from identities.policy.actions import Action
 from identities.policy.principal import Role
-from identities.services import jobs, kicking, lockouts
+from identities.services import changes, jobs, kicking, lockouts
 from tests import make
 from tests.pages import Visitor
 
@@ -77,6 +80,20 @@ def test_deleting_suspending_and_a_new_key_lead_to_the_steps(account: Account) -
         assert "Locking out" in page.text
     kept = visitor.send(visitor.open(user_url("user-delete", users[3])), confirm=users[3].name, revoke=False)
     assert "/lockouts/" not in kept.url
+
+
+def test_who_lets_somebody_in_is_not_led_to_the_lockout_of_another_one(account: Account) -> None:
+    visitor = Visitor(make.client())
+    first, second = (make.user(account) for _ in range(2))
+    for user in (second, first):
+        page = visitor.send(visitor.open(user_url("user-suspend", user)), action="/suspend")
+        assert f"Suspended user {user.name}" in page.text
+    address = user_url("user-lift", second)
+    page = visitor.send(visitor.open(address), action=address)
+    if page.status == 422:
+        page = visitor.send(page, action=address, accept=page.response.context["form"].preview.code)
+    assert "/lockouts/" not in page.url
+    assert page.url.startswith(user_url("user", second))
 
 
 def test_without_a_cluster_edits_lead_where_they_always_did() -> None:
@@ -155,6 +172,49 @@ def test_what_is_not_proven_is_told(account: Account, job: Job, changed: dict[st
     assert words in shown
     assert "Not proven on every server" in shown
     assert "It is out, on every server" not in shown
+
+
+def test_where_nothing_was_sent_nobody_refused_it_and_nobody_was_disconnected(
+    account: Account, job: Job
+) -> None:
+    ended(
+        job,
+        step(
+            proven=False,
+            push="held",
+            holdings=[
+                {"server": "n1", "state": "newer", "said": ""},
+                {"server": "n2", "state": "held", "said": ""},
+            ],
+            kicks=[{"name": "n1", "found": 1, "kicked": 0, "left": 1, "others": 0, "said": ""}],
+        ),
+    )
+    shown = text(make.client(), url(account, job))
+    assert "n1: holds a newer one" in shown
+    assert "n2: nothing was sent to it" in shown
+    assert "refused it" not in shown
+    assert "Nobody was disconnected" in shown
+    assert "None had to be ended" not in shown
+    assert f'<a href="{reverse("account-delivery", args=keys(account))}">Look at the account' in shown
+
+
+def test_users_of_an_edited_role_are_said_to_come_back(account: Account) -> None:
+    entry = SigningKey(
+        key=make.user(account).public_key, role="reader", template=UserPermissionLimits.unlimited()
+    )
+    narrower = replace(entry, template=UserPermissionLimits())
+    held = changes.claims_of(account)
+    before, after = (replace(held, nats=replace(held.nats, signing_keys=(one,))) for one in (entry, narrower))
+    job = lockouts.note(
+        principal=make.COMMAND, account=account, before=before, after=after, reason="Edited a role of account"
+    )
+    assert job is not None
+    ended(job, step())
+    shown = text(make.client(), url(account, job))
+    assert "<h1>Edited a role of account “Orders”: role “reader”</h1>" in shown
+    assert "Users of the role come back with what it says now." in shown
+    assert "It is out" not in shown
+    assert "Locking out" not in shown
 
 
 def test_it_can_be_asked_again(account: Account, job: Job) -> None:

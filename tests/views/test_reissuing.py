@@ -14,7 +14,7 @@ from django.urls import reverse
 from identities.models import Account, IssuedToken, Key, Operator, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.principal import Role
-from identities.services import keys, reissuing, resigning_accounts
+from identities.services import clock, keys, reissuing, resigning_accounts
 from tests import make
 from tests.pages import Page, Visitor
 from tests.reissued import with_key
@@ -206,7 +206,8 @@ def test_users_are_signed_anew_by_another_key(admin: Client, account: Account) -
     key = with_key(account)
     page = opened(admin, account, "account-sign-anew")
     done = Visitor(admin).send(page, source=account.public_key, target=key.public_key)
-    assert "Signed users of “App” anew" in done.text
+    assert "Signed 1 user of “App” anew." in done.text
+    assert "changed=1" not in done.url
     assert account.users.get().issuer == key.public_key
     again = opened(admin, account, "account-sign-anew")
     shown = Visitor(admin).send(again, source=key.public_key, target=key.public_key, preview="1")
@@ -217,9 +218,37 @@ def test_accounts_are_signed_anew_by_another_key(admin: Client, operator: Operat
     page = opened(admin, operator, "operator-sign-anew")
     assert "2 accounts" in page.text
     done = Visitor(admin).send(page, source=account.issuer, target=operator.public_key)
-    assert "Signed accounts of “Op” anew" in done.text
+    assert "Signed 2 accounts of “Op” anew." in done.text
+    assert "Signed. Now tell the servers" not in done.text
     account.refresh_from_db()
     assert account.issuer == operator.public_key
+
+
+def test_who_was_left_and_why_is_said(admin: Client, operator: Operator, account: Account) -> None:
+    page = opened(admin, operator, "operator-sign-anew")
+    ahead = clock.unix() + 1000
+    Account.objects.filter(pk=account.pk).update(last_iat=ahead)
+    sent = {"source": account.issuer, "target": operator.public_key}
+    done = Visitor(admin).send(page, **sent)
+    assert "Signed 1 account of “Op” anew." in done.text
+    assert "Left as they were: 1. “App”. Signed too often within seconds" in done.text
+    refused = Visitor(admin).send(page, **sent)
+    assert refused.status == 422
+    assert "Nothing was signed. Signed too often within seconds" in refused.text
+
+
+def test_the_worker_too_says_why_it_left_some(
+    admin: Client, operator: Operator, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = opened(admin, operator, "operator-sign-anew")
+    Account.objects.filter(pk=account.pk).update(last_iat=clock.unix() + 1000)
+    monkeypatch.setattr(resigning_accounts, "CHUNK", 1)
+    done = Visitor(admin).send(page, source=account.issuer, target=operator.public_key)
+    assert "The worker signs accounts of “Op” anew." in done.text
+    call_command("worker", "--once")
+    over = Visitor(admin).open(done.url)
+    assert "Left as they were: 1. “App”. Signed too often within seconds" in over.text
+    assert "how servers learn of it" not in over.text
 
 
 def test_where_nothing_can_be_signed_anew_the_page_says_so(admin: Client, operator: Operator) -> None:
