@@ -234,9 +234,7 @@ def _why_not(request: HttpRequest, refused: decisions.Forbidden) -> str:
     if principal is None or refused.action is None:
         return refused.user_message
     keys = request.resolver_match.kwargs if request.resolver_match else {}
-    told = access.explained(principal, refused, keys)
-    bounds = api_tokens.bounds_of(principal)
-    return f"{told} This token {bounds}, so it may less than its holder." if bounds else told
+    return access.explained(principal, refused, keys)
 
 
 def of_input(found: Iterable[Mapping[str, Any]]) -> HttpResponse:

@@ -131,7 +131,10 @@ def explained(principal: Principal, refused: decisions.Forbidden, keys: Mapping[
     """Why not, and who can give what is missing, for the page that says no. `keys`: the arguments of its address."""
     if refused.action is None:
         return refused.user_message
-    found = why(principal, refused.action, refused.scope or scope_at(principal, keys))
+    scope = refused.scope or scope_at(principal, keys)
+    if decisions.token_forbids(principal, refused.action, scope):
+        return refused.user_message
+    found = why(principal, refused.action, scope)
     who = named(found)
     if not who or found.by:  # who holds it is refused for another reason
         return refused.user_message

@@ -177,16 +177,6 @@ def narrowed(principal: Principal, token: ApiToken) -> Principal:
     )
 
 
-def bounds_of(principal: Principal) -> str:
-    """How the token that `principal` came with was narrowed, in words; "" for not at all."""
-    if principal.token_id is None:
-        return ""
-    token = ApiToken.objects.select_related("operator").get(pk=principal.token_id)
-    reads = ["only reads"] if token.read_only else []
-    where = [f"opens “{token.operator.name}” alone"] if token.operator is not None else []
-    return " and ".join(reads + where)
-
-
 _READING = {
     (ScopeKind.INSTALLATION, Role.ADMINISTRATOR): Role.AUDITOR,
     (ScopeKind.INSTALLATION, Role.AUDITOR): Role.AUDITOR,

@@ -18,7 +18,7 @@ _DELIVERIES: Mapping[str, tuple[str, str, str]] = {
     DeliveryState.DONE: ("Delivered", "ok", "circle-check"),
     DeliveryState.WAITING: ("Waiting", "warn", "clock"),
     DeliveryState.REFUSED: ("Refused", "danger", "circle-x"),
-    DeliveryState.HELD: ("Newer there", "danger", "triangle-alert"),
+    DeliveryState.HELD: ("Another one there", "danger", "triangle-alert"),
 }
 _HOLDINGS: Mapping[str, tuple[str, str, str]] = {
     HoldingState.SAME: ("Delivered", "ok", "circle-check"),

@@ -8,8 +8,10 @@ from typing import Any
 
 from django.urls import reverse
 
+from identities.claims.account import AccountBody
+from identities.claims.revocations import EVERYONE, loosened
 from identities.models import Account, Job, JobState
-from identities.services import jobs, kicking, lockouts
+from identities.services import changes, jobs, kicking, lockouts
 from identities.views import live_shown, shown
 
 _HELD = {
@@ -19,6 +21,7 @@ _HELD = {
     "held": "nothing was sent to it",
     "waiting": "waits",
 }
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +108,7 @@ def told(account: Account, job: Job) -> Told:
         by=job.by_name,
         over=over,
         heading="Disconnecting" if may_return else "Locking out",
-        first=None if kick_only else _signed(account),
+        first=None if kick_only else _signed(account, payload),
         clusters=tuple(
             OnCluster(
                 name=one["name"] if several else "",
@@ -128,13 +131,29 @@ def _title(account: Account, payload: Mapping[str, Any]) -> str:
     return f"{reason}: {named}" if named else reason
 
 
-def _signed(account: Account) -> Step:
-    return Step(
-        title="Signed",
-        text=f"The JWT of “{account.name}” says so since {shown.unix(account.last_iat).text}.",
-        tone="ok",
-        icon="circle-check",
+def _signed(account: Account, payload: dict[str, Any]) -> Step:
+    """What the account's present JWT says of it: one that was made elsewhere and taken over since may not say so."""
+    body: AccountBody = changes.claims_of(account).nats
+    whom = lockouts.whom_of(payload, body)
+    loose = loosened(whom.entries, body.revocations)
+    everyone, back = EVERYONE in loose, [key for key in loose if key != EVERYONE]
+    held = {entry.key for entry in body.signing_keys}
+    keys = [key for key in whom.gone if key in held]
+    issued = shown.unix(account.last_iat).text
+    if not (back or everyone or keys):
+        words = f"The JWT of “{account.name}” says so; the present one was issued at {issued}."
+        return Step(title="Signed", text=words, tone="ok", icon="circle-check")
+    lines = (
+        *(["The revocation of all users is not in it, or an earlier one."] if everyone else []),
+        *(f"{key} is not revoked by it, or up to an earlier time." for key in back[:_MOST_NAMED]),
+        *([f"{len(back) - _MOST_NAMED:,} more are not."] if len(back) > _MOST_NAMED else []),
+        *(f"{key} may sign again." for key in keys[:_MOST_NAMED]),
     )
+    words = (
+        f"It was signed, and the present JWT of “{account.name}”, issued at {issued}, does not say so any more: "
+        "whoever was shut out may come back."
+    )
+    return Step(title="Not in force any more", text=words, tone="danger", icon="triangle-alert", lines=lines)
 
 
 def _steps(account: Account, one: Mapping[str, Any], *, kick_only: bool, over: bool) -> Iterator[Step]:

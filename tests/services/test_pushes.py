@@ -167,7 +167,7 @@ def test_only_the_newest_self_signed_jwt_waits(account: Account, password: str) 
     assert push(account.public_key, older, password).status_code == 400
     assert push(account.public_key, newer, password).status_code == 202
     assert [offer.name for offer in pushes.waiting(account.operator)] == ["Newer"]
-    assert push(account.public_key, signed_by(account.operator, account, 90), password).status_code == 200
+    assert push(account.public_key, signed_by(account.operator, account, 60), password).status_code == 200
     assert not pushes.waiting(account.operator)
 
 
