@@ -150,8 +150,7 @@ def withdraw(request: HttpRequest, operator_key: OperatorKey, number: Number) ->
 
 def shown_to(principal: Principal, proposal: Proposal) -> dict[str, Any]:
     """What a proposal shows to a reader who sees it: `changes`, `consequences`, `events`, `left_out`."""
-    held: dict[str, Any] = json.loads(proposal.shown)
-    return held
+    return {**json.loads(proposal.shown), "consequences": proposals.consequences(principal, proposal)}
 
 
 def _found(request: HttpRequest, operator_key: str, number: int) -> tuple[Principal, Proposal]:

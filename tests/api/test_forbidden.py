@@ -11,7 +11,6 @@ from django.urls import reverse
 
 from identities.models import Account, ApiToken
 from identities.policy.principal import Role
-from identities.services import api_tokens
 from tests import make
 from tests.api.calls import Caller, caller
 
@@ -82,4 +81,3 @@ def test_it_takes_a_few_queries_however_many_can_give_it(account: Account) -> No
             edited(call, account)
         counts.append(len(queries))
     assert counts[0] == counts[1] <= 8
-    assert api_tokens.bounds_of(make.COMMAND) == ""
