@@ -186,10 +186,11 @@ def delete(request: HttpRequest, operator_key: str, account_key: str) -> HttpRes
                 warning=accounts_shown.STILL_ON_SERVERS,
             )
     context = _frame(account, "Delete", f"Delete account {account.name}")
-    context |= accounts_shown.what_goes(principal, account)
+    going = accounts_shown.what_goes(principal, account)
+    context |= going
     if deliveries.has_clusters(account.operator):
         last = removals_shown.last_known(account)
-        context |= {**last, "consequences": (*context["consequences"], *last["known"])}
+        context |= {**last, "consequences": (*going["consequences"], *last["known"])}
     return htmx.render_form(request, form, "", context, panel=htmx.CONFIRM)
 
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("identities", "0026_holding_expiry"),
+        ("identities", "0027_names_within_their_scope"),
     ]
 
     operations = [
