@@ -1,4 +1,4 @@
-"""What stands where: deliveries, the ledger of signed JWTs, the audit, search, and who is asking."""
+"""What stands where: deliveries, the ledger of signed JWTs, search, and who is asking."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from identities.api.operations import Answer, operation
 from identities.api.operators import ONE as OPERATOR
 from identities.api.schemas import AccountKey, Given, Line, OperatorKey, Page, PublicKey
 from identities.lookup import principal_for
-from identities.models import AuditEvent, IssuedToken, Key, Operator
+from identities.models import IssuedToken, Key, Operator
 from identities.policy.actions import Action
-from identities.queries import activity, deliveries, search
+from identities.queries import deliveries, search
 from identities.queries.deliveries import Line as ServerLine
 from identities.queries.deliveries import Stand
 from identities.services import choosing
@@ -83,37 +83,6 @@ class LedgerWanted(paging.Paging):
 
     kind: Literal["", "operator", "account", "user", "activation"] = ""
     subject: Annotated[PublicKey, Field(description="Only those for this key.")] = ""
-
-
-class TargetOut(Given):
-    """What an event is about."""
-
-    kind: str
-    key: str
-    name: str
-
-
-class EventOut(Given):
-    """One event of the audit."""
-
-    seq: int
-    at: datetime
-    actor: str
-    actor_name: str
-    way: str
-    address: str
-    action: str
-    summary: str = Field(description="Empty where it names something that you may not see.")
-    targets: list[TargetOut] = Field(description="The first few of them.")
-    more_targets: bool
-
-
-class AuditWanted(paging.Paging):
-    """Which events, and which page of them."""
-
-    actor: Annotated[Line, Field(description="The actor's key, such as person:3.")] = ""
-    action: Annotated[Line, Field(description="The action's name, such as user.create.")] = ""
-    object: Annotated[Line, Field(description="A public key, or a part of the name.")] = ""
 
 
 class FoundOut(Given):
@@ -192,25 +161,6 @@ def account_ledger(
     keys = Key.objects.filter(account=account).values("public_key")
     rows = IssuedToken.objects.filter(operator=account.operator_id, subject__in=keys)
     return _ledger(rows, wanted)
-
-
-@operation("list-audit", "GET", "audit", Page[EventOut], tag=TAG)
-def audit(request: HttpRequest, wanted: Query[AuditWanted]) -> Answer:
-    """List who did what to what, the newest first"""
-    asked = activity.Wanted(actor=wanted.actor, action=wanted.action, object=wanted.object.strip())
-    principal = principal_for(request)
-    rows = activity.events(principal, asked)
-    found: list[AuditEvent] = []
-
-    def kept(row: AuditEvent) -> AuditEvent:
-        found.append(row)
-        return row
-
-    page = paging.page(rows, wanted, kept, by="seq", descending=True)
-    ids = [row.pk for row in found]
-    targets, whole = activity.targets(principal, ids), activity.whole(principal, ids)
-    items = [_event(row, targets.get(row.pk), whole=row.pk in whole) for row in found]
-    return Answer(body=Page[EventOut](items=items, next=page.next))
 
 
 @operation("search", "GET", "search", Results, tag=TAG)
@@ -327,20 +277,4 @@ def _holding(line: ServerLine) -> HoldingOut:
         jti=held.jti if held is not None else "",
         said=held.said if held is not None else "",
         at=held.at if held is not None else None,
-    )
-
-
-def _event(row: AuditEvent, targets: activity.Targets | None, *, whole: bool) -> EventOut:
-    shown = targets.first if targets is not None else ()
-    return EventOut(
-        seq=row.seq,
-        at=row.at,
-        actor=row.actor,
-        actor_name=row.actor_name,
-        way=row.way,
-        address=row.address,
-        action=row.action,
-        summary=row.summary if whole else "",
-        targets=[TargetOut(kind=one.kind, key=one.key, name=one.name) for one in shown],
-        more_targets=targets is not None and targets.more,
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from identities.claims import diff
 from identities.models import Account, Operator, User
@@ -33,6 +35,23 @@ def _lowered(sent: list[str]) -> list[str]:
     return list(dict.fromkeys(url.strip().lower() for url in sent))
 
 
+def _rfc3339(sent: object) -> object:
+    """Only a text with date, time and offset: pydantic alone would take bare dates and numbers, too."""
+    if not isinstance(sent, str) or not _RFC3339.fullmatch(sent):
+        raise PydanticCustomError("moment", "Write a moment with its offset, such as 2026-11-27T08:30:00Z.")
+    return sent
+
+
+def _in_range(sent: datetime) -> datetime:
+    """Further away, a moment can't be told in UTC."""
+    if not 1970 <= sent.year < 9999:
+        raise PydanticCustomError("moment", "Choose a year from 1970 to 9998.")
+    return sent
+
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_in_range)]
+"""RFC 3339, such as `2026-11-27T08:30:00Z`."""
 Tags = Annotated[list[Line], Field(max_length=1000), AfterValidator(_tags)]
 """Lower-cased and sorted, as nsc does."""
 Urls = Annotated[list[Line], Field(max_length=100), AfterValidator(_lowered)]

@@ -11,6 +11,7 @@ from identities.api import (
     accounts,
     activation_requests,
     activations,
+    audit,
     clusters,
     exports,
     imports,
@@ -48,6 +49,7 @@ NOUNS = (
     proposals,
     manifests,
     observing,
+    audit,
 )
 """Every module that declares operations, in the order of the documentation."""
 

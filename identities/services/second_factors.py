@@ -16,13 +16,13 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, Model, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from identities.errors import IdentityError
 from identities.lookup import NotFound
@@ -32,8 +32,6 @@ from identities.policy import decisions, second_factor
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.services import audit, clock, people, secrets, sessions
-
-Row = TypeVar("Row", bound=Model)
 
 TOTP = Authenticator.Type.TOTP
 RECOVERY = Authenticator.Type.RECOVERY_CODES
@@ -229,13 +227,13 @@ def demand(*, principal: Principal, of_whom: second_factor.Demand) -> None:
         )
 
 
-def with_demand(found: QuerySet[Row], *, person: str = "pk") -> QuerySet[Row]:
+def with_demand(found: QuerySet[Any], *, person: str = "pk") -> QuerySet[Any]:
     """People, or what is somebody's by the column `person`, with what `is_missing` asks: nobody pays a query for it."""
-    asked = found.annotate(
+    asked: QuerySet[Any] = found.annotate(
         factor_demanded=Subquery(Installation.objects.values("second_factor")[:1]),
         factor_there=Exists(Authenticator.objects.filter(user=OuterRef(person), type__in=[TOTP, PASSKEY])),
     )
-    return cast("QuerySet[Row]", asked)
+    return asked
 
 
 def is_missing(held: Any, principal: Principal) -> bool:
