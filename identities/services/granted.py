@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from identities.claims.account import AccountBody
 from identities.claims.common import Claims
 from identities.models import Account
@@ -29,6 +31,12 @@ def require(
 def changed(before: Claims[AccountBody], after: Claims[AccountBody]) -> bool:
     """True when something that the operator grants differs."""
     return _granted(before) != _granted(after)
+
+
+def kept(now: Claims[AccountBody], then: Claims[AccountBody]) -> Claims[AccountBody]:
+    """`then` with all that the operator grants as it is `now`."""
+    body = replace(then.nats, limits=now.nats.limits, cluster_traffic=now.nats.cluster_traffic)
+    return replace(then, nats=body, exp=now.exp, nbf=now.nbf)
 
 
 def _granted(claims: Claims[AccountBody]) -> tuple[object, ...]:

@@ -40,6 +40,7 @@ from identities.services import (
     changes,
     clock,
     dependents,
+    granted,
     imports,
     mappings,
     operator_keys,
@@ -107,8 +108,16 @@ def signing_keys_since(row: Row, then: Version) -> earlier.SigningKeys:
     return earlier.signing_keys(changes.claims_of(row).nats, then.claims.nats)
 
 
-def plan(principal: Principal, row: Row, number: int, *, revive: Collection[str] = ()) -> changes.Change:
-    """What bringing back a version would change; `revive` names removed signing keys that come back with it.
+def plan(
+    principal: Principal,
+    row: Row,
+    number: int,
+    *,
+    revive: Collection[str] = (),
+    keep_granted: bool = False,
+) -> changes.Change:
+    """What bringing back a version would change; `revive` names removed signing keys that come back with it, and with
+    `keep_granted` what the operator grants an account stays as it is.
 
     Raises:
         NotFound, IdentityError: what of it can't stand any more.
@@ -117,6 +126,7 @@ def plan(principal: Principal, row: Row, number: int, *, revive: Collection[str]
     if isinstance(row, Operator):
         return _plan_operator(row, then, revive)
     if isinstance(row, Account):
+        then = granted.kept(changes.claims_of(row), then) if keep_granted else then
         return _plan_account(principal, row, then, revive)
     return _plan_user(row, then)
 
@@ -146,9 +156,17 @@ def roll_back_operator(
 
 @guarded
 def roll_back_account(
-    *, principal: Principal, account: Account, number: int, version: int, revive: Collection[str] = ()
+    *,
+    principal: Principal,
+    account: Account,
+    number: int,
+    version: int,
+    revive: Collection[str] = (),
+    keep_granted: bool = False,
 ) -> Account:
     """Sign version `number` of an account as its newest; who may is who may edit each part that changes.
+
+    With `keep_granted` what the operator grants stays as it is, and admins of the account may bring back the rest.
 
     Raises:
         StaleWrite: somebody else changed it meanwhile. InvalidClaims: what is refused today. Forbidden. NoSigner.
@@ -156,7 +174,7 @@ def roll_back_account(
     decisions.require(principal, Action.ACCOUNT_EDIT, accounts.scope(account))
     with changes.transaction_of_one():
         row = changes.locked(account, version)
-        change = plan(principal, row, number, revive=revive)
+        change = plan(principal, row, number, revive=revive, keep_granted=keep_granted)
         for action in _actions(change):
             decisions.require(principal, action, accounts.scope(row))
         before: AccountBody = change.before.nats

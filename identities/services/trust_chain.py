@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q
+
 from identities.claims import codec, trust
 from identities.claims.account import AccountBody
 from identities.claims.activation import ActivationBody
@@ -52,7 +54,7 @@ def names(principal: Principal, keys: Iterable[str]) -> dict[str, str]:
     """What people here call each of these keys."""
     wanted = sorted(keys)[:MOST_NAMES]
     rows = (
-        Key.objects.filter(reach.below_operator(principal), public_key__in=wanted)
+        Key.objects.filter(_known_keys(principal), public_key__in=wanted)
         .order_by(LIVE_LAST)
         .values_list(
             "public_key", "purpose", "role", "operator__name", "account__name", "user__name", "deleted_at"
@@ -62,6 +64,12 @@ def names(principal: Principal, keys: Iterable[str]) -> dict[str, str]:
         key: _named(purpose, role, user or account or operator, deleted=deleted is not None)
         for key, purpose, role, operator, account, user, deleted in rows
     }
+
+
+def _known_keys(principal: Principal) -> Q:
+    """The keys that the principal may know: of who sees an operator, those that its JWT names, too."""
+    of_operators = reach.keys(principal) & Q(purpose__in=(Purpose.IDENTITY, Purpose.SIGNING))
+    return reach.below_operator(principal) | of_operators
 
 
 def _named(purpose: str, role: str, holder: str, *, deleted: bool) -> str:
@@ -173,7 +181,7 @@ def _by_operator(principal: Principal, claims: Claims[Any], what: str) -> list[L
     if claims.iss == claims.sub:
         return [Link(text=f"{what} signed itself: no operator stands behind it", tone=BAD, key=claims.iss)]
     key = (
-        Key.objects.filter(reach.below_operator(principal), public_key=claims.iss, account=None)
+        Key.objects.filter(_known_keys(principal), public_key=claims.iss, account=None)
         .order_by(LIVE_FIRST)
         .select_related("operator")
         .first()

@@ -15,9 +15,9 @@ from identities.lookup import principal_for
 from identities.models import Account, Operator
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
-from identities.services import accounts, changes, clock, columns, rolling_back, users
+from identities.services import accounts, changes, clock, columns, granted, rolling_back, users
 from identities.services.rolling_back import Row, Version
-from identities.views import describing, editing, guards, history, htmx, proving, shown
+from identities.views import accounts_shown, describing, editing, guards, history, htmx, proving, shown
 
 NAV = "operators"
 STAYS = (
@@ -73,7 +73,12 @@ def roll_back_account(request: HttpRequest, operator_key: str, account_key: str,
 
     def save(form: RollBackForm) -> Row:
         return rolling_back.roll_back_account(
-            principal=principal, account=row, number=number, version=form.version, revive=form.revived
+            principal=principal,
+            account=row,
+            number=number,
+            version=form.version,
+            revive=form.revived,
+            keep_granted=not _grants(principal, row),
         )
 
     return _roll_back(request, principal, row, number, save)
@@ -160,7 +165,8 @@ def _roll_back(
     )
 
     def plan() -> changes.Change:
-        return rolling_back.plan(principal, row, number, revive=form.revived)
+        keep = not _grants(principal, row)
+        return rolling_back.plan(principal, row, number, revive=form.revived, keep_granted=keep)
 
     def saved() -> HttpResponse:
         if isinstance(row, Operator) and form.revived and not proving.is_fresh(request):
@@ -176,13 +182,31 @@ def _roll_back(
         return answer
     if request.method != "POST":
         editing.preview(form, row, plan)
+    signed = f"Signed {shown.unix(version.token.iat).text} by {version.token.by_name}."
     context = {
         **_frame(row, f"Version {number}", f"Bring back version {number} of {row.name}"),
         "cancel_url": history.url(row, "version", number),
-        "intro": f"Signed {shown.unix(version.token.iat).text} by {version.token.by_name}. {STAYS}",
+        "intro": f"{signed} {STAYS}{_kept(principal, row, version)}",
         "submit": "Bring this back",
     }
     return htmx.render_form(request, form, "", context)
+
+
+def _grants(principal: Principal, row: Row) -> bool:
+    """Whether somebody may change what an operator grants an account; of all else there is nothing to grant."""
+    return not isinstance(row, Account) or guards.may(
+        principal, Action.ACCOUNT_LIMITS_EDIT, accounts.scope(row)
+    )
+
+
+def _kept(principal: Principal, row: Row, version: Version) -> str:
+    """What does not come back since somebody else grants it, where that was otherwise then."""
+    if not isinstance(row, Account) or _grants(principal, row):
+        return ""
+    if not granted.changed(changes.claims_of(row), version.claims):
+        return ""
+    by = accounts_shown.granted_by(principal, row)
+    return f" Limits, times and cluster traffic were other ones, and stay as they are now. {by}"
 
 
 def _may(principal: Principal, row: Row) -> bool:

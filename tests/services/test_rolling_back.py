@@ -324,6 +324,10 @@ def test_an_account_admin_brings_back_texts_and_nothing_that_the_operator_grants
     row = described(row, "three")
     row = rolling_back.roll_back_account(principal=admin, account=row, number=3, version=row.version)
     assert (body(row).description, body(row).limits.conn) == ("two", 7)
+    row = rolling_back.roll_back_account(
+        principal=admin, account=row, number=1, version=row.version, keep_granted=True
+    )
+    assert (body(row).description, body(row).limits.conn) == ("", 7)
 
 
 def test_a_stale_roll_back_is_refused(account: Account) -> None:

@@ -13,7 +13,16 @@ from identities.claims.drafts import AccountEdit
 from identities.models import AuditEvent, IssuedToken, User
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.principal import Role
-from identities.services import accounts, clock, creds, inspection, reissuing_accounts, users
+from identities.services import (
+    accounts,
+    clock,
+    creds,
+    inspection,
+    keys,
+    reissuing_accounts,
+    trust_chain,
+    users,
+)
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -157,6 +166,22 @@ def test_what_may_not_be_seen_is_not_known_either(user: User) -> None:
     page = inspect(text_of(user), other)
     assert "Shop" not in page
     assert "is not known here" in page
+
+
+def test_who_sees_one_account_knows_its_operator_s_keys_and_no_other_account(user: User) -> None:
+    operator = user.account.operator
+    beside = make.account(operator, "Beside")
+    spare = keys.generate(principal=make.COMMAND, operator=operator, kind=KeyKind.OPERATOR)
+    admin = make.principal(Role.ADMINISTRATOR, account=user.account)
+    for row, known in (
+        (user.account, "ok: Account “Shop” is known here"),
+        (beside, "warn: Account is not known here"),
+    ):
+        found = inspection.inspect(principal=admin, text=row.token.text, now=clock.unix())  # type: ignore[union-attr]
+        said = [f"{link.tone}: {link.text}" for link in found.chain]
+        assert said[:2] == ["ok: Account is signed by operator “Op”", known]
+        assert found.names[row.issuer] == "signing key of Op"
+    assert trust_chain.names(admin, [spare.public_key, beside.public_key]) == {}
 
 
 def test_who_may_inspect() -> None:

@@ -110,6 +110,23 @@ def test_somebody_who_was_overtaken_is_told_by_whom(visitor: Visitor, orders: Ac
     assert "Brought back version 1" in again.text
 
 
+def test_an_account_admin_brings_back_all_but_what_the_operator_grants(orders: Account) -> None:
+    make.person(Role.ADMINISTRATOR, username="olga", operator=orders.operator)
+    edit = AccountEdit(name="Orders", description="x")
+    row = accounts.update(**WHO, account=orders, edit=edit, version=4)
+    admin = Visitor(make.client(Role.ADMINISTRATOR, account=row))
+    page = admin.open(admin.open(url("account-version", row, 1)).link("Bring this back"))
+    assert "Limits, times and cluster traffic were other ones, and stay as they are now." in page.text
+    assert "The operator grants it: olga can change it." in page.text
+    assert "nats.limits.conn" not in page.text
+    saved = admin.send(page, action="/back")
+    assert "Brought back version 1 of “Orders”" in saved.text
+    now = changes.claims_of(Account.objects.get(pk=orders.pk)).nats
+    assert (now.description, now.limits.conn) == ("", 7)
+    again = admin.open(url("account-roll-back", row, 5))
+    assert "stay as they are now. The operator" not in again.text
+
+
 def test_a_viewer_compares_and_brings_nothing_back(orders: Account) -> None:
     viewer = Visitor(make.client(Role.VIEWER))
     page = viewer.open(url("account-version", orders, 1))
