@@ -26,6 +26,11 @@ _GLOBAL: Final = "$G"
 """Where a server puts a client that it does not let in; its disconnect says nothing that AUTH.ERR does not."""
 
 
+_AT_LOGIN: Final = frozenset({"Maximum Account Connections Exceeded", "Maximum Connections Exceeded"})
+_AT_ONCE: Final = 2.0
+"""Seconds. With these reasons servers also end connections when a limit is lowered; who stays shorter never was in."""
+
+
 class What(StrEnum):
     """What happened."""
 
@@ -70,6 +75,9 @@ def read(subject: str, payload: bytes) -> ClientEvent | None:
     account = _text(client.get("acc"))
     if what is not What.REFUSED and account == _GLOBAL:
         return None
+    reason = _text(parsed.get("reason"))
+    if what is What.DISCONNECTED and reason in _AT_LOGIN and _lasted(client, parsed) < _AT_ONCE:
+        what = What.REFUSED
     login = logins.presented(client.get("jwt"))
     known = _text(client.get("user"))
     return ClientEvent(
@@ -80,7 +88,7 @@ def read(subject: str, payload: bytes) -> ClientEvent | None:
         name=_text(client.get("name")),
         client=f"{_text(client.get('lang'))} {_text(client.get('ver'))}".strip()[:_LONGEST],
         address=_text(client.get("host"))[:64],
-        reason=_text(parsed.get("reason")),
+        reason=reason,
         issued=login.issued,
         expires=login.expires,
         not_before=login.not_before,
@@ -103,6 +111,13 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _text(value: object) -> str:
     return value[:_LONGEST].replace("\0", "\ufffd") if isinstance(value, str) else ""
+
+
+def _lasted(client: Mapping[str, Any], event: Mapping[str, Any]) -> float:
+    """How long the client was there, in seconds; for ever where the server does not tell."""
+    began = _moment(client.get("start"))
+    ended = _moment(client.get("stop")) or _moment(event.get("timestamp"))
+    return ended - began if began and ended else float("inf")
 
 
 def _moment(value: object) -> float:

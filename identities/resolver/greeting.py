@@ -18,6 +18,8 @@ from identities.resolver.errors import explain
 from identities.resolver.system import Target
 
 LARGEST_INFO: Final = 64 * 1024
+GUESSED: Final = 1.0
+"""Seconds that what does not greet is given to show what it is."""
 _SHOWN: Final = 80
 _WEB: Final = (
     "A web server answers at this address, not a nats-server. Clients' port is usually 4222; 8222 is where a "
@@ -67,7 +69,8 @@ class Greeting:
 
 
 def greet(route: Route, target: Target, seconds: float) -> Greeting:
-    """Connect, hear the greeting and agree on TLS, each within `seconds`; nobody logs in.
+    """Connect, hear the greeting and agree on TLS, each within `seconds`; nobody logs in. What does not greet is looked
+    at for `GUESSED` seconds more.
 
     Raises: NoGreeting. ResolverError: certificates that can't be used.
     """
@@ -146,22 +149,34 @@ async def _info(route: Route, reader: asyncio.StreamReader, seconds: float) -> M
 
 
 async def _waits_for_us(route: Route, seconds: float) -> str:
-    """What something is that waits for us to speak first; "" when it answers to nothing."""
+    """What something is that waits for us to speak first; "" when it answers to nothing.
+
+    Both ways to speak are tried at once, and briefly: whoever waits has waited for a greeting already.
+    """
+    seconds = min(seconds, GUESSED)
+    web, tls = await asyncio.gather(_is_web(route, seconds), _speaks_tls(route, seconds))
+    return _WEB if web else _TLS_FIRST if tls else ""
+
+
+async def _is_web(route: Route, seconds: float) -> bool:
     with suppress(OSError, TimeoutError, ValueError):
         reader, writer = await _open(route, seconds, None)
         try:
             writer.write(f"GET / HTTP/1.0\r\nHost: {route.url.host}\r\n\r\n".encode())
-            if (await asyncio.wait_for(reader.read(5), seconds)).startswith(b"HTTP/"):
-                return _WEB
+            return (await asyncio.wait_for(reader.read(5), seconds)).startswith(b"HTTP/")
         finally:
             writer.transport.abort()
+    return False
+
+
+async def _speaks_tls(route: Route, seconds: float) -> bool:
     unchecked = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # only whether TLS is spoken: nothing is sent
     unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
     with suppress(OSError, TimeoutError):
         _, writer = await _open(route, seconds, unchecked)
         writer.transport.abort()
-        return _TLS_FIRST
-    return ""
+        return True
+    return False
 
 
 async def _greets_in_clear(route: Route, seconds: float) -> bool:

@@ -164,7 +164,10 @@ class _Address:
             return None
         if isinstance(found, Route):
             is_name = url.host != found.address
-            self._note("address", f"{url.host} is {found.address}." if is_name else "It is no name.", ok=True)
+            text = (
+                f"{url.host} is {found.address}." if is_name else "It is an IP address: no name to look up."
+            )
+            self._note("address", text, ok=True)
             return found
         if isinstance(found, OSError | UnicodeError):
             self._note("address", explain(f"getaddrinfo: {said_by(found)}"), said=said_by(found))

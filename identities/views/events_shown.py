@@ -50,7 +50,9 @@ _CLOSED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRow:
-    """One event. `remedy` and `remedy_url` are where it is mended, "" for nowhere; `server_said` is in its words."""
+    """One event. `account_key` is there where nobody here has that key. `remedy` and `remedy_url`: where it is mended,
+    "" for nowhere; `server_said` is in its words.
+    """
 
     at: shown.When
     state: shown.State
@@ -59,6 +61,7 @@ class EventRow:
     note: str
     key: shown.Chip | None
     account: str
+    account_key: shown.Chip | None
     client: str
     server: str
     why: str
@@ -100,7 +103,8 @@ def _row(event: ServerEvent, behind: Background) -> EventRow:
         url=url,
         note=note,
         key=shown.chip(event.user_key) if event.user_key else None,
-        account=holder.account if holder is not None else shown.short(event.account_key),
+        account=holder.account if holder is not None else "",
+        account_key=shown.chip(event.account_key) if event.account_key and holder is None else None,
         client=" from ".join(text for text in (client, event.address) if text),
         server=event.server or event.cluster.name,
         why=why,
@@ -113,12 +117,14 @@ def _row(event: ServerEvent, behind: Background) -> EventRow:
 def _why(event: ServerEvent, kind: EventKind, behind: Background) -> tuple[str, str, str]:
     if kind is EventKind.LOST:
         return f"{event.reason} events came at once that were too many to be kept.", "", ""
-    if kind is EventKind.DISCONNECTED:
-        return _closed(event.reason), "", ""
+    if kind is EventKind.DISCONNECTED or (
+        kind is EventKind.AUTH_FAILED and event.reason in _CLOSED and event.reason not in _OF_THE_JWT
+    ):
+        route, label = _REMEDIES.get(event.reason, ("", ""))
+        url = _url(route, event, behind)
+        return _closed(event.reason), label if url else "", url
     if kind is EventKind.CONNECTED:
         return "", "", ""
-    if event.reason in _CLOSED and event.reason not in _OF_THE_JWT:
-        return _CLOSED[event.reason], "", ""
     cause = server_events.cause(event, behind)
     words, route, label = _WORDS[cause.why]
     if cause.newer:
@@ -144,6 +150,8 @@ def _when(cause: Cause, event: ServerEvent) -> str:
 def _url(route: str, event: ServerEvent, behind: Background) -> str:
     if not route:
         return ""
+    if route == "whose":
+        return reverse(route)
     holder = behind.known.get(event.user_key) or behind.known.get(event.account_key)
     if holder is None:
         return ""
@@ -154,14 +162,15 @@ def _url(route: str, event: ServerEvent, behind: Background) -> str:
 
 _OF_THE_JWT = frozenset({"Authentication Failure", "Authentication Expired", "Credentials Revoked"})
 _BEFORE = frozenset({Why.EXPIRED, Why.ACCOUNT_EXPIRED})
-_OF_ACCOUNT = frozenset({"account", "account-edit", "revocations", "signing-keys"})
+_OF_ACCOUNT = frozenset({"account", "account-edit", "account-limits", "revocations", "signing-keys"})
+_REMEDIES = {"Maximum Account Connections Exceeded": ("account-limits", "Look at the account's limits")}
 _WORDS: dict[Why, tuple[str, str, str]] = {
     Why.NO_JWT: (
         "The client showed no JWT that can be believed: none at all, a password, or one that its issuer did not sign.",
         "",
         "",
     ),
-    Why.STRANGE_ACCOUNT: ("The account of its JWT is not known here.", "", ""),
+    Why.STRANGE_ACCOUNT: ("The account of its JWT is not known here.", "whose", "What is this key?"),
     Why.ACCOUNT_DELETED: ("Its account was deleted here.", "", ""),
     Why.EXPIRED: ("Its JWT had expired {when}.", "user-edit", "Give it a later expiry"),
     Why.NOT_YET: ("Its JWT is valid from {when} on.", "user-edit", "Edit the user"),

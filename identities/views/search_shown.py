@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from identities.formats import mentions
 from identities.forms.search import LABELS, Look, Query, place_text
 from identities.models import Mode, Operator, Purpose, Server
-from identities.nkeys import KeyKind, kind_of
+from identities.nkeys import KeyKind, is_public, kind_of
 from identities.policy.principal import Principal
 from identities.queries import candidates, effective, search
 from identities.queries.coverage import Coverage
@@ -116,6 +116,9 @@ def operator_choices(operators: Sequence[Operator], query: Query) -> tuple[Choic
 
 def found(principal: Principal, query: Query, operators: tuple[Operator, ...]) -> dict[str, Any]:
     """Names, keys and subjects; at most five queries."""
+    if query.look is not Look.NAMES and is_public(query.text, KeyKind.SERVER):
+        row = _server(search.servers(principal, [query.text]).get(query.text), query.text)
+        return {"searched": True, "keys": (row,) if row is not None else ()}
     part = search.key_part(query.text) if query.look is not Look.NAMES else None
     keys = search.keys(principal, part) if part else ()
     context: dict[str, Any] = {"searched": True, "keys": tuple(map(_key, keys[: search.PAGE]))}

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from identities.claims.limits import OperatorLimits
 from identities.claims.permissions import UserPermissionLimits
 from identities.models import Cluster, EventKind, ServerEvent, User
 from identities.resolver import client_events, messages
@@ -96,6 +97,38 @@ def jwt_of(user: User) -> str:
     assert user.token is not None
     with signing.token_text(user.token) as text:
         return text
+
+
+def test_one_connection_too_many_is_a_refused_login(nats: natsserver.Stable, tmp_path: Path) -> None:
+    operator = make.operator()
+    account = make.account(operator, limits=replace(OperatorLimits.unlimited(), conn=1))
+    creds = crew.creds_file(tmp_path, make.user(account))
+    one = nodes.start(nats, operator)
+    cluster = nodes.cluster(one)
+    with nodes.linked(one) as link, crew.Crew() as clients:
+        log = event_log.collect(cluster, link)
+        assert account.token is not None
+        link.ask(messages.CLAIMS_UPDATE, account.token.text.encode())
+        clients.join("first", one[0].url, creds)
+        with pytest.raises(natsclient.LoginRefused, match="connections exceeded"):
+            natsclient.lets_in(one[0].url, creds)
+        natsserver.eventually(
+            lambda: log.store() >= 0 and ServerEvent.objects.filter(kind=EventKind.AUTH_FAILED).exists(),
+            "the refusal",
+        )
+    refused = ServerEvent.objects.filter(kind=EventKind.AUTH_FAILED)
+    assert {row.reason for row in refused} == {"Maximum Account Connections Exceeded"}
+    assert not ServerEvent.objects.filter(kind=EventKind.DISCONNECTED, reason__startswith="Maximum").exists()
+
+
+def test_whom_a_lowered_limit_ends_was_there_and_was_disconnected() -> None:
+    told = {"reason": "Maximum Account Connections Exceeded", "timestamp": "2026-11-26T10:00:09Z"}
+    subject = "$SYS.ACCOUNT.A.DISCONNECT"
+    for start, what in (("10:00:00", "disconnected"), ("10:00:08.9", "auth-failed"), ("", "disconnected")):
+        client = {"acc": "A", "start": f"2026-11-26T{start}Z" if start else ""}
+        event = client_events.read(subject, json.dumps({"client": client, **told}).encode())
+        assert event is not None
+        assert event.what == what
 
 
 def test_a_flood_costs_a_count_and_the_rest_is_written_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:

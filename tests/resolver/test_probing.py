@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from identities.nkeys import KeyKind, KeyPair, SecretBytes
-from identities.resolver import probing
+from identities.resolver import greeting, probing
 from identities.resolver.plan import TestUser
 from identities.resolver.probing import At, Probe, probe
 from identities.resolver.system import Target
@@ -86,6 +86,15 @@ def test_whatever_listens_there_is_named_in_time(talk: fakenats.Talk, name: str,
     assert words in last(at)[1]
     assert not at.ok
     assert time.monotonic() - began < 6 * SECONDS + 2
+
+
+def test_who_says_nothing_is_waited_for_once_and_looked_at_briefly() -> None:
+    with fakenats.listening(fakenats.silent) as port:
+        began = time.monotonic()
+        at = only(tcp(port), connect_seconds=3.0)
+        passed = time.monotonic() - began
+    assert at.steps[0].text == "It is an IP address: no name to look up."
+    assert 3.0 <= passed < 3.0 + greeting.GUESSED + 1.0
 
 
 def test_an_address_after_a_broken_one_is_tried_too() -> None:

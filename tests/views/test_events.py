@@ -148,6 +148,20 @@ def test_events_are_filtered_by_kind_name_key_and_address(cluster: Cluster, acco
     assert "did not read fast enough" in page(client, cluster)
 
 
+def test_too_many_connections_lead_to_the_limits_and_a_strange_account_to_whose_it_is(
+    cluster: Cluster, account: Account
+) -> None:
+    user, strange = make.user(account, "alice"), make.account().public_key
+    refused(cluster, user, reason="Maximum Account Connections Exceeded")
+    refused(cluster, user, account_key=strange)
+    text = page(make.client(Role.VIEWER), cluster)
+    assert "more connections than its limits allow" in text
+    limits = reverse("account-limits", args=[account.operator.public_key, account.public_key])
+    assert f'<a href="{limits}">Look at the account\'s limits</a>' in text
+    assert f'<a href="{reverse("whose")}">What is this key?</a>' in text
+    assert strange in text
+
+
 def test_an_account_and_a_user_have_their_own_events_in_all_clusters(
     cluster: Cluster, account: Account
 ) -> None:

@@ -20,7 +20,7 @@ from identities.claims.permissions import (
 )
 from identities.claims.scopes import USER_SCOPE, SigningKey
 from identities.models import Account, Operator, User
-from identities.nkeys import KeyKind
+from identities.nkeys import KeyKind, KeyPair
 from identities.policy.principal import Role
 from identities.queries import candidates, effective
 from identities.services import accounts, changes, clock, signing, users
@@ -329,3 +329,16 @@ def test_the_next_page_of_users_is_a_link(shop: Account) -> None:
     assert "user-050</a>" in following
     assert "user-059</a>" in following
     assert "user-049</a>" not in following
+
+
+def test_a_server_is_found_by_its_id() -> None:
+    server, other = (KeyPair.create(KeyKind.SERVER).public.text for _ in range(2))
+    cluster = make.cluster(name="Main")
+    make.server(cluster, "seventh-server", server_id=server)
+    address = reverse("search")
+    page = make.client().get(address, {"q": server}).content.decode()
+    assert "seventh-server" in page
+    assert reverse("cluster", args=[cluster.operator.public_key, cluster.pk]) in page
+    assert "Nothing found" in make.client().get(address, {"q": other}).content.decode()
+    stranger = make.client(Role.VIEWER, operator=make.operator())
+    assert "seventh-server" not in stranger.get(address, {"q": server}).content.decode()
