@@ -102,7 +102,9 @@ def signed_in(size: int) -> Any:
     from django.test import Client
 
     from identities.models import Person
+    from tests import browsers
 
+    browsers.use_secrets()
     Turn.alias = str(size)
     client = Client()
     client.force_login(Person.objects.get())

@@ -1,4 +1,6 @@
-"""What happens to every request, from the outside in: context, metrics, headers, host, seal, seeds, sign-in."""
+"""What happens to every request, from the outside in: context, metrics, headers, host, seal, seeds, sessions,
+sign-in.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ import structlog
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.views import redirect_to_login
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, resolve_url
@@ -28,7 +31,7 @@ from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.services import second_factors, secrets
 from identities.views import proving
-from nscweb import addresses, errors, metrics, sessions
+from nscweb import addresses, errors, metrics, session_store, sessions
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -166,6 +169,23 @@ def brings_seed(request: HttpRequest) -> bool:
         for name, values in request.POST.lists():
             found += [] if name in _RANDOM or "password" in name else values
     return any(looks_like_seed(text) for text in found)
+
+
+class Sessions(SessionMiddleware):
+    """Django's sessions, but for the cookie: it holds the secret of which the session's key is the hash."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        """Find the session by the hash of the cookie."""
+        request.session = session_store.SessionStore.of(request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""))
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """Save the session; where Django gives the browser its key, give the secret in its place."""
+        response = super().process_response(request, response)
+        cookie = response.cookies.get(settings.SESSION_COOKIE_NAME)
+        if cookie is not None and cookie.value:
+            secret = request.session.secret  # type: ignore[attr-defined]  # our own store, not just any
+            response.cookies[settings.SESSION_COOKIE_NAME] = secret
+        return response
 
 
 class RequireLogin(_Middleware):

@@ -7,7 +7,7 @@ import sys
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from nscweb import configuration, keyfile, sqlite
+from nscweb import configuration, keyfile, private, sqlite
 
 sqlite.use_safe_library()  # before anything imports Django's SQLite backend
 
@@ -93,7 +93,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "nscweb.middleware.Sealed",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "nscweb.middleware.Sessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -145,6 +145,10 @@ else:
     )
 _database["ATOMIC_REQUESTS"] = False
 DATABASES = {"default": _database}
+_secret = [DATA_DIR / "secret.key", DATA_DIR / "master.key"]
+if _database["ENGINE"] == "django.db.backends.sqlite3":
+    _secret += private.database(str(_database["NAME"]))
+_open = private.close(*_secret)
 
 # Shared by all processes and hosts: sign-in rate limits count in it.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "nscweb_cache"}}
@@ -200,6 +204,7 @@ PASSWORD_RESET_TIMEOUT = 4 * 3600
 
 # --- sessions, cookies, transport: NSCWEB_URL decides
 _prefix = "__Host-" if HTTPS else ""
+SESSION_ENGINE = "nscweb.session_store"
 SESSION_COOKIE_NAME = f"{_prefix}nscweb_session"
 SESSION_COOKIE_AGE = configuration.integer("NSCWEB_SESSION_HOURS", minimum=1) * 3600
 SESSION_IDLE_SECONDS = configuration.integer("NSCWEB_SESSION_IDLE_MINUTES", minimum=2) * 60
@@ -250,5 +255,7 @@ nscweb_logging.configure(
 )
 if WAL_REFUSAL and "runserver" not in sys.argv:
     nscweb_logging.announce(WAL_REFUSAL)
+for _path in _open:
+    nscweb_logging.announce(f"{_path} is open to others and not ours to close: chmod 600 it.")
 for _name in configuration.unknown_names():
     nscweb_logging.announce(configuration.unknown_name_message(_name))

@@ -14,7 +14,7 @@ from django.conf import settings as django_settings
 from django.db.backends.base.operations import BaseDatabaseOperations
 from hypothesis import HealthCheck, settings
 
-from tests import natsserver, nsc
+from tests import browsers, natsserver, nsc
 
 _TRUE = {"1", "true", "yes", "on"}
 FULL = os.environ.get("NSCWEB_TEST_FULL", "").lower() in _TRUE
@@ -59,6 +59,7 @@ def _flush_all(self: BaseDatabaseOperations, sql_list: Sequence[str]) -> None:
 
 
 BaseDatabaseOperations.execute_sql_flush = _flush_all  # type: ignore[method-assign]
+browsers.use_secrets()
 
 
 def _database_is_left_to_sqlite(event: str, args: tuple[object, ...]) -> None:

@@ -11,7 +11,9 @@ import subprocess
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
+from copy import deepcopy
 from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +28,11 @@ from identities.nkeys import KeyPair, SecretBytes
 from identities.services import secrets, signing
 from identities.vault import envelope
 from nscweb import logging as nscweb_logging
+from nscweb.session_store import SessionStore
 
 FORMATS = ("json", "console")
 ENOUGH = 24
+SESSION = "secret of a session"
 _RUN = re.compile(rb"[A-Za-z0-9+/_-]{%d,}" % ENOUGH)
 
 
@@ -63,6 +67,12 @@ class Songs:
         signature = jwt.rpartition(b".")[2]
         self.exact[signature[:ENOUGH]] = name
         self.learn(base64.urlsafe_b64decode(signature + b"=="), name)
+
+    def learn_session(self, secret: str) -> None:
+        """What a browser holds of its session: its letters, and the bytes that they stand for."""
+        self.exact[secret[:ENOUGH].encode()] = SESSION
+        self.learn(secret.encode(), SESSION)
+        self.learn(base64.urlsafe_b64decode(secret + "="), SESSION)
 
     def knows(self, text: bytes) -> bool:
         """Whether this seed or JWT was heard of."""
@@ -117,7 +127,7 @@ class WatchedClient(Client):
     def request(self, **request: Any) -> Any:
         """Ask, and keep what came."""
         response = super().request(**request)
-        headers = {**response.headers, "Set-Cookie": response.cookies.output()}
+        headers = {**response.headers, "Set-Cookie": _without_session(response.cookies)}
         match = response.wsgi_request.resolver_match
         what = f"{request['REQUEST_METHOD']} {match.view_name if match else 'nowhere'}"
         content = response.getvalue() if response.streaming else response.content
@@ -125,6 +135,14 @@ class WatchedClient(Client):
             content = _unpacked(content)
         self.answers.append(Answer(what, response.status_code, content, headers))
         return response
+
+
+def _without_session(cookies: SimpleCookie) -> str:
+    """Cookies as they are sent, but for the session's own secret, which may go this way and no other."""
+    sent = deepcopy(cookies)
+    if settings.SESSION_COOKIE_NAME in sent:
+        sent[settings.SESSION_COOKIE_NAME] = "its own"
+    return sent.output()
 
 
 def _unpacked(data: bytes) -> bytes:
@@ -144,9 +162,9 @@ def heard(songs: Songs, answers: list[Answer]) -> dict[str, set[str]]:
 
 
 def hear_of_everything(monkeypatch: pytest.MonkeyPatch) -> Songs:
-    """Every key that is made and everything that is sealed from now on, and the keys of the installation."""
+    """Every key and session that is made and everything that is sealed from now on, and the installation's keys."""
     songs = Songs()
-    create, seal = KeyPair.create, envelope.seal
+    create, seal, draw = KeyPair.create, envelope.seal, SessionStore._get_new_session_key
 
     def heard_create(cls: type[KeyPair], kind: Any) -> KeyPair:
         pair = create(kind)
@@ -160,6 +178,12 @@ def hear_of_everything(monkeypatch: pytest.MonkeyPatch) -> Songs:
             songs.learn(plain.reveal(), "key of the audit chain")
         return seal(ring, plain, table=table, public_key=public_key, purpose=purpose)
 
+    def heard_draw(store: SessionStore) -> str:
+        session_key = draw(store)
+        songs.learn_session(store.secret)
+        return session_key
+
+    monkeypatch.setattr(SessionStore, "_get_new_session_key", heard_draw)
     monkeypatch.setattr(KeyPair, "create", classmethod(heard_create))
     monkeypatch.setattr(envelope, "seal", heard_seal)
     songs.learn(base64.b64decode(settings.NSCWEB_MASTER_KEY.partition(":")[2]), "master key")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.urls import NoReverseMatch, Resolver404, get_resolver, resolve, reverse
@@ -151,6 +152,11 @@ class Story:
             assert self.ann.send(page, **typed).status == 422
         page = self.ann.send(page, username="ann", password=make.PASSWORD, again=make.PASSWORD)
         assert "You administer this installation" in page.text
+
+    @property
+    def cookie(self) -> str:
+        """The secret of the session that is open at the moment."""
+        return str(self.ann.client.cookies[settings.SESSION_COOKIE_NAME].value)
 
     def made(self, route: str, *keys: str, **typed: Any) -> Page:
         """Fill in a form and send it: it is taken."""

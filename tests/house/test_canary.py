@@ -70,6 +70,8 @@ def test_a_secret_leaves_by_its_download_and_by_nothing_else(
     assert len(ann.pasted) > 200
     assert sorted(set(ann.taken)) == []
     assert not canary.open_everything(songs), "the canary does not know these"
+    assert songs.heard_in(ann.cookie.encode()) == {canary.SESSION}
+    assert ann.ann.open("/").status == 200, "that session is alive"
 
     only_the_downloads(songs, ann.answers)
     songs.learn(ann.token.encode(), "one-time link")  # which its own page held

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nscweb import checks, configuration, keyfile, sqlite
+from nscweb import checks, configuration, keyfile, private, sqlite
 
 ROOT = Path(__file__).parents[2]
 
@@ -131,6 +131,52 @@ def test_the_secret_key_is_made_once_and_closed_to_others(tmp_path: Path) -> Non
     assert len(first) >= 64
     assert stat.S_IMODE((tmp_path / "keys" / "secret.key").stat().st_mode) == 0o600
     assert [path.name for path in (tmp_path / "keys").iterdir()] == ["secret.key"]
+
+
+def test_the_database_and_the_keys_are_closed_also_where_the_directory_is_open(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    code = "import django, os; os.environ['DJANGO_SETTINGS_MODULE'] = 'nscweb.settings'; "
+    code += "django.setup(); from django.db import connection as c; x = c.cursor(); x.execute('CREATE TABLE t (a)'); "
+    code += "print(*sorted(f'{p.name}:{p.stat().st_mode & 0o777:o}' for p in s.DATA_DIR.iterdir()))"
+    for journal, beside in (("on", ("wal", "shm")), ("off", ("journal",))):
+        data = tmp_path / journal
+        data.mkdir(mode=0o755)
+        done = _settings(data, code, NSCWEB_SQLITE_WAL=journal)
+        assert done.returncode == 0, done.stderr
+        modes = dict(each.split(":") for each in done.stdout.split())
+        names = ["secret.key", "nscweb.sqlite3", *(f"nscweb.sqlite3-{each}" for each in beside)]
+        assert modes == dict.fromkeys(names, "600")
+
+
+def test_what_was_left_open_is_closed_at_the_next_start(tmp_path: Path) -> None:
+    names = ("secret.key", "master.key", "nscweb.sqlite3", "nscweb.sqlite3-wal", "nscweb.sqlite3-journal")
+    for name in names:
+        (tmp_path / name).touch(mode=0o644)
+        (tmp_path / name).chmod(0o644)
+    (tmp_path / "secret.key").write_text("x" * 64)
+    done = _settings(tmp_path, "pass")
+    assert done.returncode == 0, done.stderr
+    assert "open to others" not in done.stderr
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in names} == {0o600}
+
+
+def test_what_belongs_to_somebody_else_is_told_and_does_not_stop_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, mode: int) -> None:
+        raise PermissionError(path)
+
+    path = tmp_path / "theirs"
+    path.touch()
+    path.chmod(0o640)
+    monkeypatch.setattr(Path, "chmod", refuse)
+    assert private.close(path, tmp_path / "missing") == [path]
+
+
+def test_a_database_in_memory_or_in_a_directory_that_is_missing_is_not_made(tmp_path: Path) -> None:
+    assert private.database(":memory:") == []
+    private.database(str(tmp_path / "missing" / "nscweb.sqlite3"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_sqlite_library_with_the_wal_bug_gets_no_wal() -> None:
