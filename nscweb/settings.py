@@ -179,7 +179,7 @@ ACCOUNT_SESSION_REMEMBER = True  # the session ends by NSCWEB_SESSION_HOURS, not
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_RATE_LIMITS = {
     # a whole office may come from one address: it is the name that is guarded closely, here and by our durable count
-    "login": "120/m/ip",
+    "login": "60/m/ip",
     "login_failed": "60/m/ip,5/5m/key",
     "change_password": "5/m/user",
     "reauthenticate": "10/m/user",

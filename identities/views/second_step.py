@@ -20,6 +20,7 @@ from identities.views import guards, htmx, proving
 
 STEP = "account/second_step.html"
 PASSKEY = "account/passkey.html"
+TOO_MANY = "Too many sign-ins were tried from your address. Wait a minute, then try again."
 _WHAT = "Second factor"
 
 
@@ -71,7 +72,7 @@ def passkey(request: HttpRequest) -> HttpResponse:
     form = PasskeyForm(request.POST if request.method == "POST" else None)
     if request.method == "POST":
         if not ratelimit.consume(request, action="login", user=None):
-            form.add_error(None, second_factors.TOO_MANY)
+            form.add_error(None, TOO_MANY)
         elif (person := proving.answered(request, None, form, "Sign-in with a passkey")) is not None:
             record_authentication(request, person, "mfa", type=str(second_factors.PASSKEY), passwordless=True)
             answer: HttpResponse = perform_login(request, Login(user=person, redirect_url=onward))
