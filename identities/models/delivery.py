@@ -26,7 +26,7 @@ class DeliveryState(models.TextChoices):
     REFUSED = "refused"
     """A server refused it: the same JWT would be refused again."""
     HELD = "held"
-    """A server holds a newer JWT than ours: a person has to choose."""
+    """A server holds a newer JWT than ours, or one that was not made here: a person has to choose."""
 
 
 class Delivery(models.Model):
@@ -34,8 +34,8 @@ class Delivery(models.Model):
 
     `generation` rises with every change of the account; a worker that ends writes it to `delivered`, so that a change
     made meanwhile is not lost. Only the worker that holds the cluster (`Cluster.fence`) delivers and may write results.
-    `found` is the newer JWT that is there, for showing; `overrule` the SHA-256 (hex) of one that a person chose to
-    replace.
+    `found` is the JWT there that was not overwritten, for showing; `overrule` names those that a person chose to
+    replace, the last one first, by the first 16 hex digits of their SHA-256.
     """
 
     cluster = models.ForeignKey("identities.Cluster", on_delete=models.CASCADE, related_name="deliveries")

@@ -117,6 +117,50 @@ def distrusting(operator: Operator, claims: Claims[OperatorBody]) -> dict[str, f
     return {key: servers for key, servers in found.items() if servers}
 
 
+def strangers(operator: Operator, claims: Claims[OperatorBody]) -> dict[str, frozenset[int]]:
+    """The servers (numbers of their rows) that are known not to trust issuers of the operator's live accounts which are
+    no key of its `claims` (any more), by that issuer.
+
+    One query where there are none. A server that runs with an earlier operator JWT may still trust a removed key.
+    """
+    trusted = [*claims.nats.signing_keys]
+    if not claims.nats.strict_signing_key_usage:
+        trusted.append(operator.public_key)
+    rows = Account.objects.live().filter(operator=operator, token__isnull=False).exclude(issuer__in=trusted)
+    issuers = set(rows.order_by().values_list("issuer", flat=True).distinct())
+    if not issuers:
+        return {}
+    servers = Server.objects.filter(cluster__operator=operator, cluster__deleted_at=None)
+    told = {pk: json.loads(keys) if keys else None for pk, keys in servers.values_list("pk", "operator_keys")}
+    versions = {one.iat: one for one in _versions(operator)}
+    return {
+        issuer: frozenset(
+            pk for pk, keys in told.items() if not _may_trust(operator.public_key, keys, issuer, versions)
+        )
+        for issuer in issuers
+    }
+
+
+def _may_trust(
+    operator: str,
+    keys: Mapping[str, int] | None,
+    issuer: str,
+    versions: Mapping[int, Claims[OperatorBody]],
+) -> bool:
+    """Whether a server that told these `keys` may go by what `issuer` signs.
+
+    Asked is the version of the operator's JWT that it runs with, or, where that is not known, every one.
+    """
+    running = versions.get(keys.get(operator, 0)) if keys is not None else None
+    asked = versions.values() if running is None else (running,)
+    if keys is not None and issuer != operator and issuer in keys:  # the identity key of another operator
+        return True
+    return any(
+        issuer in one.nats.signing_keys or (issuer == operator and not one.nats.strict_signing_key_usage)
+        for one in asked
+    )
+
+
 def _versions(operator: Operator) -> Iterator[Claims[OperatorBody]]:
     """The operator's JWTs that are known here, the latest first."""
     texts = (

@@ -16,6 +16,14 @@ def at(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, tz=UTC)
 
 
+def in_words(seconds: int) -> str:
+    """Unix `seconds` for people; what no calendar has stays a number."""
+    try:
+        return f"{at(seconds):%Y-%m-%d %H:%M} UTC"
+    except (OverflowError, ValueError, OSError):
+        return f"second {seconds}"
+
+
 def now() -> datetime:
     """Now, as an aware datetime."""
     return datetime.now(tz=UTC)

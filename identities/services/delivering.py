@@ -1,7 +1,8 @@
 """Brings waiting accounts to the servers of a cluster, and finds out whether they hold them: a batch at a time.
 
-Look up first: a newer JWT there is never overwritten, a person has to choose. Then push, and read every server's words:
-“jwt updated” is a full resolver's word for what it stores, also of what it will not go by, so it is looked up again.
+Look up first: a newer JWT there, or one that was not made here, is never overwritten, a person has to choose. Then
+push, and read every server's words: “jwt updated” is a full resolver's word for what it stores, also of what it will
+not go by, so it is looked up again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from identities.claims import codec
 from identities.claims.errors import ClaimsError
 from identities.models import (
-    Account,
     Cluster,
     Delivery,
     DeliveryState,
@@ -29,12 +29,20 @@ from identities.resolver import claims_requests, system
 from identities.resolver.claims_requests import Found, ServerKey, Told
 from identities.resolver.messages import Verdict
 from identities.resolver.system import SystemLink
-from identities.services import changes, clock, delivering_results, leases, outbox, removing
+from identities.services import (
+    changes,
+    clock,
+    delivering_results,
+    delivering_wanted,
+    leases,
+    outbox,
+    removing,
+)
 from identities.services.delivering_checks import (
     UNTRUSTED,
     Ours,
     Theirs,
-    digest,
+    is_overruled,
     is_plainly_older,
     theirs,
     why_not,
@@ -49,6 +57,8 @@ AT_ONCE = 2
 WINDOW = system.WINDOW // AT_ONCE
 NOBODY = "No server of the cluster has answered yet."
 NEWER = "A server holds a newer JWT than the one here. Choose which of them is to stand."
+STRANGER = "A server holds a JWT that was not made here, from {at}. Choose which of them is to stand."
+"""Of one that is no newer than ours; `at` says when it was issued."""
 UNPROVEN = "The servers took it, but it could not be seen that all of them hold it."
 UNSEEN = "Not every server told what it holds, so nothing was sent: it could be newer."
 _SILENT = Seen(state=HoldingState.WAITING, said="It has not answered.")
@@ -145,12 +155,12 @@ def _speak(link: SystemLink, roster: Roster, pushes: Sequence[_Push], began: flo
 
 def _begin(cluster: Cluster, rows: Sequence[Delivery]) -> tuple[list[Outcome], list[_Push]]:
     """An outcome for each row; those that may be sent are under way."""
-    ours = _ours(cluster, [row.account_key for row in rows])
+    ours = delivering_wanted.ours(cluster, [row.account_key for row in rows])
     # The cluster was read when the connection was made: the operator may have other keys by now.
     operator = Operator.objects.get(pk=cluster.operator_id)
     trusted, now = changes.claims_of(operator), clock.unix()
     distrusting = rollouts.distrusting(operator, trusted)
-    outcomes, under_way = [], []
+    outcomes, under_way, unsent = [], [], []
     for row in rows:
         outcome = Outcome(row=row, state=DeliveryState.WAITING)
         outcomes.append(outcome)
@@ -165,26 +175,17 @@ def _begin(cluster: Cluster, rows: Sequence[Delivery]) -> tuple[list[Outcome], l
             why = unreadable.user_message
         if why:
             outcome.state, outcome.problem = DeliveryState.REFUSED, f"It was not sent. {why}"
+            unsent.append((wanted, outcome))
             continue
         servers = distrusting.get(claims.iss, frozenset())
         under_way.append(_Push(ours=wanted, outcome=outcome, distrusting=servers))
+    if unsent:
+        delivering_wanted.tell_unsent(cluster, rollouts.strangers(operator, trusted), unsent)
     return outcomes, under_way
 
 
-def _ours(cluster: Cluster, keys: Sequence[str]) -> dict[str, Ours]:
-    """The JWT of each live account that has one, by its key: as plain columns, since there are thousands."""
-    found = Account.objects.live().filter(
-        operator_id=cluster.operator_id, public_key__in=keys, token__isnull=False
-    )
-    columns = ("public_key", "name", "token__text", "token__jti", "token__iat", "token__exp")
-    return {
-        key: Ours(account=key, name=name, text=text, jti=jti, iat=iat, exp=exp, digest=digest(text))
-        for key, name, text, jti, iat, exp in found.values_list(*columns)
-    }
-
-
 def _look_up(link: SystemLink, roster: Roster, pushes: Sequence[_Push]) -> list[_Push]:
-    """Those that are to be sent: where all have told, nobody holds a newer JWT, and somebody does not hold this one.
+    """Those that are to be sent: all have told, nobody has to choose, and somebody does not hold this one.
 
     Servers without a full store are asked what they go by; one that does not tell keeps nobody waiting.
     """
@@ -215,7 +216,7 @@ def _look_up(link: SystemLink, roster: Roster, pushes: Sequence[_Push]) -> list[
 
 
 def _newer(one: _Push, there: Collection[str]) -> Theirs | None:
-    """The newest of the JWTs there that must not be overwritten."""
+    """The newest of the JWTs there that must not be overwritten: later than ours, or not made here."""
     texts = {text for text in there if text != one.ours.text}
     others = [theirs(text) for text in texts if not is_plainly_older(text, one.ours)]
     kept = [
@@ -223,14 +224,16 @@ def _newer(one: _Push, there: Collection[str]) -> Theirs | None:
         for other in others
         if other.against(one.ours) in (HoldingState.NEWER, HoldingState.DIFFERENT)
         and other.iat >= 0
-        and other.digest != one.outcome.row.overrule
+        and not is_overruled(one.outcome.row.overrule, other.digest)
     ]
     return max(kept, key=lambda other: other.iat, default=None)
 
 
 def _hold(one: _Push, roster: Roster, found: Found, newer: Theirs) -> None:
     """Stop: a person chooses. Which server holds what is told only where all of them hold the same."""
-    one.outcome.state, one.outcome.problem, one.outcome.found = DeliveryState.HELD, NEWER, newer.text
+    one.outcome.state, one.outcome.found = DeliveryState.HELD, newer.text
+    is_newer = newer.iat > one.ours.iat
+    one.outcome.problem = NEWER if is_newer else STRANGER.format(at=clock.in_words(newer.iat))
     everywhere = found.all_hold(newer.text, len(roster.full))
     for server in roster.full:
         one.outcome.servers[server.pk] = Seen(

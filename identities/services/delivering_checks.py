@@ -13,6 +13,8 @@ from identities.claims.common import Claims
 from identities.claims.errors import ClaimsError
 from identities.claims.report import Grade
 from identities.models import HoldingState
+from identities.queries.known_tokens import NOTHING, Known
+from identities.services import columns, signing
 
 UNTRUSTED = (
     "It has it and does not go by it: it runs with an operator JWT that does not name the key that signed it. "
@@ -20,10 +22,18 @@ UNTRUSTED = (
 )
 """Of a server that stores what it was sent, or would fetch it, signed by a key that it does not trust (spec §9.5)."""
 
+NOT_OURS = (
+    "It has it and does not go by it: it is signed by {issuer}, which is no key of the operator (any more). "
+    "Sign it anew."
+)
+"""Of a server that stores what it was sent, signed by a stranger or by a key that was removed."""
+_TOLD_BY, _ROOM = 16, 64
+"""How many hexadecimal digits of a digest tell what was overruled, and how many there is room for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ours:
-    """The JWT that an account's servers are to hold."""
+    """The JWT that an account's servers are to hold; `known` are those that were made here or taken over."""
 
     account: str
     name: str
@@ -32,6 +42,7 @@ class Ours:
     iat: int
     exp: int
     digest: str
+    known: Known = NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +56,17 @@ class Theirs:
     exp: int = 0
 
     def against(self, ours: Ours) -> HoldingState:
-        """How it stands to ours; the texts decide, since `jti` ignores the body (spec §9.1)."""
+        """How it stands to ours; the texts decide, since `jti` ignores the body (spec §9.1).
+
+        An earlier one that was made elsewhere is different, not older: what it says is not known here.
+        """
         if self.text == ours.text:
             return HoldingState.SAME
         if self.iat > ours.iat:
             return HoldingState.NEWER
-        return HoldingState.OLDER if self.iat < ours.iat else HoldingState.DIFFERENT
+        if self.iat == ours.iat or is_stranger(ours.known, self.iat, self.jti):
+            return HoldingState.DIFFERENT
+        return HoldingState.OLDER
 
 
 def digest(text: str) -> str:
@@ -67,15 +83,36 @@ def theirs(text: str) -> Theirs:
     return Theirs(text=text, digest=digest(text), jti=claims.jti, iat=claims.iat, exp=claims.exp)
 
 
+def is_stranger(known: Known, iat: int, jti: str) -> bool:
+    """Whether a JWT was made elsewhere since the account is known here; the ledger cuts what is no `jti`."""
+    return known.is_stranger(iat, columns.cut(jti, signing.LONGEST_JTI))
+
+
+def is_overruled(overrule: str, digest: str) -> bool:
+    """Whether a person chose to replace the JWT of this digest: see `Delivery.overrule`."""
+    return digest[:_TOLD_BY] in (overrule[at : at + _TOLD_BY] for at in range(0, len(overrule), _TOLD_BY))
+
+
+def overruling(overrule: str, digest: str) -> str:
+    """The same with one more, the last of those that there is room for."""
+    return f"{digest[:_TOLD_BY]}{overrule}"[:_ROOM]
+
+
 def is_plainly_older(text: str, ours: Ours) -> bool:
-    """Whether a JWT that a server holds was issued before ours, where that is told without reading all of it."""
+    """Whether a JWT that a server holds was issued before ours, where that is told without reading all of it.
+
+    One that is not of our ledger is not: see `Theirs.against`.
+    """
     try:
         found = json.loads(codec.payload_of(text))
     except (ClaimsError, ValueError, RecursionError):
         return False
     if type(found) is not dict or not found.keys() <= CLAIMS.fields.keys():  # Go reads keys in any case
         return False
-    return type(found.get("iat")) is int and 0 < found["iat"] < ours.iat
+    iat, jti = found.get("iat"), found.get("jti", "")
+    if type(iat) is not int or type(jti) is not str or not 0 < iat < ours.iat:
+        return False
+    return not is_stranger(ours.known, iat, jti)
 
 
 def why_not(operator: Claims[Any], claims: Claims[Any], *, now: int) -> str:

@@ -32,7 +32,8 @@ class Seen:
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """What came of one delivery. `servers` is by the id of the server's row; `found` the newer JWT that is there."""
+    """What came of one delivery. `servers` is by the id of the server's row; `found` the JWT there that a person
+    has to choose about."""
 
     row: Delivery
     state: DeliveryState

@@ -9,13 +9,14 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 
+from identities.claims.operator import OperatorBody
 from identities.lookup import principal_for
 from identities.models import Account, Operator, User
 from identities.policy.actions import Action
 from identities.policy.principal import Principal
 from identities.queries import access
 from identities.queries import sharing as neighbours
-from identities.services import accounts
+from identities.services import accounts, changes
 from identities.views import (
     account_settings_shown,
     deliveries,
@@ -79,15 +80,19 @@ def table(principal: Principal, operator: Operator, query: QueryDict, now: int) 
     """Page, headings and rows of the list of accounts: three queries."""
     rows = Account.objects.visible_to(principal).live().filter(operator=operator).defer("claims")
     page = paging.page(paging.matching(rows, query.get("q", ""), folded="name_fold"), query, sorts=SORTS)
+    trusted = _trusted(operator)
     marks = deliveries_shown.marks(operator, [account.public_key for account in page.rows])
     return {
         "page": page,
         "headings": paging.headings(query, SORTS, COLUMNS, page.sort),
-        "rows": tuple(_row(account, operator, now, marks.get(account.public_key)) for account in page.rows),
+        "rows": tuple(
+            _row(account, operator, _state(account, trusted, now), marks.get(account.public_key))
+            for account in page.rows
+        ),
     }
 
 
-def _row(account: Account, operator: Operator, now: int, mark: shown.State | None) -> AccountRow:
+def _row(account: Account, operator: Operator, state: shown.State, mark: shown.State | None) -> AccountRow:
     account.operator = operator
     text = account.description
     return AccountRow(
@@ -99,11 +104,25 @@ def _row(account: Account, operator: Operator, now: int, mark: shown.State | Non
         jetstream="enabled" if account.jetstream else "disabled",
         description=text if len(text) <= LONGEST_DESCRIPTION else f"{text[:LONGEST_DESCRIPTION]}…",
         system=account.public_key == operator.system_account,
-        state=shown.state(account.expires, account.not_before, now),
+        state=state,
         delivery=mark,
         changed=shown.moment(account.updated_at),
         by=account.updated_by,
     )
+
+
+def _trusted(operator: Operator) -> frozenset[str]:
+    """The keys that sign accounts which the operator's servers go by."""
+    body: OperatorBody = changes.claims_of(operator).nats
+    return frozenset((*body.signing_keys, *(() if operator.strict else (operator.public_key,))))
+
+
+def _state(account: Account, trusted: frozenset[str], now: int) -> shown.State:
+    """Valid, or why not; what no key of the operator signed is not, whatever its times say."""
+    if account.issuer in trusted:
+        return shown.state(account.expires, account.not_before, now)
+    title = f"signed by {account.issuer}, which is no key of the operator (any more): servers refuse it"
+    return shown.State(word="Not trusted", tone="danger", icon="circle-x", title=title)
 
 
 def described(account: Account, request: HttpRequest, now: int) -> dict[str, Any]:
@@ -115,7 +134,7 @@ def described(account: Account, request: HttpRequest, now: int) -> dict[str, Any
         **shown.account_tabs(account),
         **describing.described(account, operator, request, now),
         "settings": account_settings_shown.settings(account, principal_for(request)),
-        "state": shown.state(account.expires, account.not_before, now),
+        "state": _state(account, _trusted(operator), now),
         "changed": shown.moment(account.updated_at),
         "by": account.updated_by,
         "user_count": f"{account.user_count:,}",
