@@ -203,7 +203,7 @@ def commit(
     for an account the note that servers have to learn of it.
 
     With nothing changed and `unchanged` false the row stays as it is: no new token for no change. `urgent`: it locks
-    somebody out, and may be dated further ahead (`signing.URGENT_AHEAD`).
+    somebody out, and may be dated further ahead (`signing.next_iat`).
 
     Raises:
         SecondPersonNeeded: the operator asks for four eyes. Suspended: the user is, or the account's change would let a

@@ -23,10 +23,16 @@ from identities.services import clock, columns, four_eyes, secrets
 MOST_AHEAD = 5
 """How many seconds an `iat` may run ahead of the clock when one subject is re-issued in quick succession."""
 
-URGENT_AHEAD = 60
-"""The same for what must not wait: revoking, suspending, locking out an old key. However many edits an account had
-just now, whoever has to be out gets out at once; edits that can wait are refused until the clock has come near again.
-"""
+TAKEN_AHEAD = 60
+"""How many seconds ahead of the clock an account's JWT that was made elsewhere may be dated to be taken over ours."""
+AHEAD = (
+    "it was issued {ahead:,} seconds from now, and until then nothing but lockouts could be signed after it. Set the "
+    "clock right where it was made, and sign it there again"
+)
+"""Why one is not taken that is dated further ahead."""
+
+LAST_IAT = 253_402_300_799
+"""The last second of the year 9999: nothing is dated later."""
 
 LONGEST_REASON = 255
 LONGEST_JTI = 64
@@ -79,19 +85,21 @@ def signer_for(key: Key) -> Iterator[KeyPair]:
 
 
 def next_iat(last_iat: int, now: int, *, urgent: bool = False) -> int:
-    """The issue time after `last_iat`: strictly later, and at most `MOST_AHEAD` seconds ahead of the clock, or
-    `URGENT_AHEAD` where somebody is locked out.
+    """The issue time after `last_iat`: strictly later, and at most `MOST_AHEAD` seconds ahead of the clock.
+
+    What is `urgent`, since it locks somebody out, is dated after the last one whatever the clock says: servers take a
+    JWT whose `iat` is yet to come, and revocations have times of their own. Edits that can wait are refused until then.
 
     Raises:
         TooSoon: it would run further ahead (spec §9.1: two versions in one second would share a `jti`).
     """
     iat = max(now, last_iat + 1)
-    most = now + (URGENT_AHEAD if urgent else MOST_AHEAD)
+    most = LAST_IAT if urgent else now + MOST_AHEAD
     if last_iat > most:
         raise TooSoon(
             f"Its JWT says that it was issued {last_iat - now} seconds from now, and a later one must not look older. "
-            "Many revocations within seconds do that, or a clock that is wrong: wait until then, or set this machine's "
-            "clock right, then save again."
+            "Many revocations within seconds do that, or a clock that is wrong: wait until then, set this machine's "
+            "clock right, or give the account a new key, then save again. Locking somebody out works all the same."
         )
     if iat > most:
         raise TooSoon(
