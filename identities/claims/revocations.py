@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -21,6 +21,17 @@ class Issued:
     def works(self, now: int) -> bool:
         """True while it has not expired (Go: it is good up to and including the second `exp`)."""
         return not self.exp or self.exp >= now
+
+
+def loosened(before: Mapping[str, int], after: Mapping[str, int]) -> tuple[str, ...]:
+    """The entries of `before` that `after` lacks or has earlier, and does not cover with that for all users either."""
+    everyone = after.get(EVERYONE, 0)
+    return tuple(key for key, at in before.items() if max(after.get(key, 0), everyone) < at)
+
+
+def kept(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
+    """`after` with what it would loosen of `before`."""
+    return {**after, **{key: before[key] for key in loosened(before, after)}}
 
 
 class Verdict(Enum):

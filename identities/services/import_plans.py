@@ -16,12 +16,14 @@ from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import Principal, Scope
 from identities.services import (
+    clock,
     columns,
     import_known,
     import_plans_seeds,
     import_plans_users,
     import_reading,
     kept_out,
+    signing,
 )
 from identities.services.import_items import (
     STAYS,
@@ -208,7 +210,7 @@ class Planner:
         return self.forbidden(parent.pk) if parent.pk is not None else ""
 
     def _settle_account(self, item: Item, parent: Holder, taken: dict[str, str]) -> None:
-        if clash := self._key_clash(item, parent) or _frees_somebody(item):
+        if clash := self._key_clash(item, parent) or _frees_somebody(item) or _ahead(item):
             item.stop(clash, State.LEFT if item.known is None else State.OLDER)
             return
         name = chosen_name(item, self.choices)
@@ -290,14 +292,22 @@ def _not_signed_by(parent: Holder, incoming: Incoming) -> Iterator[str]:
         yield f"signed by {incoming.issuer}, which is no key of operator “{parent.name}” (any more)"
 
 
+def _ahead(item: Item) -> str:
+    """Why a newer JWT of an account is not taken: it is dated so far ahead that nothing could be signed after it."""
+    ahead = item.incoming.iat - clock.unix()
+    return "" if item.known is None or ahead <= signing.TAKEN_AHEAD else signing.AHEAD.format(ahead=ahead)
+
+
 def _frees_somebody(item: Item) -> str:
-    """Why a newer JWT of an account is not taken: its revocations would let in a user who is suspended here."""
+    """Why a newer JWT of an account is not taken: it would let in who is suspended, or was put out, here."""
     if item.known is None:
         return ""
     row = Account.objects.get(pk=item.known.pk)
+    before, after = item.known.claims.nats, item.incoming.claims.nats
     try:
-        kept_out.refuse_freed(row, item.known.claims.nats.revocations, item.incoming.claims.nats.revocations)
-    except kept_out.Suspended as refused:
+        kept_out.refuse_freed(row, before.revocations, after.revocations)
+        kept_out.refuse_returning(row, before, after)
+    except (kept_out.Suspended, kept_out.Returns) as refused:
         return refused.user_message
     return ""
 

@@ -1,7 +1,8 @@
 """Account JWTs that come in over HTTP, as `nsc push` sends them to an account server.
 
-What the operator signed is taken as an import takes it: to the byte, and never an older one over a newer. What an
-account signed itself waits for somebody to have the operator sign it. Both only with the operator's push password.
+What the operator signed is taken as an import takes it: to the byte, never an older one over a newer, none that would
+let in again whom somebody here put out, and none that is dated far ahead. What an account signed itself waits for
+somebody to have the operator sign it. Both only with the operator's push password.
 Source of the refusals' words: nats-account-server `core/jwthandler.go`; nats-jwt.md §7.4.
 """
 
@@ -24,7 +25,17 @@ from identities.nkeys import KeyKind
 from identities.policy import decisions
 from identities.policy.actions import Action
 from identities.policy.principal import HeldRole, Principal, Role, Scope, ScopeKind, Way
-from identities.services import accounts, adopting, audit, changes, clock, columns, importing, operators
+from identities.services import (
+    accounts,
+    adopting,
+    audit,
+    changes,
+    clock,
+    columns,
+    importing,
+    operators,
+    signing,
+)
 from identities.services.import_reading import Collector
 
 PREFIX = "nscwebpush_"
@@ -205,6 +216,7 @@ def _take(operator: Operator, claims: Claims[AccountBody], text: str, address: s
         return Received(waits=False)
     if row is not None and claims.iat <= row.last_iat:
         raise PushRefused("the JWT in the request is not newer than the one that is here: pull first")
+    _refuse_ahead(claims)
     collector = Collector(seal=False)
     collector.text("the pushed JWT", text.encode())
     done = importing.perform(principal=_pusher(operator, address), collected=collector.finished())
@@ -216,7 +228,14 @@ def _take(operator: Operator, claims: Claims[AccountBody], text: str, address: s
     return Received(waits=False)
 
 
+def _refuse_ahead(claims: Claims[AccountBody]) -> None:
+    ahead = claims.iat - clock.unix()
+    if ahead > signing.TAKEN_AHEAD:
+        raise PushRefused(f"not saved: {signing.AHEAD.format(ahead=ahead)}", 409)
+
+
 def _keep(operator: Operator, claims: Claims[AccountBody], text: str, address: str) -> Received:
+    _refuse_ahead(claims)
     with transaction.atomic():
         changes.locked(operator, None)
         held = Offer.objects.filter(operator=operator, account_key=claims.sub).first()
