@@ -16,8 +16,8 @@ class ChooseForm(BaseForm):
         label="Which one is to stand?",
         widget=forms.RadioSelect,
         choices=(
-            (THEIRS, "The newer one that the servers hold: take it over here"),
-            (OURS, "The one here: sign it anew and replace the one on the servers"),
+            (THEIRS, "The one that the servers hold: take it over here"),
+            (OURS, "The one here: replace the one on the servers, signed anew where theirs is later"),
         ),
     )
     found = forms.CharField(widget=forms.HiddenInput, max_length=64)

@@ -53,7 +53,7 @@ def now(request: HttpRequest, operator_key: str, account_key: str) -> HttpRespon
 
 @guards.page("GET", "POST")
 def choose(request: HttpRequest, operator_key: str, account_key: str, cluster_id: int) -> HttpResponse:
-    """Show the newer JWT that servers hold beside ours, and ask which one is to stand."""
+    """Show the other JWT that servers hold beside ours, and ask which one is to stand."""
     principal = principal_for(request)
     account = lookup.account(principal, operator_key, account_key)
     cluster = lookup.cluster(principal, operator_key, cluster_id)
@@ -69,7 +69,7 @@ def choose(request: HttpRequest, operator_key: str, account_key: str, cluster_id
             url = shown.account_url("account-delivery", account)
             return htmx.done(request, url, f"It is settled which JWT of “{account.name}” stands.")
     context = shown.frame(
-        title=f"A newer JWT of {account.name} is on the servers",
+        title=f"Another JWT of {account.name} is on the servers",
         nav=NAV,
         crumbs=shown.account_crumbs(account, "Delivery"),
         cancel_url=shown.account_url("account-delivery", account),
@@ -77,6 +77,7 @@ def choose(request: HttpRequest, operator_key: str, account_key: str, cluster_id
         intro=f"The servers of “{cluster.name}” hold a JWT of this account that was not made here. Nothing was "
         "overwritten. What it changes:",
         changes=_difference(account, held),
+        taking=_taking(account, held),
     )
     return htmx.render_form(request, form, "identities/deliveries/choose_fields.html", context)
 
@@ -96,7 +97,7 @@ def _held(account: Account, cluster: Cluster) -> Delivery:
         cluster=cluster, account_key=account.public_key, state=DeliveryState.HELD
     ).first()
     if row is None or not row.found:
-        raise lookup.NotFound("No server holds a newer JWT of this account (any more).")
+        raise lookup.NotFound("No server holds another JWT of this account (any more).")
     return row
 
 
@@ -106,3 +107,11 @@ def _difference(account: Account, held: Delivery) -> tuple[object, ...]:
     except ClaimsError:
         return ()
     return changes.difference(changes.claims_of(account), theirs)
+
+
+def _taking(account: Account, held: Delivery) -> tuple[str, ...]:
+    """What taking theirs over would mean, where it is not taken over to the byte."""
+    try:
+        return choosing.plan_taking(account, held.found).said
+    except ClaimsError as unreadable:
+        return (unreadable.user_message,)

@@ -17,7 +17,7 @@ _DELIVERIES: Mapping[str, tuple[str, str, str]] = {
     DeliveryState.DONE: ("Delivered", "ok", "circle-check"),
     DeliveryState.WAITING: ("Waiting", "warn", "clock"),
     DeliveryState.REFUSED: ("Refused", "danger", "circle-x"),
-    DeliveryState.HELD: ("Newer there", "danger", "triangle-alert"),
+    DeliveryState.HELD: ("Another one there", "danger", "triangle-alert"),
 }
 _HOLDINGS: Mapping[str, tuple[str, str, str]] = {
     HoldingState.SAME: ("Delivered", "ok", "circle-check"),
@@ -105,7 +105,7 @@ def marks(operator: Operator, keys: Sequence[str]) -> dict[str, shown.State]:
 def counted(principal: Principal, operator: Operator) -> str:
     """How many deliveries that the principal may see stand where, in words; "" where there are none."""
     words = {
-        DeliveryState.HELD: "newer on servers",
+        DeliveryState.HELD: "to be chosen",
         DeliveryState.REFUSED: "refused",
         DeliveryState.WAITING: "waiting",
         DeliveryState.DONE: "delivered",
