@@ -8,9 +8,13 @@ from typing import Any
 
 from django.urls import reverse
 
+from identities.claims.account import AccountBody
+from identities.claims.revocations import EVERYONE, loosened
 from identities.models import Account, Job, JobState
-from identities.services import jobs, kicking, lockouts
+from identities.services import changes, jobs, kicking, lockouts
 from identities.views import live_shown, shown
+
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,8 @@ def told(account: Account, job: Job) -> Told:
     over = job.state in (JobState.DONE, JobState.FAILED)
     kick_only = payload["kick_only"]
     clusters = result.get("clusters", [])
+    first = None if kick_only else _signed(account, payload)
+    lapsed = first is not None and first.tone != "ok"
     several = len(clusters) > 1
     return Told(
         title=payload["reason"],
@@ -94,26 +100,42 @@ def told(account: Account, job: Job) -> Told:
         by=job.by_name,
         over=over,
         kick_only=kick_only,
-        first=None if kick_only else _signed(account),
+        first=first,
         clusters=tuple(
             OnCluster(
                 name=one["name"] if several else "", steps=tuple(_steps(one, kick_only=kick_only, over=over))
             )
             for one in clusters
         ),
-        outcome=_outcome(job, result, kick_only=kick_only) if over else None,
+        outcome=_outcome(job, result, kick_only=kick_only, lapsed=lapsed) if over else None,
         waiting="Waiting for a worker." if job.state == JobState.QUEUED else "Asking the servers.",
         no_worker="" if over or jobs.workers_alive() else live_shown.NO_WORKER,
     )
 
 
-def _signed(account: Account) -> Step:
-    return Step(
-        title="Signed",
-        text=f"The JWT of “{account.name}” says so since {shown.unix(account.last_iat).text}.",
-        tone="ok",
-        icon="circle-check",
+def _signed(account: Account, payload: dict[str, Any]) -> Step:
+    """What the account's present JWT says of it: one that was made elsewhere and taken over since may not say so."""
+    body: AccountBody = changes.claims_of(account).nats
+    whom = lockouts.whom_of(payload, body)
+    loose = loosened(whom.entries, body.revocations)
+    everyone, back = EVERYONE in loose, [key for key in loose if key != EVERYONE]
+    held = {entry.key for entry in body.signing_keys}
+    keys = [key for key in whom.gone if key in held]
+    issued = shown.unix(account.last_iat).text
+    if not (back or everyone or keys):
+        words = f"The JWT of “{account.name}” says so; the present one was issued at {issued}."
+        return Step(title="Signed", text=words, tone="ok", icon="circle-check")
+    lines = (
+        *(["The revocation of all users is not in it, or an earlier one."] if everyone else []),
+        *(f"{key} is not revoked by it, or up to an earlier time." for key in back[:_MOST_NAMED]),
+        *([f"{len(back) - _MOST_NAMED:,} more are not."] if len(back) > _MOST_NAMED else []),
+        *(f"{key} may sign again." for key in keys[:_MOST_NAMED]),
     )
+    words = (
+        f"It was signed, and the present JWT of “{account.name}”, issued at {issued}, does not say so any more: "
+        "whoever was shut out may come back."
+    )
+    return Step(title="Not in force any more", text=words, tone="danger", icon="triangle-alert", lines=lines)
 
 
 def _steps(one: Mapping[str, Any], *, kick_only: bool, over: bool) -> Iterator[Step]:
@@ -138,7 +160,7 @@ def _delivered(one: Mapping[str, Any], *, over: bool) -> Step:
             words = f"{share} The others are away, and get it when they are back."
             return _step("Delivered to those that are there", words, "warn", lines)
         case "failed":
-            words = one["problem"] or "A server refused the account's JWT, or holds a newer one."
+            words = one["problem"] or "A server refused the account's JWT, or holds another one."
             return _step("Not delivered", f"{words} Look at the account's delivery.", "danger", lines)
     if over:
         words = f"{share} The others did not take it in time; it is tried on."
@@ -188,7 +210,7 @@ def _proof(one: Mapping[str, Any]) -> Step:
     return _step("Proven", "Every server was asked again, and none is left.", "ok", lines)
 
 
-def _outcome(job: Job, result: Mapping[str, Any], *, kick_only: bool) -> Step:
+def _outcome(job: Job, result: Mapping[str, Any], *, kick_only: bool, lapsed: bool) -> Step:
     if job.state == JobState.FAILED:
         return _step("It could not be done", job.error, "danger", ())
     if not result.get("clusters"):
@@ -200,6 +222,9 @@ def _outcome(job: Job, result: Mapping[str, Any], *, kick_only: bool) -> Step:
         return _step(
             "Done", "Every connection that there was has ended. Most clients come back at once.", "ok", ()
         )
+    if lapsed:
+        words = "It was out, on every server, and may be back by the JWT that the account has now: lock it out again."
+        return _step("Done then, and undone since", words, "danger", ())
     return _step("Done", "It is out, on every server, and can't come back with what it had.", "ok", ())
 
 
