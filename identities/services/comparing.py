@@ -82,9 +82,9 @@ def keep(
     """
     now = clock.unix()
     counts: Counter[str] = Counter()
-    distrusted = _distrusted(cluster)
     with transaction.atomic():
         servers = _servers(cluster, observed)
+        distrusted = _distrusted(cluster)
         for key, held in observed.servers.items():
             before = _before(servers[key])
             later = _later(servers[key], since)

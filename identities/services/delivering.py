@@ -16,28 +16,32 @@ from dataclasses import dataclass, field, replace
 from identities.claims import codec
 from identities.claims.errors import ClaimsError
 from identities.models import (
-    Account,
     Cluster,
     Delivery,
     DeliveryState,
-    Holding,
     HoldingState,
     Operator,
     Server,
     Wish,
 )
-from identities.queries import known_tokens, rollouts
+from identities.queries import rollouts
 from identities.resolver import claims_requests, system
 from identities.resolver.claims_requests import Found, ServerKey, Told
 from identities.resolver.messages import Verdict
 from identities.resolver.system import SystemLink
-from identities.services import changes, clock, delivering_results, leases, outbox, removing
+from identities.services import (
+    changes,
+    clock,
+    delivering_results,
+    delivering_wanted,
+    leases,
+    outbox,
+    removing,
+)
 from identities.services.delivering_checks import (
-    NOT_OURS,
     UNTRUSTED,
     Ours,
     Theirs,
-    digest,
     is_overruled,
     is_plainly_older,
     theirs,
@@ -151,7 +155,7 @@ def _speak(link: SystemLink, roster: Roster, pushes: Sequence[_Push], began: flo
 
 def _begin(cluster: Cluster, rows: Sequence[Delivery]) -> tuple[list[Outcome], list[_Push]]:
     """An outcome for each row; those that may be sent are under way."""
-    ours = _ours(cluster, [row.account_key for row in rows])
+    ours = delivering_wanted.ours(cluster, [row.account_key for row in rows])
     # The cluster was read when the connection was made: the operator may have other keys by now.
     operator = Operator.objects.get(pk=cluster.operator_id)
     trusted, now = changes.claims_of(operator), clock.unix()
@@ -176,52 +180,8 @@ def _begin(cluster: Cluster, rows: Sequence[Delivery]) -> tuple[list[Outcome], l
         servers = distrusting.get(claims.iss, frozenset())
         under_way.append(_Push(ours=wanted, outcome=outcome, distrusting=servers))
     if unsent:
-        _tell_unsent(cluster, rollouts.strangers(operator, trusted), unsent)
+        delivering_wanted.tell_unsent(cluster, rollouts.strangers(operator, trusted), unsent)
     return outcomes, under_way
-
-
-def _tell_unsent(
-    cluster: Cluster, strangers: Mapping[str, frozenset[int]], unsent: Sequence[tuple[Ours, Outcome]]
-) -> None:
-    """Of what was not sent, since no key of the operator signed it: servers that hold it do not go by it."""
-    if not strangers:
-        return
-    issuers = dict(
-        Account.objects.live()
-        .filter(operator_id=cluster.operator_id, issuer__in=strangers)
-        .filter(public_key__in=[ours.account for ours, _ in unsent])
-        .values_list("public_key", "issuer")
-    )
-    held = Holding.objects.filter(server__cluster=cluster, account_key__in=issuers)
-    there = set(held.values_list("server_id", "account_key", "digest"))
-    for ours, outcome in unsent:
-        issuer = issuers.get(ours.account, "")
-        for server in strangers.get(issuer, ()):
-            if (server, ours.account, ours.digest) in there:
-                said = NOT_OURS.format(issuer=issuer)
-                outcome.servers[server] = replace(_same(ours, said), state=HoldingState.REFUSED)
-
-
-def _ours(cluster: Cluster, keys: Sequence[str]) -> dict[str, Ours]:
-    """The JWT of each live account that has one, by its key: as plain columns, since there are thousands."""
-    found = Account.objects.live().filter(
-        operator_id=cluster.operator_id, public_key__in=keys, token__isnull=False
-    )
-    columns = ("public_key", "name", "token__text", "token__jti", "token__iat", "token__exp")
-    known = known_tokens.of(keys)
-    return {
-        key: Ours(
-            account=key,
-            name=name,
-            text=text,
-            jti=jti,
-            iat=iat,
-            exp=exp,
-            digest=digest(text),
-            known=known.get(key, known_tokens.NOTHING),
-        )
-        for key, name, text, jti, iat, exp in found.values_list(*columns)
-    }
 
 
 def _look_up(link: SystemLink, roster: Roster, pushes: Sequence[_Push]) -> list[_Push]:

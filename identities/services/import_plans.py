@@ -210,7 +210,7 @@ class Planner:
         return self.forbidden(parent.pk) if parent.pk is not None else ""
 
     def _settle_account(self, item: Item, parent: Holder, taken: dict[str, str]) -> None:
-        if clash := self._key_clash(item, parent) or _ahead(item) or _frees_somebody(item):
+        if clash := self._key_clash(item, parent) or _frees_somebody(item) or _ahead(item):
             item.stop(clash, State.LEFT if item.known is None else State.OLDER)
             return
         name = chosen_name(item, self.choices)

@@ -156,6 +156,8 @@ def _row(cluster: Cluster, servers: list[Server], drifted: drift.Drifted) -> Row
     adoptable = not gone and bool(states_there & ADOPTABLE)
     keys = [cluster.operator.public_key, drifted.key]
     taken = row is not None and not deleted and HoldingState.DELETED in states_there
+    # Another one is not overwritten by a delivery: it leads to the page where somebody chooses.
+    other = row is not None and not deleted and HoldingState.DIFFERENT in states_there
     outlived = row is not None and not deleted and HoldingState.EXPIRED in states_there and not _is_over(row)
     return Row(
         name=row.name if row is not None else "",
@@ -167,7 +169,7 @@ def _row(cluster: Cluster, servers: list[Server], drifted: drift.Drifted) -> Row
         remove_url=reverse("account-removal", args=keys)
         if gone and HoldingState.EXTRA in states_there
         else "",
-        again_url=reverse("account-delivery-now", args=keys) if taken or outlived else "",
+        again_url=reverse("account-delivery-now", args=keys) if taken or outlived or other else "",
         delete_url=reverse("account-delete", args=keys) if taken else "",
     )
 

@@ -101,6 +101,8 @@ def told(account: Account, job: Job) -> Told:
     over = job.state in (JobState.DONE, JobState.FAILED)
     kick_only, may_return = payload["kick_only"], lockouts.may_return(payload)
     clusters = result.get("clusters", [])
+    first = None if kick_only else _signed(account, payload)
+    lapsed = first is not None and first.tone != "ok"
     several = len(clusters) > 1
     return Told(
         title=_title(account, payload),
@@ -108,7 +110,7 @@ def told(account: Account, job: Job) -> Told:
         by=job.by_name,
         over=over,
         heading="Disconnecting" if may_return else "Locking out",
-        first=None if kick_only else _signed(account, payload),
+        first=first,
         clusters=tuple(
             OnCluster(
                 name=one["name"] if several else "",
@@ -116,7 +118,7 @@ def told(account: Account, job: Job) -> Told:
             )
             for one in clusters
         ),
-        outcome=_outcome(job, result, payload) if over else None,
+        outcome=_outcome(job, result, payload, lapsed=lapsed) if over else None,
         waiting="Waiting for a worker." if job.state == JobState.QUEUED else "Asking the servers.",
         no_worker="" if over or jobs.workers_alive() else live_shown.NO_WORKER,
     )
@@ -237,7 +239,7 @@ def _proof(one: Mapping[str, Any]) -> Step:
     return _step("Proven", "Every server was asked again, and none is left.", "ok", lines)
 
 
-def _outcome(job: Job, result: Mapping[str, Any], payload: dict[str, Any]) -> Step:
+def _outcome(job: Job, result: Mapping[str, Any], payload: dict[str, Any], *, lapsed: bool) -> Step:
     if job.state == JobState.FAILED:
         return _step("It could not be done", job.error, "danger", ())
     if not result.get("clusters"):
@@ -252,6 +254,9 @@ def _outcome(job: Job, result: Mapping[str, Any], payload: dict[str, Any]) -> St
     if lockouts.may_return(payload):
         words = "Every connection from before has ended. Users of the role come back with what it says now."
         return _step("Done", words, "ok", ())
+    if lapsed:
+        words = "It was out, on every server, and may be back by the JWT that the account has now: lock it out again."
+        return _step("Done then, and undone since", words, "danger", ())
     return _step("Done", "It is out, on every server, and can't come back with what it had.", "ok", ())
 
 

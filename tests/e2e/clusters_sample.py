@@ -53,7 +53,7 @@ def pushed(account: Account) -> None:
         changes.claims_of(account), nats=replace(changes.claims_of(account).nats, tags=("env:qa",))
     )
     with signing.signer_for(account.keys.get(public_key=account.public_key)) as pair:
-        text = codec.encode(claims, pair, account.last_iat + 60).text
+        text = codec.encode(claims, pair, account.last_iat + 20).text
     pushes.receive(
         operator_id=account.operator_id,
         account_key=account.public_key,

@@ -116,6 +116,8 @@ class Who:
             return False
         if name == "proposal-approve":  # it would take the account's expiry away, which its operator grants
             return Action.ACCOUNT_LIMITS_EDIT in self.allowed
+        if name == "proposal-decline":  # a say has who may do it themselves
+            return Action.ACCOUNT_EDIT in self.allowed
         if {"account_key", "cluster_id", "key_key", "proposal_id"} & set(names):
             return True  # they see it, so their role reaches it
         if name == "operator-validate" and self.kind is ScopeKind.ROLE:

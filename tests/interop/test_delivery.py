@@ -23,7 +23,9 @@ from identities.services import (
     attending,
     changes,
     choosing,
+    comparing,
     creds,
+    drifting,
     jobs,
     operator_keys,
     operators,
@@ -144,7 +146,9 @@ def _taken_over(account: Account, made: str) -> None:
         token, principal=make.COMMAND, operator=account.operator, reason="test", origin="imported"
     )
     entry.save()
-    Account.objects.filter(pk=account.pk).update(token=entry, claims=token.payload, last_iat=token.claims.iat)
+    claims = token.claims
+    said = {"claims": token.payload, "last_iat": claims.iat, "issuer": claims.iss}
+    Account.objects.filter(pk=account.pk).update(token=entry, **said)
 
 
 def test_what_servers_refuse_is_shown_with_their_words_on_every_one(nats: natsserver.Stable) -> None:
@@ -234,6 +238,96 @@ def test_a_newer_jwt_there_is_not_overwritten_and_a_person_chooses(nats: natsser
         for account in theirs:
             assert row_of(account).state == "done"
             assert held(link, account, 2) == [text(account)] * 2
+
+
+def test_what_was_not_made_here_is_held_though_it_is_older_and_a_person_chooses(
+    nats: natsserver.Stable,
+) -> None:
+    operator = make.operator()
+    kept, replaced, old = (make.account(operator) for _ in range(3))
+    two = nodes.start(nats, operator, 2)
+    cluster = clustered(two)
+    attending.once()
+    theirs = {one: _pushed_elsewhere(two, one, later=1) for one in (kept, replaced)}
+    before = _pushed_elsewhere(two, old, later=-100)  # older than all that is known of the account
+    for account in (kept, replaced, old):
+        change(change(account))
+    attending.once()
+    for account, their_text in theirs.items():
+        row = row_of(account)
+        assert (row.state, row.found) == ("held", their_text)
+        assert row.problem.startswith("A server holds a JWT that was not made here, from 2")
+        assert states(account) == {"n1": "different", "n2": "different"}
+    assert row_of(old).state == "done"
+    with nodes.linked(two) as link:
+        assert [held(link, one, 2) for one in (kept, replaced)] == [[text] * 2 for text in theirs.values()]
+        assert before not in held(link, old, 2)
+        comparing.compare(cluster, link)
+    assert states(kept) == {"n1": "different", "n2": "different"}
+    assert drifting.deliver(principal=make.COMMAND, cluster=cluster) == 0
+
+    ours = {one: text(one) for one in theirs}
+    who: Any = {"principal": make.COMMAND, "cluster": cluster}
+    choosing.keep_theirs(**who, account=kept, found=digest(theirs[kept]))
+    choosing.replace_theirs(**who, account=replaced, found=digest(theirs[replaced]))
+    attending.once()
+    assert text(replaced) == ours[replaced]
+    assert codec.decode(text(kept)).claims.iat > codec.decode(ours[kept]).claims.iat
+    assert changes.claims_of(kept).nats.description == "from elsewhere"
+    assert "*" in changes.claims_of(kept).nats.revocations  # of which theirs knew nothing
+    with nodes.linked(two) as link:
+        for account in theirs:
+            assert row_of(account).state == "done"
+            assert held(link, account, 2) == [text(account)] * 2
+
+
+def test_a_jwt_from_the_future_is_taken_over_as_one_of_today_and_nobody_is_kept_from_being_locked_out(
+    nats: natsserver.Stable,
+) -> None:
+    operator = make.operator()
+    there, here = make.account(operator), make.account(operator)
+    two = nodes.start(nats, operator, 2)
+    cluster = clustered(two)
+    attending.once()
+    theirs = _pushed_elsewhere(two, there, later=86_400)
+    _taken_over(here, _pushed_elsewhere(two, here, later=86_400))  # as it was done before it was refused
+    choosing.deliver_now(principal=make.COMMAND, account=there)
+    attending.once()
+    assert row_of(there).found == theirs
+    choosing.keep_theirs(principal=make.COMMAND, account=there, cluster=cluster, found=digest(theirs))
+    here.refresh_from_db()
+    ahead = here.last_iat
+    accounts.revoke(principal=make.COMMAND, account=here, entries={"*": ahead - 86_400})
+    attending.once()
+    assert codec.decode(text(there)).claims.iat < ahead - 86_000
+    assert changes.claims_of(there).nats.description == "from elsewhere"
+    assert codec.decode(text(here)).claims.iat == ahead + 1
+    with nodes.linked(two) as link:
+        for account in (there, here):
+            assert row_of(account).state == "done"
+            assert held(link, account, 2) == [text(account)] * 2
+
+
+def test_what_a_stranger_signed_is_refused_on_every_server_that_stores_it(nats: natsserver.Stable) -> None:
+    operator = make.operator()
+    account = make.account(operator)
+    two = nodes.start(nats, operator, 2)
+    cluster = clustered(two)
+    attending.once()
+    made = _signed(account, later=3, by=make.operator())
+    with nodes.linked(two) as link:
+        link.ask(messages.CLAIMS_UPDATE, made.encode(), expect=2)
+        comparing.compare(cluster, link)
+        assert states(account) == {"n1": "newer", "n2": "newer"}
+        _taken_over(account, made)
+        choosing.deliver_now(principal=make.COMMAND, account=account)
+        attending.once()
+        assert row_of(account).problem.startswith("It was not sent. It is signed by")
+        assert states(account) == {"n1": "refused", "n2": "refused"}
+        assert comparing.compare(cluster, link)["refused"] == 2
+    said = set(Holding.objects.filter(account_key=account.public_key).values_list("said", flat=True))
+    assert len(said) == 1
+    assert "no key of the operator" in said.pop()
 
 
 def test_what_servers_would_store_but_not_go_by_is_not_sent(nats: natsserver.Stable) -> None:

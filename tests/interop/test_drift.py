@@ -293,7 +293,7 @@ def test_a_second_comparison_of_the_same_writes_nothing_but_its_time(
         comparing.compare(cluster, link)
         before = dict(Holding.objects.values_list("account_key", "at"))
         assert len(before) == 31
-        with django_assert_max_num_queries(10):
+        with django_assert_max_num_queries(11):
             comparing.compare(cluster, link)
     assert dict(Holding.objects.values_list("account_key", "at")) == before
 

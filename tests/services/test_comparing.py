@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from importlib import import_module
 from types import SimpleNamespace
@@ -14,13 +15,13 @@ from django.db import connection
 from identities.claims import codec
 from identities.claims import holdings as judging
 from identities.claims.drafts import AccountEdit
-from identities.models import Account, Cluster, Delivery, DeliveryState, Holding, HoldingState
+from identities.models import Account, Cluster, Delivery, DeliveryState, Holding, HoldingState, Server
 from identities.queries import drift
 from identities.resolver import holdings
 from identities.resolver.holdings import Held, Observed
 from identities.resolver.messages import ServerInfo
 from identities.resolver.system import SystemLink
-from identities.services import accounts, clock, comparing, delivering_results, leases, signing
+from identities.services import accounts, clock, comparing, delivering_results, leases, operator_keys, signing
 from identities.services.changes import claims_of
 from identities.services.delivering_results import Outcome
 from tests import make
@@ -253,3 +254,36 @@ def test_what_was_delivered_while_the_servers_were_compared_stays_as_the_deliver
         kept = Holding.objects.get(account_key=row.public_key)
         assert (kept.state, kept.digest) == ("same", judging.digest(text_of(row)))
     assert Holding.objects.get(account_key=gone.public_key).state == "missing"
+
+
+def test_what_is_older_and_was_not_made_here_is_different(cluster: Cluster, account: Account) -> None:
+    first = text_of(account)
+    theirs = made_elsewhere(account, 0)  # issued five seconds later
+    Account.objects.filter(pk=account.pk).update(last_iat=account.last_iat + 20)
+    account = renewed(account)
+    assert compared(cluster, account, theirs) == "different"
+    assert compared(cluster, account, first) == "older"
+
+
+def test_what_no_key_of_the_operator_signed_is_refused_where_it_is_not_trusted(
+    cluster: Cluster, account: Account
+) -> None:
+    operator = account.operator
+    stranger = make.operator()
+    for issuer in (stranger.public_key, account.public_key):
+        Account.objects.filter(pk=account.pk).update(issuer=issuer)
+        Holding.objects.all().delete()
+        assert compared(cluster, account, text_of(account)) == "refused"
+        assert f"signed by {issuer}, which is no key of the operator" in Holding.objects.get().said
+    Account.objects.filter(pk=account.pk).update(issuer=account.issuer)
+    assert compared(cluster, account, text_of(account)) == "same"
+
+    iat = operator.last_iat
+    operator = operator_keys.add(principal=make.COMMAND, operator=operator, version=operator.version)
+    operator = operator_keys.remove(
+        principal=make.COMMAND, operator=operator, public_key=account.issuer, version=operator.version
+    )
+    for running, state in ((iat, "same"), (operator.last_iat, "refused"), (0, "same")):
+        told = json.dumps({operator.public_key: running}) if running else ""
+        Server.objects.update(operator_keys=told)  # one that has not told may still run with the first
+        assert compared(cluster, account, text_of(account)) == state

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from identities.services.delivering_checks import Ours, is_plainly_older
+from identities.models import HoldingState
+from identities.queries.known_tokens import Known
+from identities.services.delivering_checks import Ours, Theirs, is_plainly_older
 
 OURS = Ours(account="A", name="team", text="ours", jti="", iat=1000, exp=0, digest="")
 
@@ -41,3 +44,27 @@ def text(payload: Any) -> str:
 )
 def test_only_what_is_plainly_older_is(there: str, older: bool) -> None:
     assert is_plainly_older(there, OURS) is older
+
+
+@pytest.mark.parametrize(
+    ("iat", "jti", "older"),
+    [
+        (900, "FIRST", True),
+        (950, "OURS", True),
+        (950, "THEIRS", False),
+        (949, "OURS", False),
+        (900, "THEIRS", False),
+        (899, "THEIRS", True),  # older than all that is known
+    ],
+)
+def test_what_the_ledger_does_not_have_is_not_merely_older(iat: int, jti: str, older: bool) -> None:
+    ours = replace(OURS, known=Known(frozenset({(900, "FIRST"), (950, "OURS"), (1000, "NOW")}), 900))
+    there = text({"iat": iat, "jti": jti, "sub": "A"})
+    assert is_plainly_older(there, ours) is older
+    state = Theirs(text=there, digest="", jti=jti, iat=iat).against(ours)
+    assert state is (HoldingState.OLDER if older else HoldingState.DIFFERENT)
+
+
+@pytest.mark.parametrize("jti", [5, None, ["x"]])
+def test_an_odd_id_is_read_in_full(jti: Any) -> None:
+    assert not is_plainly_older(text({"iat": 999, "jti": jti}), OURS)

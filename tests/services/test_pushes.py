@@ -15,13 +15,13 @@ from identities.models import Account, AuditEvent, IssuedToken, Offer, Operator
 from identities.nkeys import KeyKind, KeyPair
 from identities.policy.decisions import Forbidden
 from identities.policy.principal import Role
-from identities.services import changes, clock, pushes, signing
+from identities.services import accounts, changes, clock, pushes, signing
 from tests import make
 
 pytestmark = pytest.mark.django_db
 
 
-def signed_by(operator: Operator, account: Account, ahead: int = 60, **edits: Any) -> str:
+def signed_by(operator: Operator, account: Account, ahead: int = 30, **edits: Any) -> str:
     """The account's JWT as somebody with the operator's key edits it elsewhere."""
     key = signing.account_signer(operator, changes.claims_of(operator))
     claims = replace(changes.claims_of(account), **edits)
@@ -29,7 +29,7 @@ def signed_by(operator: Operator, account: Account, ahead: int = 60, **edits: An
         return codec.encode(claims, pair, account.last_iat + ahead).text
 
 
-def self_signed(account: Account, ahead: int = 60, **edits: Any) -> str:
+def self_signed(account: Account, ahead: int = 30, **edits: Any) -> str:
     key = account.keys.get(public_key=account.public_key)
     with signing.signer_for(key) as pair:
         return codec.encode(replace(changes.claims_of(account), **edits), pair, account.last_iat + ahead).text
@@ -161,13 +161,46 @@ def test_a_self_signed_jwt_waits_until_the_operator_signs_it(account: Account, p
     assert not pushes.waiting(account.operator)
 
 
+def test_nobody_comes_back_by_a_jwt_that_does_not_know_who_was_put_out(
+    account: Account, password: str
+) -> None:
+    users = [make.user(account, f"leaver-{number}") for number in range(7)]
+    stale = changes.claims_of(account).nats
+    entries = {user.public_key: user.last_iat for user in users}
+    account = accounts.revoke(principal=make.COMMAND, account=account, entries=entries)
+    answer = push(account.public_key, signed_by(account.operator, account, 5, nats=stale), password)
+    said = answer.content.decode()
+    assert answer.status_code == 409
+    assert said.startswith("not saved: it would let in again who is kept out here: “leaver-")
+    assert "and 2 more. Pull the JWT that is here" in said
+    account.refresh_from_db()
+    assert changes.claims_of(account).nats.revocations == entries
+    wider = replace(stale, revocations={"*": max(entries.values())})
+    assert (
+        push(account.public_key, signed_by(account.operator, account, 5, nats=wider), password).status_code
+        == 200
+    )
+
+
+def test_a_jwt_from_the_future_is_refused_at_the_door(account: Account, password: str) -> None:
+    for made in (signed_by, self_signed):
+        source: Any = (account.operator, account) if made is signed_by else (account,)
+        for ahead in (600, 86_400):
+            answer = push(account.public_key, made(*source, ahead), password)
+            assert answer.status_code == 409
+            assert re.match(rb"not saved: it was issued [\d,]+ seconds from now", answer.content)
+    fresh = Account.objects.get(pk=account.pk)
+    assert fresh.last_iat == account.last_iat
+    assert not pushes.waiting(account.operator)
+
+
 def test_only_the_newest_self_signed_jwt_waits(account: Account, password: str) -> None:
-    newer, older = self_signed(account, 60, name="Newer"), self_signed(account, 30, name="Older")
+    newer, older = self_signed(account, 20, name="Newer"), self_signed(account, 10, name="Older")
     assert push(account.public_key, newer, password).status_code == 202
     assert push(account.public_key, older, password).status_code == 400
     assert push(account.public_key, newer, password).status_code == 202
     assert [offer.name for offer in pushes.waiting(account.operator)] == ["Newer"]
-    assert push(account.public_key, signed_by(account.operator, account, 60), password).status_code == 200
+    assert push(account.public_key, signed_by(account.operator, account, 30), password).status_code == 200
     assert not pushes.waiting(account.operator)
 
 

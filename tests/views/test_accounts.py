@@ -292,6 +292,15 @@ def test_an_account_that_is_not_there_or_not_visible_is_not_found(
     assert neighbour.get(url(name, orders, UNKNOWN)).status_code == (403 if never else 404)
 
 
+def test_an_account_that_no_key_of_the_operator_signed_is_not_valid(admin: Client, orders: Account) -> None:
+    places = url("account", orders), list_url(orders.operator)
+    assert all("Not trusted" not in admin.get(place).content.decode() for place in places)
+    stranger = make.operator()
+    Account.objects.filter(pk=orders.pk).update(issuer=stranger.public_key)
+    for place in places:
+        assert "Not trusted" in admin.get(place).content.decode()
+
+
 @pytest.mark.parametrize("name", WRITING)
 def test_a_viewer_sees_the_account_but_changes_nothing(viewer: Client, orders: Account, name: str) -> None:
     assert url(name, orders) not in viewer.get(url("account", orders)).content.decode()

@@ -163,6 +163,22 @@ def test_a_newer_jwt_there_is_shown_field_by_field_and_taken_over(admin: Client,
     assert admin.get(address).status_code == 404
 
 
+def test_who_is_put_out_here_and_would_come_back_is_named_before_anybody_chooses(
+    admin: Client, account: Account
+) -> None:
+    found = newer(account)
+    leaver = make.user(account, "leaver")
+    entries = {leaver.public_key: leaver.last_iat}
+    accounts.revoke(principal=make.COMMAND, account=account, entries=entries)
+    row = stands(account, "held", found=found)
+    address = url(account, "account-delivery-choose", row.cluster_id)
+    assert "who is kept out here: “leaver”" in admin.get(address).content.decode()
+    admin.post(address, {"keep": "theirs", "found": digest(found)})
+    account = Account.objects.get(pk=account.pk)
+    assert changes.claims_of(account).nats.revocations == entries
+    assert changes.claims_of(account).nats.description == "from elsewhere"
+
+
 def test_ours_is_signed_later_than_the_newer_one_there(admin: Client, account: Account) -> None:
     row = stands(account, "held", found=newer(account))
     address = url(account, "account-delivery-choose", row.cluster_id)

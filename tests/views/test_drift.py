@@ -57,6 +57,12 @@ def page(cluster: Cluster, more: str = "", browser: Any = None) -> str:
     return (browser or make.client()).get(address(cluster, more)).content.decode()  # type: ignore[no-any-return]
 
 
+def test_another_one_there_is_delivered_again_so_that_somebody_chooses(cluster: Cluster) -> None:
+    assert "Deliver again" not in page(cluster)
+    Holding.objects.filter(state=HoldingState.NEWER).update(state=HoldingState.DIFFERENT)
+    assert "Deliver again" in page(cluster)
+
+
 def test_every_server_is_counted_and_drifting_accounts_are_listed(cluster: Cluster) -> None:
     text = page(cluster)
     assert "behind" in text

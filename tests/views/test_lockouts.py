@@ -16,7 +16,7 @@ from identities.claims.permissions import UserPermissionLimits
 from identities.models import Account, AuditEvent, Job, JobState, User
 from identities.policy.actions import Action
 from identities.policy.principal import Role
-from identities.services import changes, jobs, kicking, lockouts
+from identities.services import accounts, changes, jobs, kicking, lockouts, revocations
 from tests import make
 from tests.pages import Visitor
 
@@ -53,8 +53,9 @@ def account() -> Account:
 
 @pytest.fixture
 def job(account: Account) -> Job:
-    whom = kicking.Whom(entries={make.user(account).public_key: 5})
-    return lockouts.enqueue(principal=make.COMMAND, account=account, whom=whom, reason="Deleted user x")
+    entries = {make.user(account).public_key: 5}
+    accounts.revoke(principal=make.COMMAND, account=account, entries=entries, reason="Deleted user x")
+    return Job.objects.get(kind=lockouts.KIND)
 
 
 def ended(job: Job, *steps: dict[str, Any]) -> None:
@@ -142,6 +143,20 @@ def test_a_proven_lockout_says_so_and_asks_no_more(account: Account, job: Job) -
     assert "1 of 1 servers have it." in shown
     assert "1 connection ended one by one. 1 connection ended by themselves." in shown
     assert "hx-trigger" not in shown.partition('id="steps"')[2].partition(">")[0]
+
+
+def test_what_the_present_jwt_does_not_say_any_more_is_not_claimed(account: Account, job: Job) -> None:
+    ended(job, step())
+    client = make.client()
+    account.refresh_from_db()
+    assert "says so; the present one was issued at" in text(client, url(account, job))
+    ((key, _),) = changes.claims_of(account).nats.revocations.items()
+    revocations.clear(principal=make.COMMAND, account=account, key=key, version=account.version)
+    shown = text(client, url(account, job))
+    assert "Not in force any more" in shown
+    assert f"{key} is not revoked by it" in shown
+    assert "It was out, on every server, and may be back" in shown
+    assert "It is out" not in shown
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,10 @@ def test_strange_passkeys_are_throttled_by_address(client: Client, alice: Person
     for _ in range(60):
         client.post(PASSKEY, {"credential": "{}"})
     client.get(PASSKEY)
-    assert "Too many sign-ins were tried from your address" in client.post(PASSKEY, {"credential": "{}"}).content.decode()
+    assert (
+        "Too many sign-ins were tried from your address"
+        in client.post(PASSKEY, {"credential": "{}"}).content.decode()
+    )
 
 
 def test_the_sign_in_page_leads_to_passkeys(client: Client, alice: Person) -> None:
