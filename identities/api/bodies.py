@@ -1,4 +1,6 @@
-"""Reading what was sent: JSON and nothing else, no seed in it, nothing that only half of all programs can read."""
+"""Reading what was sent: JSON, of manifests their YAML too; no seed in it, nothing that only half of all programs can
+read.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,9 @@ from identities.formats import mentions
 from identities.nkeys import looks_like_seed
 
 DEEPEST = 60
+YAML = "application/yaml"
+_YAML = frozenset({YAML, "application/x-yaml", "text/yaml"})
+"""The first is of RFC 9512, the others what programs sent before there was one."""
 
 
 class Sent(Parser):
@@ -29,7 +34,8 @@ def read(request: HttpRequest) -> None:
     """Parse the body and keep it on the request.
 
     Raises:
-        BadRequest: not JSON, or JSON that is nested too deep. SeedSent: some text in it looks like a seed.
+        BadRequest: not JSON, or JSON that is nested too deep. BadMedia: neither JSON nor what is taken there.
+        SeedSent: some text in it looks like a seed.
     """
     try:
         raw = request.body
@@ -37,13 +43,13 @@ def read(request: HttpRequest) -> None:
         raise problems.BadRequest("`Content-Length` is not a number.") from None
     if not raw:
         return
-    if request.content_type != "application/json":
-        raise problems.BadMedia("Send JSON: Content-Type: application/json.")
-    try:
-        text = raw.decode("utf-8")
-        body = json.loads(text, parse_constant=_no_number, object_pairs_hook=_once)
-    except (ValueError, RecursionError):
-        raise problems.BadRequest("The body is not JSON, or nested too deep, or names a key twice.") from None
+    if request.content_type in _YAML and _takes_yaml(request):
+        body = _manifest(raw)
+    elif request.content_type == "application/json":
+        body = _json(raw)
+    else:
+        also = f", or the manifest as it is: Content-Type: {YAML}" if _takes_yaml(request) else ""
+        raise problems.BadMedia(f"Send JSON: Content-Type: application/json{also}.")
     for depth, value in _walk(body):
         if depth > DEEPEST:
             raise problems.BadRequest("The body is nested too deep.")
@@ -52,6 +58,24 @@ def read(request: HttpRequest) -> None:
                 "That is a seed (a private key), which is secret. Nothing was done with it. Give the public key."
             )
     request.api_body = body  # type: ignore[attr-defined]  # for `Sent`
+
+
+def _takes_yaml(request: HttpRequest) -> bool:
+    return request.resolver_match is not None and request.resolver_match.route.endswith("/manifest")
+
+
+def _manifest(raw: bytes) -> Any:
+    try:
+        return {"manifest": raw.decode("utf-8")}
+    except ValueError:
+        raise problems.BadRequest("The body is not UTF-8.") from None
+
+
+def _json(raw: bytes) -> Any:
+    try:
+        return json.loads(raw.decode("utf-8"), parse_constant=_no_number, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        raise problems.BadRequest("The body is not JSON, or nested too deep, or names a key twice.") from None
 
 
 def _walk(value: Any) -> Iterator[tuple[int, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from identities.api import problems, workload
+from identities.api import bodies, problems, workload
 from identities.api.operations import DECLARED, Operation, api
 from identities.api.schemas import ErrorGiven, Problem, Waiting
 from identities.policy.operations import OPERATIONS
@@ -90,6 +90,8 @@ def _complete(operation: dict[str, Any], declared: Operation) -> None:
     more += [DRY_RUN] if declared.dry else []
     more += [IDEMPOTENCY_KEY] if declared.writes and not declared.secret else []
     operation["parameters"] = [*operation.get("parameters", []), *more]
+    if declared.yaml:
+        operation["requestBody"]["content"][bodies.YAML] = {"schema": {"type": "string"}}
     if declared.text:
         operation["responses"]["200"]["content"] = {"text/plain": {"schema": {"type": "string"}}}
     if declared.writes:

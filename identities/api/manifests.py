@@ -83,11 +83,12 @@ def get(request: HttpRequest, operator_key: OperatorKey, wanted: Query[ManifestW
     return Answer(text=text, media_type="text/plain; charset=utf-8")
 
 
-@operation("apply-manifest", "PUT", ONE + "/manifest", PlanOut, tag=TAG)
+@operation("apply-manifest", "PUT", ONE + "/manifest", PlanOut, tag=TAG, yaml=True)
 def apply(request: HttpRequest, operator_key: OperatorKey, sent: ManifestIn) -> Answer:
     """Make an operator what a manifest says
 
     All of it, or nothing; what is so already is not signed again. What is not written stays as it is.
+    The body is JSON, or the manifest itself as `application/yaml`, then without `prune` and `plan`.
     """
     principal = principal_for(request)
     operator = lookup.operator(principal, operator_key)

@@ -58,6 +58,7 @@ class Operation:
     dry: bool = False
     text: bool = False
     secret: bool = False
+    yaml: bool = False
     query: frozenset[str] = frozenset()
 
     @property
@@ -94,10 +95,12 @@ def operation(
     versioned: bool = False,
     dry: bool = True,
     secret: bool = False,
+    yaml: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Declare a handler, which takes the request and what its annotations say, and gives an `Answer`.
 
     `gives` is the schema of its answer (None: no body). A write can be tried with `dry_run` unless `dry` is false.
+    `yaml`: its body may be a manifest as it is (`bodies`).
     """
     if id not in OPERATIONS:
         raise LookupError(f"{id} is missing in the permission table of the API")
@@ -111,6 +114,7 @@ def operation(
         dry=dry and method in WRITES,
         text=gives is str,
         secret=secret,
+        yaml=yaml,
     )
 
     def decorate(handler: Handler) -> Handler:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from django.test import Client
 
 from identities.models import Account, IssuedToken, Operator
+from identities.nkeys import KeyKind, KeyPair
 from identities.policy.principal import Role
 from identities.services import manifests
 from tests import make
-from tests.api.calls import caller
+from tests.api.calls import ROOT, Caller, caller
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +55,46 @@ def test_it_is_tried_applied_and_read_back(acme: Operator) -> None:
     again = called("PUT", path(acme), {"manifest": read.content.decode(), "prune": True})
     assert (again.status_code, again.data["changes"]) == (200, [])
     assert IssuedToken.objects.count() == tokens
+
+
+def test_what_was_read_is_sent_back_as_it_is(acme: Operator) -> None:
+    called = caller()
+    assert called("PUT", path(acme), {"manifest": TEXT}).status_code == 200
+    read, tokens = called.get(path(acme)).content.decode(), IssuedToken.objects.count()
+    for media in ("application/yaml", "text/yaml; charset=utf-8"):
+        again = as_it_is(called, acme, read.encode(), media)
+        assert (again.status_code, again.json()["changes"]) == (200, [])
+    assert IssuedToken.objects.count() == tokens
+    changed = as_it_is(called, acme, read.replace("conn: 10", "conn: 11").encode(), query="?dry_run=true")
+    assert [each["name"] for each in changed.json()["changes"]] == ["orders"]
+
+
+def test_of_yaml_only_manifests_are_taken_and_no_seed(acme: Operator) -> None:
+    called = caller()
+    assert as_it_is(called, acme, b"\xff").json()["code"] == "bad-request"
+    assert as_it_is(called, acme, b"accounts: [").status_code == 422
+    seed = KeyPair.create(KeyKind.USER).seed().reveal()
+    assert as_it_is(called, acme, b"accounts: [{name: " + seed + b"}]").json()["code"] == "seed"
+    plain = as_it_is(called, acme, b"accounts: []", "text/plain")
+    assert plain.status_code == 415 and "application/yaml" in plain.json()["detail"]
+    other = Client().post(
+        f"{ROOT}operators",
+        b"name: x",
+        content_type="application/yaml",
+        headers={"Authorization": f"Bearer {called.token}"},
+    )
+    assert other.status_code == 415 and "yaml" not in other.json()["detail"]
+
+
+def as_it_is(
+    called: Caller, operator: Operator, text: bytes, media: str = "application/yaml", query: str = ""
+) -> Any:
+    return Client().put(
+        f"{ROOT}{path(operator)}{query}",
+        text,
+        content_type=media,
+        headers={"Authorization": f"Bearer {called.token}"},
+    )
 
 
 def test_a_plan_is_applied_to_what_it_was_made_of(acme: Operator) -> None:
