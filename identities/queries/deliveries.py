@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Case, Count, Min, Q, Value, When
+from django.db.models import Case, Count, IntegerField, Min, Q, Value, When
 
 from identities.models import (
     Account,
@@ -13,6 +13,7 @@ from identities.models import (
     Delivery,
     DeliveryState,
     Holding,
+    HoldingState,
     Operator,
     Server,
     Wish,
@@ -46,9 +47,20 @@ class Counts:
     removals: Mapping[str, int]
 
 
-_WORST = tuple(
-    state.value
-    for state in (DeliveryState.HELD, DeliveryState.REFUSED, DeliveryState.WAITING, DeliveryState.DONE)
+DIFFERS = "differs"
+"""Delivered once; by a comparison since then, a server holds something else."""
+_WORST = (
+    *(state.value for state in (DeliveryState.HELD, DeliveryState.REFUSED, DeliveryState.WAITING)),
+    DIFFERS,
+    DeliveryState.DONE.value,
+)
+_NOT_AS_DELIVERED = (
+    HoldingState.MISSING,
+    HoldingState.DELETED,
+    HoldingState.OLDER,
+    HoldingState.NEWER,
+    HoldingState.DIFFERENT,
+    HoldingState.REFUSED,
 )
 
 
@@ -73,11 +85,11 @@ def has_clusters(operator: Operator) -> bool:
 
 
 def states(operator: Operator, keys: Sequence[str]) -> dict[str, list[str]]:
-    """In which states deliveries of these accounts are, over all live clusters: one query."""
+    """In which states deliveries of these accounts are, `DIFFERS` among them, over all live clusters: one query."""
     rows = Delivery.objects.filter(account_key__in=keys, cluster__operator=operator, cluster__deleted_at=None)
     found: dict[str, list[str]] = {}
-    for key, state in rows.values_list("account_key", "state"):
-        found.setdefault(key, []).append(state)
+    for key, rank in rows.values_list("account_key", _rank(operator)):
+        found.setdefault(key, []).append(_WORST[rank])
     return found
 
 
@@ -94,8 +106,7 @@ def counts(principal: Principal, operator: Operator) -> Counts:
     wanted = Q(wish=Wish.PUSH, account_key__in=seen.values("public_key"))
     if whole:
         wanted |= Q(wish=Wish.DELETE)
-    rank = Case(*(When(state=state, then=Value(at)) for at, state in enumerate(_WORST)))
-    each = rows.filter(wanted).order_by().values("account_key", "wish").annotate(rank=Min(rank))
+    each = rows.filter(wanted).order_by().values("account_key", "wish").annotate(rank=Min(_rank(operator)))
     found = each.aggregate(
         **{
             f"{wish}_{state}": Count("account_key", filter=Q(wish=wish, rank=at))
@@ -108,6 +119,18 @@ def counts(principal: Principal, operator: Operator) -> Counts:
         for wish in (Wish.PUSH.value, Wish.DELETE.value)
     )
     return Counts(accounts=accounts, removals=removals)
+
+
+def _rank(operator: Operator) -> Case:
+    """Where a delivery stands, as its place in `_WORST`."""
+    servers = Holding.objects.filter(server__cluster__operator=operator, server__cluster__deleted_at=None)
+    other = servers.filter(state__in=_NOT_AS_DELIVERED).values("account_key")
+    differs = Q(state=DeliveryState.DONE, wish=Wish.PUSH, account_key__in=other)
+    return Case(
+        When(differs, then=Value(_WORST.index(DIFFERS))),
+        *(When(state=state, then=Value(at)) for at, state in enumerate(_WORST) if state != DIFFERS),
+        output_field=IntegerField(),
+    )
 
 
 def worst(found: Iterable[str]) -> str:

@@ -19,6 +19,7 @@ _DELIVERIES: Mapping[str, tuple[str, str, str]] = {
     DeliveryState.WAITING: ("Waiting", "warn", "clock"),
     DeliveryState.REFUSED: ("Refused", "danger", "circle-x"),
     DeliveryState.HELD: ("Another one there", "danger", "triangle-alert"),
+    deliveries.DIFFERS: ("Not as delivered", "warn", "triangle-alert"),
 }
 _HOLDINGS: Mapping[str, tuple[str, str, str]] = {
     HoldingState.SAME: ("Delivered", "ok", "circle-check"),
@@ -41,9 +42,10 @@ _GONE: Mapping[str, shown.State] = {
 }
 """What became of an account that was to be deleted there."""
 _COUNTED: Mapping[str, str] = {
-    DeliveryState.HELD: "newer on servers",
+    DeliveryState.HELD: "to be chosen",
     DeliveryState.REFUSED: "refused",
     DeliveryState.WAITING: "waiting",
+    deliveries.DIFFERS: "not as delivered",
     DeliveryState.DONE: "delivered",
 }
 _COUNTED_GONE: Mapping[str, str] = {**_COUNTED, DeliveryState.DONE: "gone from the servers"}

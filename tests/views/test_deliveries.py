@@ -199,6 +199,25 @@ def test_lists_and_the_operators_page_tell_where_deliveries_stand(admin: Client,
     assert "1 refused" in page
 
 
+def test_what_was_delivered_and_is_something_else_by_now_is_not_called_delivered(
+    admin: Client, account: Account
+) -> None:
+    operator = account.operator
+    stands(account, "done")
+    server = make.server(Cluster.objects.get(operator=operator), "n9")
+    held = Holding.objects.create(
+        server=server, account_key=account.public_key, state="deleted", at=clock.now()
+    )
+    listed = reverse("accounts", args=[operator.public_key])
+    home = reverse("operator", args=[operator.public_key])
+    assert "Not as delivered" in admin.get(listed).content.decode()
+    assert "1 not as delivered" in admin.get(home).content.decode()
+    for state in ("same", "lazy", "waiting", "expired", "unknown"):
+        Holding.objects.filter(pk=held.pk).update(state=state)
+        assert "Not as delivered" not in admin.get(listed).content.decode()
+        assert "not as delivered" not in admin.get(home).content.decode()
+
+
 def test_the_operators_page_counts_accounts_and_removals_apart(admin: Client, account: Account) -> None:
     operator, other = account.operator, make.account(account.operator)
     make.cluster(operator, name="Another")
