@@ -194,9 +194,10 @@ def test_an_operator_made_here_is_nscs_own(
     nsc_on: On, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     earlier = clock.unix() - 3600
-    monkeypatch.setattr(clock, "unix", lambda: earlier)
-    account = make.account(make.operator("Made & here", service_urls=("nats://one:4222",)), "App one")
-    make.many_users(account, ["ann", "Zoë"])
+    with monkeypatch.context() as patched:
+        patched.setattr(clock, "unix", lambda: earlier)
+        account = make.account(make.operator("Made & here", service_urls=("nats://one:4222",)), "App one")
+        make.many_users(account, ["ann", "Zoë"])
     nsc = nsc_on(exported("Made & here", tmp_path / "out"))
     assert "App one" in nsc.run("validate", "--all-accounts")
     nsc.run("edit", "user", "-a", "App one", "-n", "Zoë", "--allow-pub", "orders.>")
