@@ -11,7 +11,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from identities.models import Account, Cluster, Job, Snapshot, User
-from identities.services import clock, jobs, kicking, lockouts
+from identities.services import accounts, clock, jobs, kicking, lockouts
 from tests import make
 from tests.e2e import crawl, live_sample
 
@@ -79,6 +79,7 @@ def test_the_steps_of_a_lockout_fill_in(
     open_context: Callable[..., Any], world: tuple[Cluster, Account], accessible: Any
 ) -> None:
     cluster, account = world
+    account = accounts.revoke(principal=make.COMMAND, account=account, entries={"*": 1})
     whom = kicking.Whom(entries={"*": 1})
     job = lockouts.enqueue(principal=make.COMMAND, account=account, whom=whom, reason="Deleted user moritz")
     page = opened(open_context)
