@@ -14,6 +14,7 @@ from django.http import QueryDict
 from identities.claims.diff import FieldChange
 from identities.claims.report import Grade, Report
 from identities.errors import IdentityError
+from identities.formats import mentions
 from identities.forms import refusals
 from identities.forms.fields import MomentField, NameField, VersionField, shown_value
 from identities.nkeys import looks_like_seed
@@ -316,14 +317,21 @@ class VersionForm(EditForm):
     """A form with nothing to fill in: a button that names the version it was shown for."""
 
 
+def _is_seeded(text: str) -> bool:
+    return looks_like_seed(mentions.without_jwts(text))
+
+
 def _without_seeds(data: QueryDict | None, jwts: tuple[str, ...]) -> tuple[QueryDict | None, frozenset[str]]:
-    """`data` with every value that holds a seed emptied, and the names of those fields; `jwts` are left alone."""
+    """`data` with every value that holds a seed emptied, and the names of those fields; `jwts` are left alone.
+
+    The letters of a JWT are no seed, though they may look like one.
+    """
     if data is None:
         return None, frozenset()
     seeded = frozenset(
         name
         for name, values in data.lists()
-        if name != _CSRF and name not in jwts and any(looks_like_seed(text) for text in values)
+        if name != _CSRF and name not in jwts and any(map(_is_seeded, values))
     )
     if not seeded:
         return data, seeded

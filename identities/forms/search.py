@@ -58,7 +58,7 @@ class Query:
         wanted = query.get("look", "")
         look = Look(wanted) if wanted in set(Look) else Look.ANYTHING
         problem = ""
-        if looks_like_seed(text):
+        if looks_like_seed(mentions.without_jwts(text)):
             text = ""
             problem = (
                 "That is a seed (a private key), which is secret. It was not looked for, but it is in your "

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from identities.claims import codec
 from identities.models import Account, Operator, Unsigned
+from identities.nkeys import KeyKind, KeyPair, looks_like_seed
 from identities.services import adopting, clock, importing
 from tests import make, nscfiles
 from tests.elsewhere import Elsewhere
@@ -123,6 +124,16 @@ def test_what_is_no_jwt_or_another_s_is_refused_on_the_field(visitor: Visitor) -
         assert refused.status == 422
         assert words in refused.text
     assert Operator.objects.get().version == 1
+
+
+def test_a_jwt_whose_letters_look_like_a_seed_is_read_all_the_same(visitor: Visitor) -> None:
+    texts = (Elsewhere().operator_jwt() for _ in range(2000))
+    text = next(text for text in texts if looks_like_seed(text))  # about one in thirty
+    refused = visitor.send(edited(visitor, url()), text=text)
+    assert "is not that of" in refused.text
+    seed = KeyPair.create(KeyKind.OPERATOR).seed().reveal().decode()
+    refused = visitor.send(refused, text=f"{text}\n{seed}")
+    assert "That is a seed" in refused.text and seed not in refused.html
 
 
 def test_a_second_edit_is_refused_while_one_waits(visitor: Visitor) -> None:

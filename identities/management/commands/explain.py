@@ -14,6 +14,7 @@ from identities.claims import explain, explain_steps, recipes
 from identities.claims.errors import ClaimsError
 from identities.claims.explain_types import INBOX, Answer, Place, Question, Verb, Verdict
 from identities.claims.recipes import Task, Wish
+from identities.formats import mentions
 from identities.management import comparing, findings, presets, who_can
 from identities.models import User
 from identities.nkeys import looks_like_seed
@@ -163,7 +164,7 @@ class Command(BaseCommand):
 
     def _explain(self, options: dict[str, Any]) -> None:
         text = sys.stdin.read() if options["log"] == "-" else options["log"]
-        if looks_like_seed(text):
+        if looks_like_seed(mentions.without_jwts(text)):
             raise CommandError("There is a seed (a private key) in this text, which is secret: take it out.")
         chosen = _user(options["user"]) if options["user"] else None
         found = denied.explained(_PRINCIPAL, text, chosen, now=clock.unix())
